@@ -1,0 +1,2 @@
+//! Pure decoders of the field's files, and the renderers of documents.
+extern crate std;
