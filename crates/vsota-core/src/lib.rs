@@ -10,6 +10,7 @@ mod artifact;
 mod clause;
 pub mod measure;
 pub mod text;
+pub mod verdict;
 
 pub use artifact::{Artifact, Digest, GitId, IdError};
 pub use clause::Clause;
