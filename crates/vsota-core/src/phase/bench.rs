@@ -9,7 +9,9 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::rank::{best_of_each, passes_sla};
-use super::{Case, Charter, Chartered, LoopObjection, Rank, RlcrActive, Stopped, entry, rank, stop};
+use super::{
+    Case, Charter, Chartered, LoopObjection, Rank, RlcrActive, Stopped, entry, rank, stop,
+};
 use crate::artifact::GitId;
 use crate::ask::command::*;
 use crate::ask::event::*;
@@ -277,7 +279,9 @@ impl Decide<FileCandidate> for FixedBenchmark {
         let again = it.candidates.iter().any(|row| is_same_run(row, said));
         o.unless(!again, BenchObjection::AlreadyFiled { candidate: candidate.clone() });
         let reused = it.candidates.iter().any(|row| {
-            row.id == said.id && row.framework == said.framework && row.server_command != said.server_command
+            row.id == said.id
+                && row.framework == said.framework
+                && row.server_command != said.server_command
         });
         o.unless(!reused, BenchObjection::IdReused { candidate: candidate.clone() });
         let explained = said.status == Status::Ok || said.failure_reason.is_some();
@@ -332,7 +336,8 @@ impl Decide<ExcludeFramework> for FixedBenchmark {
             return o.or_agree();
         }
         o.join(self.among(framework));
-        let ran = it.candidates.iter().any(|row| row.framework == framework && row.status == Status::Ok);
+        let ran =
+            it.candidates.iter().any(|row| row.framework == framework && row.status == Status::Ok);
         match &said.cause {
             ExclusionCause::ByUser => {
                 let early = it.candidates.is_empty();
@@ -419,22 +424,29 @@ impl Searching {
 
     fn covers_its_space(&self, framework: Framework) -> bool {
         let Some(space) = self.spaces.get(&framework) else { return false };
-        let filed = |id: &Name| {
-            self.candidates.iter().any(|it| it.framework == framework && it.id == *id)
-        };
+        let filed =
+            |id: &Name| self.candidates.iter().any(|it| it.framework == framework && it.id == *id);
         space.whole && space.candidates.iter().all(filed)
     }
 }
 
 /// In each scenario each framework has a row that ranks, and the best one is fully known.
-fn everyone_ranks(scenario: &Scenario, rank: &Rank<'_>, compared: &BTreeSet<Framework>) -> Objections {
+fn everyone_ranks(
+    scenario: &Scenario,
+    rank: &Rank<'_>,
+    compared: &BTreeSet<Framework>,
+) -> Objections {
     let mut o = Objections::default();
     let best = best_of_each(rank);
     for framework in compared.iter().copied() {
         let name = scenario.name.clone();
         let Some(row) = best.get(&framework) else {
-            let mut rejected = rank.rejected.iter().filter(|it| it.row.framework == framework).peekable();
-            o.unless(rejected.peek().is_some(), BenchObjection::NoRow { framework, scenario: name });
+            let mut rejected =
+                rank.rejected.iter().filter(|it| it.row.framework == framework).peekable();
+            o.unless(
+                rejected.peek().is_some(),
+                BenchObjection::NoRow { framework, scenario: name },
+            );
             for it in rejected {
                 let (candidate, scenario) = (it.row.id.clone(), it.row.scenario.clone());
                 let Some((clause, reason)) = it.reasons.first().cloned() else { continue };

@@ -1,6 +1,5 @@
 //! What moves along once the loop runs: the charter, the accepted build, and the memory of rounds.
 
-use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::ToString;
 use alloc::vec::Vec;
@@ -8,7 +7,7 @@ use alloc::vec::Vec;
 use super::blocks::KeptBlock;
 use super::history::Learns;
 use super::{GapDecision, KernelAssist, LayerPipeline, Profiling, Revalidate, RlcrActive};
-use crate::artifact::{Artifact, Digest, GitId};
+use crate::artifact::{Digest, GitId};
 use crate::ask::event::LoopEntered;
 use crate::brief::{Base, History};
 use crate::facts::*;
@@ -79,8 +78,8 @@ pub struct Case {
     pub review_due: bool,
     /// The standing claim, with the tree it was made on.
     pub claim: Option<StopClaim>,
-    /// Every launch that a block or profile named.
-    pub launches: BTreeSet<Digest>,
+    /// Every launch that a block or profile named, with its round.
+    pub launches: BTreeMap<Digest, u32>,
     /// All counted blocks on this build and rig (GD-7).
     pub pool: Vec<KeptBlock>,
     /// Whether a Behind verdict fell on this build and rig (GD-7).
@@ -103,6 +102,8 @@ pub struct Case {
     pub read: BTreeSet<Line>,
     /// Filed NCU digest versions (KA-3).
     pub ncu_versions: BTreeSet<Name>,
+    /// The round in which an idea last got its verdict.
+    pub idea_round: u32,
 }
 
 /// A phase in which the loop runs: the six.
@@ -111,6 +112,8 @@ pub trait InLoop: Sized {
     fn case(&self) -> &Case;
     /// The same, to change it.
     fn case_mut(&mut self) -> &mut Case;
+    /// The tree that HEAD has in this phase: the accepted build, or the recorded patch (FB-11).
+    fn build(&self) -> &GitId;
 }
 
 macro_rules! in_loop {
@@ -122,6 +125,10 @@ macro_rules! in_loop {
 
             fn case_mut(&mut self) -> &mut Case {
                 self.shared_mut()
+            }
+
+            fn build(&self) -> &GitId {
+                self.checked_out()
             }
         }
 
@@ -182,7 +189,7 @@ impl Case {
             rounds: 0,
             review_due: false,
             claim: None,
-            launches: BTreeSet::new(),
+            launches: BTreeMap::new(),
             pool: Vec::new(),
             was_behind: false,
             blocked: BTreeSet::new(),
@@ -194,6 +201,7 @@ impl Case {
             researched: false,
             read: BTreeSet::new(),
             ncu_versions: BTreeSet::new(),
+            idea_round: 0,
             charter,
         }
     }
@@ -222,6 +230,11 @@ impl Case {
         })
     }
 
+    /// Whether an idea got its verdict in this round.
+    pub(crate) fn has_idea_verdict(&self) -> bool {
+        self.idea_round == self.rounds
+    }
+
     /// The kernels that rows of the latest profile name are looked into from here on.
     pub(crate) fn investigate(&mut self, rows: &[RowId]) {
         for row in self.kernel_rows.iter().filter(|it| rows.contains(&it.row)) {
@@ -240,29 +253,24 @@ impl Running {
         let unknown = || "none".to_string().try_into();
         let dir = start.active.as_ref().map(|it| it.dir.clone());
         Self {
-            dir: dir
-                .or_else(|| unknown().ok())
-                .unwrap_or_else(|| unreachable!("`none` is a name")),
+            dir: dir.or_else(|| unknown().ok()).unwrap_or_else(|| unreachable!("`none` is a name")),
             handshake: start.handshake,
         }
     }
 }
 
-/// What a patch or a fixup brings to the accepted build.
-pub(crate) struct Landed<'a> {
-    pub(crate) tree: &'a GitId,
-    pub(crate) files: &'a [ChangedFile],
-    pub(crate) diff: &'a Artifact,
-}
-
 impl Case {
-    /// The accepted build moves.
-    pub(crate) fn land(mut self: Box<Self>, landed: &Landed<'_>) -> Box<Self> {
-        let _ = landed.diff;
-        let before = core::mem::replace(&mut self.accepted, landed.tree.clone());
+    /// The accepted build moves to a new tree.
+    pub(crate) fn land(&mut self, tree: &GitId, files: &[ChangedFile]) {
+        let before = core::mem::replace(&mut self.accepted, tree.clone());
         self.previous = Some(before);
-        self.accepted_files.extend(landed.files.iter().map(|it| it.path.clone()));
+        self.accepted_files.extend(files.iter().map(|it| it.path.clone()));
         self.begin_pool();
-        self
+    }
+
+    /// A launch is used once (GD-2, PR-8).
+    pub(crate) fn use_launch(&mut self, launch: Digest) {
+        let round = self.rounds;
+        self.launches.entry(launch).or_insert(round);
     }
 }

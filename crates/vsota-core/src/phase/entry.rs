@@ -57,6 +57,8 @@ objections! {
         [Fb13] OtherTree { found: GitId, frozen: GitId } "HEAD has the tree {found}; the benchmark was frozen on {frozen}",
         /// The old loop still runs.
         [Rl7] StillActive {} "the old loop is still active",
+        /// HEAD moved while no loop was active.
+        [Fb11] PatchedOutside { found: GitId, wanted: GitId } "HEAD has the tree {found}; the lost loop was left on {wanted}, and nothing is patched outside a loop",
         /// The checkout left the accepted build.
         [Pa1] LeftAccepted { found: GitId, accepted: GitId } "HEAD has the tree {found}; the accepted build is {accepted}",
         /// No loop is active.

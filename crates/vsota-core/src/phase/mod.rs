@@ -20,7 +20,7 @@ mod trial;
 
 pub use bench::{Bench, BenchObjection, FixedBenchmark, Searching};
 pub use blocks::{BlockObjection, KeptBlock};
-pub use case::{Case, Chartered, Charter, InLoop, Outcome, Running};
+pub use case::{Case, Charter, Chartered, InLoop, Outcome, Running};
 pub use entry::LoopObjection;
 pub use gap::{GapDecision, GapObjection};
 pub use history::{HistoryGate, HistoryObjection};
@@ -33,5 +33,5 @@ pub use profiling::{Profiling, ProfilingObjection, Triage};
 pub use rank::{Rank, Rejected, rank};
 pub use revalidate::{Revalidate, Trialled};
 pub use rlcr::RlcrActive;
-pub use stop::{Stopped, StopObjection};
+pub use stop::{StopObjection, Stopped};
 pub use trial::TrialObjection;

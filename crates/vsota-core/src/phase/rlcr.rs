@@ -3,6 +3,7 @@
 use alloc::boxed::Box;
 
 use super::{Case, GapDecision, LoopObjection, Revalidate, Stopped, entry, patch, stop};
+use crate::artifact::GitId;
 use crate::ask::command::{FilePlan, OpenRound, RecordFixup, StopCampaign};
 use crate::ask::event::{CampaignStopped, FixupRecorded, PlanFiled, RoundOpened};
 use crate::facts::*;
@@ -26,6 +27,10 @@ impl RlcrActive {
 
     pub(crate) fn shared_mut(&mut self) -> &mut Case {
         &mut self.case
+    }
+
+    pub(crate) fn checked_out(&self) -> &GitId {
+        &self.case.accepted
     }
 }
 

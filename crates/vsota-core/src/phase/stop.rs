@@ -182,3 +182,24 @@ pub(crate) fn unfair(order: &StopOrder, comparable: bool) -> Objections {
     }
     o
 }
+
+/// ST-4 is claimed in LayerPipeline; ST-1 and ST-2 in GapDecision.
+pub(crate) fn wrong_place(reason: StopReason) -> Objections {
+    use crate::clause::Clause;
+    let clause = match reason {
+        StopReason::Beats => Clause::St1,
+        StopReason::Tied => Clause::St2,
+        StopReason::External => Clause::St3,
+        StopReason::Limit => Clause::St4,
+    };
+    let mut o = Objections::default();
+    o.raise(StopObjection::WrongPlace { clause, reason });
+    o
+}
+
+/// ST-4: a limit is shown by a layer pipeline of this round.
+pub(crate) fn limit_shown(reported: bool) -> Objections {
+    let mut o = Objections::default();
+    o.unless(reported, StopObjection::NoPipeline {});
+    o
+}
