@@ -4,6 +4,7 @@
 //! Nothing here measures anything. Every number is made up, and says so by its model name.
 #![expect(
     clippy::expect_used,
+    clippy::indexing_slicing,
     clippy::unwrap_used,
     clippy::panic,
     clippy::missing_panics_doc,
