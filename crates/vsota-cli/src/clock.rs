@@ -38,9 +38,8 @@ impl Clock {
     pub fn now(self) -> i64 {
         self.fixed.unwrap_or_else(|| match SystemTime::now().duration_since(UNIX_EPOCH) {
             Ok(since) => i64::try_from(since.as_millis()).unwrap_or(i64::MAX),
-            Err(before) => {
-                i64::try_from(before.duration().as_millis()).map_or(i64::MIN, |it| it.saturating_neg())
-            }
+            Err(before) => i64::try_from(before.duration().as_millis())
+                .map_or(i64::MIN, |it| it.saturating_neg()),
         })
     }
 }

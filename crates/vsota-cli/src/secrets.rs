@@ -21,8 +21,16 @@ const ENDINGS: [&str; 6] = ["KEY", "TOKEN", "SECRET", "PASSWORD", "CREDENTIAL", 
 const NO_CREDENTIAL: [&str; 3] = ["CACHE_KEY", "PRIMARY_KEY", "PUBLIC_KEY"];
 
 /// Values that stand for the absence of one.
-const PLACEHOLDERS: [&str; 8] =
-    ["changeme", "dummy-key", "dummy-token", "no-key-required", "not-a-secret", "not-needed", "placeholder", "token-abc123"];
+const PLACEHOLDERS: [&str; 8] = [
+    "changeme",
+    "dummy-key",
+    "dummy-token",
+    "no-key-required",
+    "not-a-secret",
+    "not-needed",
+    "placeholder",
+    "token-abc123",
+];
 
 /// The secrets that this process knows. Never shows them.
 #[derive(Default)]
@@ -155,7 +163,8 @@ fn newlines(bytes: &[u8]) -> u64 {
 
 fn is_credential(name: &str) -> bool {
     let name = name.to_ascii_uppercase();
-    ENDINGS.iter().any(|it| name.ends_with(it)) && !NO_CREDENTIAL.iter().any(|it| name.ends_with(it))
+    ENDINGS.iter().any(|it| name.ends_with(it))
+        && !NO_CREDENTIAL.iter().any(|it| name.ends_with(it))
 }
 
 fn is_secret(value: &str) -> bool {
@@ -167,7 +176,9 @@ fn is_secret(value: &str) -> bool {
 
 fn percent(value: &str) -> String {
     let byte = |it: u8| match it {
-        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(it).to_string(),
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+            char::from(it).to_string()
+        }
         _ => format!("%{it:02X}"),
     };
     value.bytes().map(byte).collect()
@@ -197,7 +208,9 @@ mod tests {
         let value = canary();
         let secrets = secrets("HF_TOKEN", &value);
         let json = serde_json::to_string(&value).unwrap();
-        for text in [format!("x\ny {value} z"), format!("\n{json}"), format!("\n?t={}", percent(&value))] {
+        for text in
+            [format!("x\ny {value} z"), format!("\n{json}"), format!("\n?t={}", percent(&value))]
+        {
             let hit = secrets.find(&text).unwrap();
             assert_eq!((hit.variable.as_str(), hit.len, hit.line), ("HF_TOKEN", value.len(), 2));
             let failure = hit.failure();
@@ -233,7 +246,16 @@ mod tests {
 
     #[test]
     fn placeholders_are_no_secrets() {
-        for value in ["EMPTY", "None", "dummy", "short", "********", "$OPENAI_API_KEY", "<your key>", "placeholder"] {
+        for value in [
+            "EMPTY",
+            "None",
+            "dummy",
+            "short",
+            "********",
+            "$OPENAI_API_KEY",
+            "<your key>",
+            "placeholder",
+        ] {
             assert!(secrets("OPENAI_API_KEY", value).find(value).is_none(), "{value}");
         }
     }

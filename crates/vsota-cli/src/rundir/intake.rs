@@ -61,7 +61,10 @@ pub fn open(from: &Utf8Path, limit: u64) -> Result<File, Failure> {
         return Err(refuse("the file has a second name (a hard link): copy it first"));
     }
     if u64::try_from(stat.st_size).unwrap_or(u64::MAX) > limit {
-        return Err(refuse(&format!("the file has {} bytes; at most {limit} are taken", stat.st_size)));
+        return Err(refuse(&format!(
+            "the file has {} bytes; at most {limit} are taken",
+            stat.st_size
+        )));
     }
     Ok(file)
 }
@@ -232,7 +235,8 @@ impl Staged<'_> {
     /// Some file systems take two names that differ only in case for one.
     fn no_twin(&self, leaf: &str) -> Result<(), Failure> {
         let at = &self.artifact.path;
-        let names = Dir::read_from(&self.dir).map_err(|error| self.run.stopped("list", at, error))?;
+        let names =
+            Dir::read_from(&self.dir).map_err(|error| self.run.stopped("list", at, error))?;
         for name in names {
             let name = name.map_err(|error| self.run.stopped("list", at, error))?;
             let name = name.file_name().to_string_lossy();

@@ -54,7 +54,9 @@ impl RunDir {
         let path = plain(path)?;
         match rustix::fs::openat(CWD, path.as_str(), DIR, Mode::empty()) {
             Ok(dir) => Ok(Self { path, dir }),
-            Err(Errno::NOENT) => Err(Failure::no_campaign("there is no such directory").in_file(&path)),
+            Err(Errno::NOENT) => {
+                Err(Failure::no_campaign("there is no such directory").in_file(&path))
+            }
             Err(Errno::NOTDIR | Errno::LOOP) => Err(not_a_directory(&path)),
             Err(error) => Err(Failure::file("open", &path, &error.into())),
         }
@@ -116,8 +118,7 @@ impl RunDir {
     /// As [`read`](Self::read), without a limit.
     pub fn digest(&self, at: &RelPath) -> Result<Option<Artifact>, Failure> {
         let Some(mut file) = self.file(at)? else { return Ok(None) };
-        let (sha256, bytes) =
-            digest(&mut file).map_err(|error| self.failed("read", at, &error))?;
+        let (sha256, bytes) = digest(&mut file).map_err(|error| self.failed("read", at, &error))?;
         Ok(Some(Artifact { path: at.clone(), sha256, bytes }))
     }
 
@@ -143,8 +144,8 @@ impl RunDir {
     /// Integrity when a link or anything but a regular file stands in the way.
     pub fn append(&self, at: &RelPath, make: bool) -> Result<Option<File>, Failure> {
         let Some((parent, leaf)) = self.parent(at, make)? else { return Ok(None) };
-        let flags = OFlags::RDWR | OFlags::APPEND | OFlags::NOFOLLOW | OFlags::NONBLOCK
-            | OFlags::CLOEXEC;
+        let flags =
+            OFlags::RDWR | OFlags::APPEND | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         match rustix::fs::openat(&parent, leaf, flags, Mode::empty()) {
             Ok(file) => return self.regular(at, file).map(Some),
             Err(Errno::NOENT) if make => {}
@@ -234,7 +235,8 @@ impl RunDir {
         match rustix::fs::openat(&parent, leaf, READ, Mode::empty()) {
             Ok(file) => {
                 let mut bytes = Vec::new();
-                let read = self.regular(at, file)?.take(len.saturating_add(1)).read_to_end(&mut bytes);
+                let read =
+                    self.regular(at, file)?.take(len.saturating_add(1)).read_to_end(&mut bytes);
                 read.map_err(|error| self.failed("read", at, &error))?;
                 Ok(Some(bytes))
             }
@@ -245,7 +247,11 @@ impl RunDir {
     }
 
     /// The open directory of a file, and its name there; `None` when a directory is missing.
-    fn parent<'a>(&self, at: &'a RelPath, make: bool) -> Result<Option<(OwnedFd, &'a str)>, Failure> {
+    fn parent<'a>(
+        &self,
+        at: &'a RelPath,
+        make: bool,
+    ) -> Result<Option<(OwnedFd, &'a str)>, Failure> {
         let (dirs, leaf) = match at.as_str().rsplit_once('/') {
             Some((dirs, leaf)) => (Some(dirs), leaf),
             None => (None, at.as_str()),
@@ -254,7 +260,7 @@ impl RunDir {
         let mut here = own.map_err(|error| self.failed("open", at, &error))?;
         for part in dirs.into_iter().flat_map(|it| it.split('/')) {
             let mut next = rustix::fs::openat(&here, part, DIR, Mode::empty());
-            if make && next == Err(Errno::NOENT) {
+            if make && matches!(next, Err(Errno::NOENT)) {
                 match rustix::fs::mkdirat(&here, part, NEW_DIR) {
                     Ok(()) => self.sync(at, &here)?,
                     Err(Errno::EXIST) => {}
@@ -275,7 +281,9 @@ impl RunDir {
         let stat = rustix::fs::fstat(&file).map_err(|error| self.stopped("look at", at, error))?;
         match FileType::from_raw_mode(stat.st_mode) {
             FileType::RegularFile => Ok(File::from(file)),
-            FileType::Directory => Err(self.failed("open", at, &io::ErrorKind::IsADirectory.into())),
+            FileType::Directory => {
+                Err(self.failed("open", at, &io::ErrorKind::IsADirectory.into()))
+            }
             _ => Err(Failure::integrity("not a regular file").in_file(self.join(at))),
         }
     }

@@ -25,8 +25,9 @@ pub fn check(at: &RelPath) -> Result<(), Failure> {
         } else {
             continue;
         };
-        return Err(Failure::bad_evidence(format_args!("a part of the path {why}"))
-            .in_file(at.as_str()));
+        return Err(
+            Failure::bad_evidence(format_args!("a part of the path {why}")).in_file(at.as_str())
+        );
     }
     Ok(())
 }
@@ -64,7 +65,9 @@ mod tests {
 
     #[test]
     fn names_that_mislead_are_refused() {
-        for bad in ["raw/-rf", "raw/.hidden", "raw/x.", "raw/é", &format!("raw/{}", "x".repeat(201))] {
+        for bad in
+            ["raw/-rf", "raw/.hidden", "raw/x.", "raw/é", &format!("raw/{}", "x".repeat(201))]
+        {
             let failure = check(&RelPath::new(*bad).unwrap()).unwrap_err();
             assert_eq!(failure.exit().code(), 4, "{bad}");
         }
