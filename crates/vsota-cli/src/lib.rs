@@ -17,7 +17,6 @@ pub mod escape;
 pub mod exit;
 pub mod failure;
 pub mod find;
-pub mod interim;
 pub mod journal;
 pub mod output;
 pub mod refusals;

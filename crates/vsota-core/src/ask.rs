@@ -131,7 +131,7 @@ asks! {
     /// Notes a source idea and what became of it.
     NoteIdea(Idea) = "note-idea", Le2 => IdeaNoted = "idea-noted";
     /// Abandons the round.
-    AbandonRound(Abandonment) = "abandon-round", Gd5 => RoundAbandoned = "round-abandoned";
+    AbandonRound(Abandonment) = "abandon-round", Gd5 => RoundAbandoned + Left = "round-abandoned";
     /// Ends the campaign.
     StopCampaign(StopOrder) = "stop-campaign", Gd4 => CampaignStopped = "campaign-stopped";
 }

@@ -7,9 +7,9 @@
 use serde::Serialize;
 use thiserror::Error;
 
+use crate::ask::Ask;
 use crate::ask::command::{self, Command, CommandKind};
 use crate::ask::event::{self, Event, EventKind};
-use crate::ask::Ask;
 use crate::objection::{Objections, Refusal};
 use crate::phase::*;
 

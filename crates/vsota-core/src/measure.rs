@@ -70,6 +70,14 @@ impl Real {
         if value.is_finite() { Ok(Self(value)) } else { Err(NumberError::NotFinite(value)) }
     }
 
+    /// Keeps a result that may overflow: an infinity becomes the last finite number on its side.
+    ///
+    /// For arithmetic that cannot give NaN, such as a quotient of measurements.
+    #[expect(clippy::manual_clamp, reason = "clamp would let NaN through")]
+    pub(crate) fn clamped(value: f64) -> Self {
+        Self(value.max(f64::MIN).min(f64::MAX))
+    }
+
     /// The number.
     pub fn get(self) -> f64 {
         self.0
@@ -146,3 +154,10 @@ macro_rules! ordered {
 }
 
 ordered! { Measured Real Fraction }
+
+/// The geometric mean of measurements; nothing without any.
+#[expect(clippy::cast_precision_loss, reason = "there are few values")]
+pub fn geometric_mean(values: &[Measured]) -> Option<Measured> {
+    let logs: f64 = values.iter().map(|it| libm::log(it.0)).sum();
+    Measured::new(libm::exp(logs / values.len() as f64)).ok()
+}

@@ -10,7 +10,7 @@ use crate::clock::rfc3339;
 use crate::context::Context;
 use crate::escape;
 use crate::failure::Failure;
-use crate::interim::Entry;
+use vsota_core::Entry;
 use crate::journal::{Care, Head, Reading};
 use crate::output::{Outcome, Style, Text};
 use crate::refusals::{self, Noted};

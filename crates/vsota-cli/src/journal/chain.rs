@@ -14,7 +14,7 @@ use thiserror::Error;
 use vsota_core::{Digest, Format};
 
 use crate::escape;
-use crate::interim::Entry;
+use vsota_core::Entry;
 
 /// What the first entry names as the line before it.
 pub const ORIGIN: Digest = Digest::from_bytes([0; 32]);

@@ -19,7 +19,7 @@ pub use chain::{Care, Damage, Flaw, Head, Links};
 pub use outside::{HOLDERS, MARK, Outside};
 
 use crate::failure::Failure;
-use crate::interim::Entry;
+use vsota_core::Entry;
 use crate::rundir::RunDir;
 
 /// Where the journal lies in the run directory.

@@ -189,3 +189,11 @@ pub struct Gain {
     /// The new build's value of each scenario's objective: the geometric mean of its runs.
     pub values: BTreeMap<Name, Measured>,
 }
+
+/// What the machine found when a round was abandoned.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Left {
+    /// Whether the blocks of the round said Behind; a later stop is held to it (GD-7).
+    pub behind: bool,
+}
