@@ -9,19 +9,23 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
+pub mod chronicle;
 pub mod cli;
 pub mod clock;
 pub mod commands;
 pub mod context;
+pub mod documents;
 pub mod escape;
 pub mod exit;
 pub mod failure;
 pub mod find;
+pub mod help;
 pub mod journal;
 pub mod output;
 pub mod refusals;
 pub mod rundir;
 pub mod secrets;
+pub mod transition;
 
 use cli::Cli;
 use context::Context;

@@ -122,6 +122,12 @@ impl Text {
         if open { self.end() } else { self }
     }
 
+    /// Adds another text after this one.
+    pub fn append(&mut self, other: Self) -> &mut Self {
+        self.0.extend(other.0);
+        self
+    }
+
     /// Whether there is nothing to show.
     pub fn is_empty(&self) -> bool {
         self.0.iter().all(|(_, piece)| piece.is_empty())

@@ -10,11 +10,11 @@ use crate::clock::rfc3339;
 use crate::context::Context;
 use crate::escape;
 use crate::failure::Failure;
-use vsota_core::Entry;
 use crate::journal::{Care, Head, Reading};
 use crate::output::{Outcome, Style, Text};
 use crate::refusals::{self, Noted};
 use crate::rundir::RunDir;
+use vsota_core::Entry;
 
 /// How often a followed journal is looked at.
 const PULSE: Duration = Duration::from_millis(200);

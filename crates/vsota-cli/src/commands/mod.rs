@@ -7,6 +7,7 @@ use crate::failure::Failure;
 use crate::output::Outcome;
 
 pub mod log;
+pub mod machine;
 
 /// Declares the commands: the variant, its module and its arguments.
 macro_rules! commands {
@@ -31,4 +32,5 @@ macro_rules! commands {
 
 commands! {
     Log => log::LogArgs,
+    Machine => machine::MachineArgs,
 }

@@ -19,8 +19,8 @@ pub use chain::{Care, Damage, Flaw, Head, Links};
 pub use outside::{HOLDERS, MARK, Outside};
 
 use crate::failure::Failure;
-use vsota_core::Entry;
 use crate::rundir::RunDir;
+use vsota_core::Entry;
 
 /// Where the journal lies in the run directory.
 pub const PATH: &str = "humanize/lineage.jsonl";
