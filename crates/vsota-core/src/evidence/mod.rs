@@ -5,6 +5,7 @@
 
 extern crate std;
 
+pub mod draft;
 mod error;
 pub mod inputs;
 pub mod plan;
