@@ -1,4 +1,5 @@
 //! The tests of the core.
 
+mod evidence_draft;
 mod journey;
 mod verdict;
