@@ -1,2 +1,20 @@
-//! Pure decoders of the field's files, and the renderers of documents.
+//! Pure decoders of the field's files: bytes in, facts out. Nothing here opens a file.
+//!
+//! [`read`] takes the bytes of any file of benchmark evidence and says what it holds: native
+//! results, companion rows, run records, blocks. What is none of these is named for what it is.
 extern crate std;
+
+pub mod bench;
+pub mod block;
+pub mod command_line;
+mod error;
+pub mod hygiene;
+pub mod json;
+pub mod run;
+mod time;
+
+pub use bench::{Item, NativeRun, companion_row, read, read_all};
+pub use block::{BlockKind, BlockRecord, RunFiles};
+pub use error::EvidenceError;
+pub use run::{BareRun, Filed, RunRecord};
+pub use time::{CivilTime, rfc3339};
