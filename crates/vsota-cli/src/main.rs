@@ -1,3 +1,7 @@
-//! The command line of vsota.
+//! The `vsota` command.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    vsota_cli::main()
+}

@@ -154,3 +154,10 @@ macro_rules! ordered {
 }
 
 ordered! { Measured Real Fraction }
+
+/// The geometric mean of measurements; nothing without any.
+#[expect(clippy::cast_precision_loss, reason = "there are few values")]
+pub fn geometric_mean(values: &[Measured]) -> Option<Measured> {
+    let logs: f64 = values.iter().map(|it| libm::log(it.0)).sum();
+    Measured::new(libm::exp(logs / values.len() as f64)).ok()
+}

@@ -2,4 +2,6 @@
 // `cfg(test)` tells clippy that the helpers of a module are test code too.
 
 #[cfg(test)]
+mod journey;
+#[cfg(test)]
 mod verdict;

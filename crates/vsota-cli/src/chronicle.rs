@@ -1,0 +1,101 @@
+//! What does the whole journal say? The campaign that it leads to, with every entry on the way.
+
+use serde::Serialize;
+use vsota_core::command::CommandKind;
+use vsota_core::phase::InLoop as _;
+use vsota_core::{Campaign, Entry, Phase, State};
+
+use crate::failure::{Failure, Reason};
+use crate::help;
+use crate::journal::{Care, Head, Reading};
+
+/// A journal, read and folded.
+#[derive(Clone, Debug)]
+pub struct Chronicle {
+    /// Where the journal leads.
+    pub campaign: Campaign,
+    /// Every entry, in order.
+    pub entries: Vec<Entry>,
+    /// The last entry and its hash.
+    pub head: Head,
+}
+
+/// A command that has an edge from here, and what stands in its way.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct Next {
+    /// The command, as it is typed.
+    pub command: &'static str,
+    /// Whether nothing stands in the way before the command has said anything.
+    pub ready: bool,
+    /// What stands in the way.
+    pub unmet: Vec<Reason>,
+}
+
+impl Chronicle {
+    /// Folds a journal, and keeps its entries.
+    ///
+    /// # Errors
+    ///
+    /// Integrity when the journal cannot be believed.
+    pub fn of(reading: &Reading) -> Result<Self, Failure> {
+        let mut entries = Vec::with_capacity(reading.lines().len() / 1_024);
+        let folded = fold(reading, |entry| entries.push(entry))?;
+        Ok(Self { campaign: folded.0, entries, head: folded.1 })
+    }
+}
+
+/// The campaign that a journal leads to, and its head; no entry is kept.
+///
+/// # Errors
+///
+/// Integrity when the journal cannot be believed.
+pub fn campaign(reading: &Reading) -> Result<(Campaign, Head), Failure> {
+    fold(reading, drop)
+}
+
+fn fold(reading: &Reading, mut keep: impl FnMut(Entry)) -> Result<(Campaign, Head), Failure> {
+    let mut campaign: Option<Campaign> = None;
+    let links = reading.walk(Care::Chain, |entry| {
+        let next = match campaign.take() {
+            None => Campaign::begin(entry.seq, &entry.event),
+            Some(campaign) => campaign.follow(entry.seq, &entry.event),
+        };
+        campaign = Some(next.map_err(|error| error.to_string())?);
+        keep(entry);
+        Ok(())
+    })?;
+    campaign.zip(links.head()).ok_or_else(|| Failure::no_campaign("the journal is empty"))
+}
+
+/// The round that a campaign is in: 0 before the first, then the number of the last opened one.
+pub fn round(campaign: &Campaign) -> u32 {
+    match campaign.state() {
+        State::Inputs(_) | State::HistoryGate(_) | State::FixedBenchmark(_) => 0,
+        State::RlcrActive(phase) => phase.case().rounds,
+        State::GapDecision(phase) => phase.case().rounds,
+        State::Profiling(phase) => phase.case().rounds,
+        State::LayerPipeline(phase) => phase.case().rounds,
+        State::KernelAssist(phase) => phase.case().rounds,
+        State::Revalidate(phase) => phase.case().rounds,
+        State::Stopped(phase) => phase.case().map_or(0, |it| it.rounds),
+    }
+}
+
+/// Every command that has an edge from here, those that are ready first.
+pub fn next(campaign: &Campaign) -> Vec<Next> {
+    let admitted = campaign.phase().admits().map(|kind| one(campaign, kind));
+    let (mut ready, unmet): (Vec<_>, Vec<_>) = admitted.partition(|it| it.ready);
+    ready.extend(unmet);
+    ready
+}
+
+fn one(campaign: &Campaign, kind: CommandKind) -> Next {
+    let objections = campaign.ready(kind).unwrap_or_default();
+    let unmet: Vec<_> = objections.iter().map(|it| help::reason(it, kind)).collect();
+    Next { command: help::typed(kind), ready: unmet.is_empty(), unmet }
+}
+
+/// The phase and the round, for people.
+pub fn place(phase: Phase, round: u32) -> String {
+    if round == 0 { phase.to_string() } else { format!("{phase}, round {round}") }
+}

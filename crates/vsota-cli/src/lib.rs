@@ -1,0 +1,73 @@
+//! The command line of vsota: files, time and the terminal, around a machine that knows none of them.
+//!
+//! `cli` says what can be typed, `commands` what is done, `journal` and `rundir` own the disk, `output`
+//! owns the terminal, `failure` and `exit` say how a command ends.
+
+use std::env;
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+pub mod chronicle;
+pub mod cli;
+pub mod clock;
+pub mod commands;
+pub mod context;
+pub mod documents;
+pub mod escape;
+pub mod exit;
+pub mod failure;
+pub mod find;
+pub mod given;
+pub mod help;
+pub mod journal;
+pub mod output;
+pub mod refusals;
+pub mod rundir;
+pub mod secrets;
+pub mod transition;
+
+use cli::Cli;
+use context::Context;
+use exit::Exit;
+use failure::Failure;
+use output::{Color, Outcome, Output};
+use secrets::Secrets;
+
+/// Runs the command that the arguments of this process ask for.
+pub fn main() -> ExitCode {
+    call(env::args_os().collect()).into()
+}
+
+fn call(args: Vec<OsString>) -> Exit {
+    // Until the arguments are understood, only this much of them is.
+    let json = args.iter().take_while(|it| *it != "--").any(|it| it == "--json");
+    let early = Output::new(json, Color::Auto);
+    let secrets = Secrets::from_env();
+    let args = match vetted(args, &secrets) {
+        Ok(args) => args,
+        Err(failure) => return early.conclude(Err(failure)),
+    };
+    match Cli::try_parse_from(args) {
+        Ok(cli) => cli.global.output().conclude(run(cli, secrets)),
+        Err(error) => early.clap(&error),
+    }
+}
+
+fn run(Cli { global, command }: Cli, secrets: Secrets) -> Result<Outcome, Failure> {
+    command.run(&Context::new(&global, secrets)?)
+}
+
+/// The arguments as text, none of which holds a secret.
+fn vetted(args: Vec<OsString>, secrets: &Secrets) -> Result<Vec<String>, Failure> {
+    let vet = |(index, arg): (usize, OsString)| {
+        let place = format!("argument {index}");
+        let Ok(arg) = arg.into_string() else {
+            return Err(Failure::bad_evidence("the argument is not UTF-8").at_field(place));
+        };
+        secrets.refuse(&arg, place)?;
+        Ok(arg)
+    };
+    args.into_iter().enumerate().map(vet).collect()
+}

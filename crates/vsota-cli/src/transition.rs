@@ -1,0 +1,205 @@
+//! How does the campaign take a step? Lock, fold, decide, persist, tell: the only road to the journal.
+//!
+//! What is decided is decided against what is on the disk, under the lock. Nothing is told before the
+//! event is on the disk, and nothing about it is ever untold: what fails afterwards says so.
+
+use serde::Serialize;
+use vsota_core::command::{Command, CommandKind};
+use vsota_core::event::EventKind;
+use vsota_core::{Campaign, Entry, Opening, Phase, Refusal, Step};
+
+use crate::chronicle::{self, Chronicle, Next};
+use crate::context::Context;
+use crate::documents;
+use crate::failure::Failure;
+use crate::help;
+use crate::journal::chain::ORIGIN;
+use crate::journal::{Head, Journal};
+use crate::output::{Outcome, Style, Text};
+use crate::refusals::{self, Noted};
+use crate::rundir::RunDir;
+use crate::rundir::intake::Staged;
+
+/// The acknowledgement of a step, or of a call that recorded nothing.
+#[derive(Clone, Debug, Serialize)]
+pub struct Transition {
+    /// What was recorded; `None` when nothing was.
+    pub event: Option<Recorded>,
+    /// Where the campaign is now.
+    pub phase: Phase,
+    /// The round it is in; 0 before the first.
+    pub round: u32,
+    /// The head of the journal.
+    pub head: Head,
+    /// What can be done next.
+    pub next: Vec<Next>,
+}
+
+/// A recorded event.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+pub struct Recorded {
+    /// Its place in the journal.
+    pub seq: u64,
+    /// What happened.
+    pub kind: EventKind,
+}
+
+/// A step's acknowledgement and a command's own object, in one.
+#[derive(Serialize)]
+struct Both<'a, T> {
+    #[serde(flatten)]
+    transition: &'a Transition,
+    #[serde(flatten)]
+    own: &'a T,
+}
+
+/// Opens a campaign in a run directory.
+///
+/// # Errors
+///
+/// Refused when one is open there already; otherwise as [`take`].
+pub fn open(context: &Context, run: &RunDir, opening: Opening) -> Result<Transition, Failure> {
+    let (mut journal, reading) = Journal::open_or_create(run)?;
+    if !reading.is_empty() {
+        let (campaign, head) = chronicle::campaign(&reading)?;
+        let command = CommandKind::OpenCampaign;
+        let refusal = Refusal::OutOfPhase { phase: campaign.phase(), command };
+        return Err(refuse(context, run, head, &campaign, command, &refusal));
+    }
+    persist(context, run, &mut journal, Campaign::open(opening), Vec::new(), None)
+}
+
+/// Takes one step: what the command says must be known before the lock is taken.
+///
+/// # Errors
+///
+/// Refused when the machine objects; busy, integrity, no campaign and I/O as the journal says.
+pub fn take(
+    context: &Context,
+    run: &RunDir,
+    command: impl Into<Command>,
+) -> Result<Transition, Failure> {
+    let command = command.into();
+    take_with(context, run, Vec::new(), |_| Ok(command))
+}
+
+/// Takes one step with evidence: the staged artefacts get their names once the machine has granted the
+/// command, and before the event that names them is recorded.
+///
+/// # Errors
+///
+/// As [`take`], and what `say` finds wrong.
+pub fn take_with(
+    context: &Context,
+    run: &RunDir,
+    staged: Vec<Staged<'_>>,
+    say: impl FnOnce(&Campaign) -> Result<Command, Failure>,
+) -> Result<Transition, Failure> {
+    let (mut journal, reading) = Journal::open(run)?;
+    let chronicle = Chronicle::of(&reading)?;
+    let command = say(&chronicle.campaign)?;
+    let kind = command.kind();
+    match chronicle.campaign.decide(command) {
+        Ok(step) => persist(context, run, &mut journal, step, staged, Some(chronicle)),
+        Err(refusal) => {
+            Err(refuse(context, run, chronicle.head, &chronicle.campaign, kind, &refusal))
+        }
+    }
+}
+
+fn persist(
+    context: &Context,
+    run: &RunDir,
+    journal: &mut Journal<'_>,
+    step: Step,
+    staged: Vec<Staged<'_>>,
+    before: Option<Chronicle>,
+) -> Result<Transition, Failure> {
+    for artefact in staged {
+        artefact.publish()?;
+    }
+    let prev = before.as_ref().map_or(ORIGIN, |it| it.head.hash);
+    let entry: Entry = step.entry(context.clock.now(), prev);
+    let head = journal.append(&entry)?;
+    let recorded = Recorded { seq: head.seq, kind: entry.event.kind() };
+
+    let mut entries = before.map(|it| it.entries).unwrap_or_default();
+    entries.push(entry);
+    let chronicle = Chronicle { campaign: step.commit(), entries, head };
+    // The event stands, whatever becomes of the documents: `report` renders them again.
+    documents::write(run, &chronicle).map_err(|failure| failure.after(head))?;
+    Ok(Transition { event: Some(recorded), ..Transition::none(&chronicle.campaign, head) })
+}
+
+fn refuse(
+    context: &Context,
+    run: &RunDir,
+    head: Head,
+    campaign: &Campaign,
+    command: CommandKind,
+    refusal: &Refusal,
+) -> Failure {
+    let refused = help::refused(refusal);
+    let noted = Noted::new(context.clock.now(), head.seq, campaign.phase(), command, &refused);
+    // A refusal that cannot be noted is still a refusal.
+    let _ = refusals::note(run, &noted);
+    refused.into()
+}
+
+impl Transition {
+    /// The acknowledgement of a call that recorded nothing.
+    #[must_use]
+    pub fn none(campaign: &Campaign, head: Head) -> Self {
+        Self {
+            event: None,
+            phase: campaign.phase(),
+            round: chronicle::round(campaign),
+            head,
+            next: chronicle::next(campaign),
+        }
+    }
+
+    /// The outcome of a command that has nothing else to say.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be written as JSON.
+    pub fn outcome(&self) -> Result<Outcome, Failure> {
+        Ok(Outcome { recorded: self.recorded(), ..Outcome::new(self.text(), self)? })
+    }
+
+    /// The outcome of a command that has an object of its own; its text comes first.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be written as JSON.
+    pub fn outcome_with(&self, mut text: Text, own: &impl Serialize) -> Result<Outcome, Failure> {
+        text.append(self.text());
+        let outcome = Outcome::new(text, &Both { transition: self, own })?;
+        Ok(Outcome { recorded: self.recorded(), ..outcome })
+    }
+
+    /// The acknowledgement for people.
+    pub fn text(&self) -> Text {
+        let mut text = Text::new();
+        if let Some(Recorded { seq, kind }) = self.event {
+            text.push(Style::Good, "recorded").plain(format!("  {seq} {kind}")).end();
+        }
+        text.plain("phase     ")
+            .push(Style::Strong, chronicle::place(self.phase, self.round))
+            .end();
+        text.plain("head      ").push(Style::Dim, self.head.to_string()).end();
+        let mut ready = self.next.iter().filter(|it| it.ready).peekable();
+        if ready.peek().is_some() {
+            text.line("next");
+        }
+        for next in ready {
+            text.plain("  ").push(Style::Code, next.command).end();
+        }
+        text
+    }
+
+    fn recorded(&self) -> Option<Head> {
+        self.event.map(|_| self.head)
+    }
+}

@@ -1,0 +1,205 @@
+//! Blocks of interleaved runs, and the verdict that the machine draws from them (GD, RV).
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Build, Framework, Measurement, Standpoint, Status, words};
+use crate::artifact::{Artifact, Digest, GitId};
+use crate::measure::{Measured, Real};
+use crate::text::{Line, Name};
+use crate::verdict::{Action, Pair, SessionKind, SlaState, Verdict};
+
+/// One run of vLLM and one of each opponent, back to back, each in a fresh launch.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Block {
+    /// The scenario of all its runs.
+    pub scenario: Name,
+    /// Its runs, in the order in which they started.
+    pub runs: Vec<BlockRun>,
+    /// The filed block.
+    pub source: Artifact,
+}
+
+/// One run of a block.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct BlockRun {
+    /// What was served.
+    pub framework: Framework,
+    /// Which vLLM build, in a trial block.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub build: Option<Build>,
+    /// The tree of that build.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tree: Option<GitId>,
+    /// The server log's digest; without one the run is report-only.
+    pub launch: Option<Digest>,
+    /// The launch command.
+    pub server_command: Vec<Line>,
+    /// How the run ended.
+    pub status: Status,
+    /// Whether it is only a flow check (FB-5).
+    pub smoke: bool,
+    /// The numbers, when it measured any.
+    pub measured: Option<Measurement>,
+    /// The native result file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<Artifact>,
+    /// The server log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log: Option<Artifact>,
+}
+
+/// What the machine made of a filed block.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct BlockFound {
+    /// The session that the block belongs to.
+    pub session: SessionId,
+    /// Why it does not count, when it does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub report_only: Option<ReportOnly>,
+}
+
+/// A session of blocks: the gate, or the confirmation after it.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct SessionId {
+    /// Gate or confirm.
+    pub kind: SessionKind,
+    /// Its number in the round, from 1.
+    pub n: u32,
+}
+
+words::vocabulary! {
+    /// Why a block is kept and printed but decides nothing.
+    pub enum ReportOnly("reason") {
+        /// A run names no server launch.
+        NoLaunch = "no-launch",
+        /// A launch was used before.
+        LaunchReused = "launch-reused",
+        /// Its runs do not lie between the blocks before and after it.
+        NotInterleaved = "not-interleaved",
+        /// A run failed, was disturbed or lost requests; the block is redone in its slot.
+        Broken = "broken",
+        /// A run is labelled as a flow check.
+        Smoke = "smoke",
+        /// A run was limited by its client and the scenario names no latency (GD-6).
+        RateLimited = "rate-limited",
+        /// A run did not measure the scenario's objective.
+        NoObjective = "no-objective",
+        /// Realised lengths or counts are not those of the workload.
+        OffWorkload = "off-workload",
+    }
+}
+
+/// What `gap decide` is told.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct DecisionAsked {
+    /// Where checkout and loop stand.
+    pub stand: Standpoint,
+}
+
+/// The verdict over all scenarios, recomputed from the filed blocks.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct GapVerdict {
+    /// The session that was decided.
+    pub session: SessionId,
+    /// What follows.
+    pub action: Action,
+    /// The weakest label of a stop.
+    pub label: Option<Verdict>,
+    /// Blocks that are still wanted, per scenario.
+    pub more_blocks: u32,
+    /// Whether vLLM fails the SLA where another passes.
+    pub sla_failed: bool,
+    /// The slow scenario of the contract's words.
+    pub slow: Option<Name>,
+    /// Each scenario.
+    pub scenarios: Vec<ScenarioVerdict>,
+}
+
+/// The verdict of one scenario.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScenarioVerdict {
+    /// The scenario.
+    pub scenario: Name,
+    /// The fold over competitors.
+    pub verdict: Verdict,
+    /// The competitors that lead.
+    pub leaders: Vec<Framework>,
+    /// vLLM against each competitor.
+    pub competitors: BTreeMap<Framework, Pair>,
+    /// The SLA state of each framework that ran.
+    pub sla: BTreeMap<Framework, SlaState>,
+    /// The pooled mean log ratio over all blocks on this build and rig (GD-7).
+    pub pooled: BTreeMap<Framework, PooledInterval>,
+    /// The gap to the frozen table in percent; report-only.
+    pub literal_gap_pct: Option<Real>,
+}
+
+/// The pooled interval of one competitor, as log ratios (GD-7).
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct PooledInterval {
+    /// Blocks in the pool.
+    pub n: u32,
+    /// The mean.
+    pub mean: Real,
+    /// The lower bound.
+    pub lo: Real,
+    /// The upper bound.
+    pub hi: Real,
+}
+
+/// What changed about the rig (GD-7).
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct RigChange {
+    /// What was changed.
+    pub changed: Line,
+}
+
+/// A competitor that can no longer run (GD-8).
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct CompetitorBlock {
+    /// The competitor.
+    pub framework: Framework,
+    /// The launch log that shows it.
+    pub log: Artifact,
+    /// Why it cannot run.
+    pub reason: Line,
+}
+
+/// A block of a patched build against the accepted one, as the machine keeps it.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Gain {
+    /// Blocks that count, over all scenarios.
+    pub blocks: u32,
+    /// The geometric mean gain in percent.
+    pub gain_pct: Real,
+    /// The lower bound of the mean log ratio.
+    pub lo: Real,
+    /// The upper bound of the mean log ratio.
+    pub hi: Real,
+    /// Whether the round counts as weak (LE-3).
+    pub weak: bool,
+    /// The new build's value of each scenario's objective: the geometric mean of its runs.
+    pub values: BTreeMap<Name, Measured>,
+}
+
+/// What the machine found when a round was abandoned.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Left {
+    /// Whether the blocks of the round said Behind; a later stop is held to it (GD-7).
+    pub behind: bool,
+}

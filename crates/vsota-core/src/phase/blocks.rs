@@ -1,0 +1,284 @@
+//! Which blocks count, and what they compare. (GD-1, GD-2, GD-6, RV-1)
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
+
+use super::Case;
+use super::rank::{is_rate_limited, off_workload};
+use crate::artifact::{Digest, GitId};
+use crate::facts::*;
+use crate::measure::{Measured, Real, geometric_mean};
+use crate::objection::{Objections, objections};
+use crate::text::Name;
+use crate::verdict::{self, Order, SlaState};
+
+/// A block that counts.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct KeptBlock {
+    /// Its scenario.
+    pub scenario: Name,
+    /// Its session.
+    pub session: SessionId,
+    /// Its runs, in the order in which they started.
+    pub runs: Vec<BlockRun>,
+}
+
+objections! {
+    /// What may stand in the way of a block.
+    pub enum BlockObjection {
+        /// A scenario that is not frozen.
+        [Fb14] UnknownScenario { scenario: Name } "the benchmark has no scenario {scenario}",
+        /// A framework without a frozen row.
+        [Fb1] NoWinner { framework: Framework, scenario: Name } "{framework} has no frozen row in {scenario}",
+        /// No run of vLLM.
+        [Gd1] NoVllm {} "the block has no run of vllm",
+        /// No run of a competitor.
+        [Gd1] NoRival { scenario: Name } "the block has no run of a competitor, and {scenario} is not unopposed",
+        /// Several launches of one framework.
+        [Gd2] TwoRuns { framework: Framework } "the block has two launches of {framework}; a block compares one of each",
+        /// A blocked competitor ran.
+        [Gd8] RivalBlocked { framework: Framework } "{framework} was blocked, and a blocked competitor does not run again",
+        /// vLLM on another tree.
+        [Pa1] OtherTree { accepted: GitId } "the run of vllm is not on the accepted build {accepted}",
+        /// Another launch command.
+        [Gd2] OtherCommand { framework: Framework, scenario: Name } "{framework} was not launched with its winning command of {scenario}",
+        /// Not one new and one accepted run.
+        [Rv1] NoPair {} "a trial block holds one run of the new build and one of the accepted build",
+        /// The new run on another tree.
+        [Rv1] OtherNewTree { patch: GitId } "the new run is not on the patched tree {patch}",
+        /// The accepted run on another tree.
+        [Rv1] OtherAcceptedTree { accepted: GitId } "the accepted run is not on the accepted build {accepted}",
+        /// A competitor in a trial.
+        [Rv1] Stranger { framework: Framework } "{framework} has no part in this trial",
+        /// A rival is missing under a claim.
+        [Rl9] ClaimNeedsRival { framework: Framework } "under the standing claim the block also needs a run of {framework}",
+    }
+}
+
+/// GD-1, GD-2: a block of vLLM and its competitors, with their winning commands.
+pub(crate) fn gap_block(case: &Case, block: &Block) -> Objections {
+    let mut o = Objections::default();
+    let scenario = || block.scenario.clone();
+    let Some(chartered) = case.charter.scenarios.get(&block.scenario) else {
+        o.raise(BlockObjection::UnknownScenario { scenario: scenario() });
+        return o;
+    };
+    let mut seen = BTreeSet::new();
+    for run in &block.runs {
+        let framework = run.framework;
+        o.unless(seen.insert(framework), BlockObjection::TwoRuns { framework });
+        let live = !case.blocked.contains(&framework);
+        o.unless(live, BlockObjection::RivalBlocked { framework });
+        let Some(winner) = chartered.winners.get(&framework) else {
+            o.raise(BlockObjection::NoWinner { framework, scenario: scenario() });
+            continue;
+        };
+        let command = match framework {
+            Framework::Vllm => case.best_command.get(&block.scenario),
+            _ => Some(&winner.server_command),
+        };
+        let winning = command == Some(&run.server_command);
+        o.unless(winning, BlockObjection::OtherCommand { framework, scenario: scenario() });
+        let accepted = case.accepted.clone();
+        let there = framework != Framework::Vllm || run.tree.as_ref() == Some(&accepted);
+        o.unless(there, BlockObjection::OtherTree { accepted });
+    }
+    o.unless(seen.contains(&Framework::Vllm), BlockObjection::NoVllm {});
+    let opposed = !case.charter.rivals(&block.scenario).is_empty();
+    let rival = seen.iter().any(|it| *it != Framework::Vllm);
+    o.unless(rival || !opposed, BlockObjection::NoRival { scenario: scenario() });
+    o
+}
+
+/// RV-1, RL-9: a block of the new build and the accepted one.
+pub(crate) fn trial_block(case: &Case, new: &GitId, rivals: bool, block: &Block) -> Objections {
+    let mut o = Objections::default();
+    let scenario = block.scenario.clone();
+    let known = case.charter.scenarios.contains_key(&block.scenario);
+    o.unless(known, BlockObjection::UnknownScenario { scenario: scenario.clone() });
+    let of = |build| block.runs.iter().filter(move |it| it.build == Some(build));
+    let pair = of(Build::New).count() == 1 && of(Build::Accepted).count() == 1;
+    o.unless(pair, BlockObjection::NoPair {});
+    for run in of(Build::New) {
+        let patch = new.clone();
+        let there = run.tree.as_ref() == Some(new);
+        o.unless(there, BlockObjection::OtherNewTree { patch });
+    }
+    for run in of(Build::Accepted) {
+        let accepted = case.accepted.clone();
+        let there = run.tree.as_ref() == Some(&accepted);
+        o.unless(there, BlockObjection::OtherAcceptedTree { accepted });
+        let winning = case.best_command.get(&scenario) == Some(&run.server_command);
+        let (framework, scenario) = (Framework::Vllm, scenario.clone());
+        o.unless(winning, BlockObjection::OtherCommand { framework, scenario });
+    }
+    let others: BTreeSet<_> =
+        block.runs.iter().filter(|it| it.build.is_none()).map(|it| it.framework).collect();
+    let wanted = if rivals { case.charter.rivals(&scenario) } else { BTreeSet::new() };
+    for framework in others.difference(&wanted).copied() {
+        o.raise(BlockObjection::Stranger { framework });
+    }
+    for framework in wanted.difference(&others).copied() {
+        o.raise(BlockObjection::ClaimNeedsRival { framework });
+    }
+    o
+}
+
+/// Why a block decides nothing, or that it counts.
+///
+/// A block counts when every run names a launch of its own that was never used before, the runs lie
+/// one after another, and no earlier block lies between them.
+pub(crate) fn standing(case: &Case, kept: &[KeptBlock], block: &Block) -> Option<ReportOnly> {
+    let scenario = &case.charter.scenarios.get(&block.scenario)?.scenario;
+    if block.runs.iter().any(|it| it.smoke) {
+        return Some(ReportOnly::Smoke);
+    }
+    let launches: Option<Vec<Digest>> = block.runs.iter().map(|it| it.launch).collect();
+    let Some(launches) = launches else { return Some(ReportOnly::NoLaunch) };
+    let distinct: BTreeSet<_> = launches.iter().collect();
+    if distinct.len() < launches.len() || launches.iter().any(|it| case.launches.contains_key(it)) {
+        return Some(ReportOnly::LaunchReused);
+    }
+    let least = case.base.brief.sla().min_success_rate;
+    let mut last_end = i64::MIN;
+    for run in &block.runs {
+        let measured = match &run.measured {
+            Some(it) if run.status == Status::Ok && it.disturbed.is_none() => it,
+            _ => return Some(ReportOnly::Broken),
+        };
+        if measured.success_rate().is_none_or(|it| it < least) {
+            return Some(ReportOnly::Broken);
+        }
+        if !off_workload(&case.base.brief, scenario, measured).is_empty() {
+            return Some(ReportOnly::OffWorkload);
+        }
+        if is_rate_limited(scenario, measured) {
+            return Some(ReportOnly::RateLimited);
+        }
+        if measured.metric(scenario.objective).is_none() {
+            return Some(ReportOnly::NoObjective);
+        }
+        if measured.started_at < last_end || measured.ended_at <= measured.started_at {
+            return Some(ReportOnly::NotInterleaved);
+        }
+        last_end = measured.ended_at;
+    }
+    let overlaps = kept.iter().any(|it| overlap(window(&it.runs), window(&block.runs)));
+    overlaps.then_some(ReportOnly::NotInterleaved)
+}
+
+fn window(runs: &[BlockRun]) -> Option<(i64, i64)> {
+    let measured = || runs.iter().filter_map(|it| it.measured.as_ref());
+    let start = measured().map(|it| it.started_at).min()?;
+    let end = measured().map(|it| it.ended_at).max()?;
+    Some((start, end))
+}
+
+fn overlap(a: Option<(i64, i64)>, b: Option<(i64, i64)>) -> bool {
+    match (a, b) {
+        (Some((a_start, a_end)), Some((b_start, b_end))) => a_start < b_end && b_start < a_end,
+        _ => false,
+    }
+}
+
+/// One side of a comparison.
+#[derive(Clone, Copy)]
+pub(crate) enum Side {
+    /// A framework in a gap block, or a rival in a trial.
+    Of(Framework),
+    /// A build in a trial block.
+    Build(Build),
+}
+
+impl Side {
+    fn is(self, run: &BlockRun) -> bool {
+        match self {
+            Self::Of(framework) => run.framework == framework && run.build.is_none(),
+            Self::Build(build) => run.build == Some(build),
+        }
+    }
+
+    pub(crate) fn find(self, runs: &[BlockRun]) -> Option<(usize, &BlockRun)> {
+        runs.iter().enumerate().find(|(_, run)| self.is(run))
+    }
+}
+
+/// The log ratios of two sides over blocks, above zero where `ours` is better, with their order.
+pub(crate) fn ratios<'a>(
+    blocks: impl IntoIterator<Item = &'a KeptBlock>,
+    metric: Metric,
+    ours: Side,
+    theirs: Side,
+) -> (Vec<Real>, Vec<Order>) {
+    let mut left = Vec::new();
+    let mut right = Vec::new();
+    let mut orders = Vec::new();
+    for block in blocks {
+        let (Some((i, a)), Some((j, b))) = (ours.find(&block.runs), theirs.find(&block.runs))
+        else {
+            continue;
+        };
+        let value = |run: &BlockRun| run.measured.as_ref().and_then(|it| it.metric(metric));
+        if let (Some(a), Some(b)) = (value(a), value(b)) {
+            left.push(a);
+            right.push(b);
+            orders.push(if i < j { Order::VllmFirst } else { Order::CompetitorFirst });
+        }
+    }
+    let (better, worse) = if metric.higher_is_better() { (left, right) } else { (right, left) };
+    (verdict::log_ratios(&better, &worse).unwrap_or_default(), orders)
+}
+
+/// The SLA state of one side in a scenario: Fail in any limit, else Marginal in any, else Pass.
+///
+/// A limit whose metric a run does not hold is not kept. Without a run nothing is known: Marginal.
+pub(crate) fn sla_state<'a>(
+    sla: &Sla,
+    blocks: impl IntoIterator<Item = &'a KeptBlock>,
+    side: Side,
+) -> SlaState {
+    let runs: Vec<&Measurement> =
+        blocks.into_iter().filter_map(|it| side.find(&it.runs)?.1.measured.as_ref()).collect();
+    if runs.is_empty() {
+        return SlaState::Marginal;
+    }
+    let state = |(metric, limit): (&LatencyMetric, &Measured)| {
+        let metric = Metric::Latency(*metric);
+        let values: Option<Vec<Measured>> = runs.iter().map(|it| it.metric(metric)).collect();
+        values.map_or(SlaState::Marginal, |values| verdict::sla(&values, *limit).state)
+    };
+    let states: Vec<SlaState> = sla.limits.iter().map(state).collect();
+    if states.contains(&SlaState::Fail) {
+        SlaState::Fail
+    } else if states.contains(&SlaState::Marginal) {
+        SlaState::Marginal
+    } else {
+        SlaState::Pass
+    }
+}
+
+/// The geometric mean of one side's objective over blocks.
+pub(crate) fn level<'a>(
+    blocks: impl IntoIterator<Item = &'a KeptBlock>,
+    metric: Metric,
+    side: Side,
+) -> Option<Measured> {
+    let value = |it: &'a KeptBlock| side.find(&it.runs)?.1.measured.as_ref()?.metric(metric);
+    let values: Vec<Measured> = blocks.into_iter().filter_map(value).collect();
+    geometric_mean(&values)
+}
+
+/// The rivals of a scenario that still run, with their SLA state in these blocks.
+pub(crate) fn rivals(
+    case: &Case,
+    scenario: &Name,
+    blocks: &[KeptBlock],
+) -> BTreeMap<Framework, SlaState> {
+    let sla = case.base.brief.sla();
+    let live = case.charter.rivals(scenario);
+    let of = |framework: Framework| {
+        let there = blocks.iter().filter(|it| it.scenario == *scenario);
+        (framework, sla_state(&sla, there, Side::Of(framework)))
+    };
+    live.difference(&case.blocked).copied().map(of).collect()
+}

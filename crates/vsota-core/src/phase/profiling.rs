@@ -1,0 +1,361 @@
+//! What explains the gap? (PR-1 … PR-8, GD-3)
+
+use alloc::boxed::Box;
+use alloc::collections::BTreeSet;
+use alloc::vec::Vec;
+
+use super::{Case, LayerPipeline, RlcrActive, entry};
+use crate::artifact::GitId;
+use crate::ask::command::{AbandonRound, FileProfile, NameRootCause, WaiveProfile};
+use crate::ask::event::{ProfileFiled, ProfileWaived, RootCauseNamed, RoundAbandoned};
+use crate::clause::Clause;
+use crate::facts::*;
+use crate::machine::{Decide, Evolve};
+use crate::objection::{Objections, objections};
+use crate::text::Name;
+use crate::verdict::{Action, SessionKind, Verdict};
+
+/// The profiles of this round.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Profiling {
+    case: Box<Case>,
+    triage: Box<Triage>,
+}
+
+/// What a round found out since its verdict, carried until its end.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Triage {
+    /// The verdict that opened profiling.
+    pub verdict: GapVerdict,
+    /// The profiles that may be cited.
+    pub profiles: Vec<Profile>,
+    /// Competitors that cannot be captured.
+    pub waived: BTreeSet<Framework>,
+    /// The root cause.
+    pub root: Option<RootCause>,
+    /// The layer pipeline.
+    pub pipeline: Option<Pipeline>,
+    /// Kernels whose NCU evidence is blocked (RT-3).
+    pub ncu_blocked: BTreeSet<Name>,
+}
+
+objections! {
+    /// What may stand in the way of profiles and root causes.
+    pub enum ProfilingObjection {
+        /// A framework that is not compared.
+        [Pr1] NotCompared { framework: Framework } "{framework} has no frozen row, so its profile explains nothing here",
+        /// Another launch command.
+        [Pr1] OtherCommand { framework: Framework } "{framework} was not profiled with its winning command of the slow scenario",
+        /// A stage that cannot be filed.
+        [Pr4] NotAStage {} "a profile is filed for prefill, decode or mixed",
+        /// Rows of another stage.
+        [Pr4] ForeignRow { row: RowId } "the row {row} does not belong to this framework and stage",
+        /// A table is missing.
+        [Pr5] TableMissing { table: Table } "the profile holds no {table} table",
+        /// No GPU work.
+        [Pr5] NoWork {} "the profile holds no GPU work",
+        /// Another scenario.
+        [Pr3] OtherScenario { slow: Name } "the profile does not use the slow scenario {slow}",
+        /// Other lengths.
+        [Pr3] OtherLengths { input: u32, output: u32, wanted_input: u32, wanted_output: u32 } "the profile ran {input} input and {output} output tokens; this stage of the slow scenario asks for {wanted_input} and {wanted_output}",
+        /// Another round.
+        [Pr8] OtherRound { found: u32, round: u32 } "the capture names round {found}; this is round {round}",
+        /// A launch of an earlier round.
+        [Pr8] OldLaunch { round: u32 } "the capture names a launch of round {round}",
+        /// The build before the last patch.
+        [Pr7] OldBuild {} "the profile was taken on the build before the last accepted patch",
+        /// Another build.
+        [Pr8] OtherBuild { wanted: GitId } "the profile was not taken on the build {wanted}",
+        /// The same stage twice.
+        [Pr8] AlreadyFiled { framework: Framework, stage: Stage } "this round already has a {stage} profile of {framework}",
+        /// vLLM cannot be waived.
+        [Pr8] VllmWaived {} "the profile of vllm is never waived",
+        /// A needed profile is missing.
+        [*clause] ProfileMissing { clause: Clause, framework: Framework, stage: Stage } "this round has no {stage} profile of {framework}",
+        /// A root cause without rows.
+        [Pr6] NoRows {} "the root cause cites no row",
+        /// A row that does not exist.
+        [Pr6] UnknownRow { row: RowId } "no profile of this round has the row {row}",
+        /// No row of vLLM in the slower stage.
+        [Pr6] NoVllmRow { stage: Stage } "the root cause cites no vllm row of the {stage} stage",
+        /// No source.
+        [Pr6] NoSources {} "the root cause names no source path or kernel family",
+        /// Lean without an estimate.
+        [Gd3] NoEstimate {} "the gap is not proven, so the root cause must estimate the part that its rows explain",
+    }
+}
+
+impl Triage {
+    fn of(verdict: GapVerdict) -> Self {
+        Self {
+            verdict,
+            profiles: Vec::new(),
+            waived: BTreeSet::new(),
+            root: None,
+            pipeline: None,
+            ncu_blocked: BTreeSet::new(),
+        }
+    }
+
+    /// A triage without a verdict, for a journal that retries a fixup.
+    pub(crate) fn nothing() -> Self {
+        Self::of(GapVerdict {
+            session: SessionId { kind: SessionKind::Gate, n: 1 },
+            action: Action::NoBaseline,
+            label: None,
+            more_blocks: 0,
+            sla_failed: false,
+            slow: None,
+            scenarios: Vec::new(),
+        })
+    }
+
+    /// The verdict of the slow scenario.
+    pub fn slow(&self) -> Option<&ScenarioVerdict> {
+        let slow = self.verdict.slow.as_ref()?;
+        self.verdict.scenarios.iter().find(|it| it.scenario == *slow)
+    }
+
+    /// The competitors to profile, with the clause that asks for each: the best, then the leaders.
+    pub fn rivals(&self) -> Vec<(Framework, Clause)> {
+        let Some(slow) = self.slow() else { return Vec::new() };
+        let gaps = slow.competitors.iter().filter_map(|(it, pair)| Some((pair.mean?, *it)));
+        let best = gaps.min().map(|(_, it)| it);
+        let mut rivals: Vec<_> = best.map(|it| (it, Clause::Pr1)).into_iter().collect();
+        for leader in slow.leaders.iter().copied().filter(|it| Some(*it) != best) {
+            rivals.push((leader, Clause::Pr2));
+        }
+        rivals
+    }
+
+    /// The citable row of that id.
+    pub fn row(&self, id: RowId) -> Option<&ProfileRow> {
+        self.profiles.iter().flat_map(|it| &it.rows).find(|it| it.row == id)
+    }
+
+    /// The slower stage, as the root cause names it.
+    pub fn slower_stage(&self) -> Option<Stage> {
+        self.root.as_ref().map(|it| it.slower_stage)
+    }
+
+    /// Whether vLLM is proven behind; a lean verdict or a failed SLA alone is not (KA-2).
+    pub fn is_behind(&self) -> bool {
+        self.verdict.scenarios.iter().any(|it| it.verdict == Verdict::Behind)
+    }
+
+    fn has(&self, framework: Framework, stage: Stage) -> bool {
+        self.profiles.iter().any(|it| it.framework == framework && it.stage == stage)
+    }
+
+    /// PR-1, PR-2, PR-4: each needed profile is there, or waived.
+    fn complete(&self) -> Objections {
+        let mut o = Objections::default();
+        let mut needed = alloc::vec![(Framework::Vllm, Clause::Pr1)];
+        needed.extend(self.rivals().into_iter().filter(|(it, _)| !self.waived.contains(it)));
+        for (framework, clause) in needed {
+            for stage in [Stage::Prefill, Stage::Decode] {
+                let there = self.has(framework, stage);
+                o.unless(there, ProfilingObjection::ProfileMissing { clause, framework, stage });
+            }
+        }
+        o
+    }
+}
+
+/// PR-3, PR-4, PR-5, PR-8: what every profile must be, here and in Revalidate.
+pub(crate) fn profile_objections(
+    case: &Case,
+    slow: Option<&Name>,
+    build: &GitId,
+    profile: &Profile,
+) -> Objections {
+    let mut o = Objections::default();
+    o.unless(profile.stage != Stage::Unattributed, ProfilingObjection::NotAStage {});
+    for it in &profile.rows {
+        let (row, ours) = (it.row, (profile.framework, profile.stage));
+        o.unless((row.framework, row.stage) == ours, ProfilingObjection::ForeignRow { row });
+    }
+    for table in Table::ALL.iter().copied() {
+        let there = profile.tables.contains(&table);
+        o.unless(there, ProfilingObjection::TableMissing { table });
+    }
+    o.unless(profile.total_ns > 0, ProfilingObjection::NoWork {});
+    if let Some(slow) = slow {
+        o.join(slow_lengths(case, slow, profile));
+    }
+    let (found, round) = (profile.round, case.rounds);
+    o.unless(found == round, ProfilingObjection::OtherRound { found, round });
+    if let Some(round) = case.launches.get(&profile.launch).copied() {
+        o.unless(round == case.rounds, ProfilingObjection::OldLaunch { round });
+    }
+    if profile.framework == Framework::Vllm && profile.tree.as_ref() != Some(build) {
+        let old = profile.tree.is_some() && profile.tree == case.previous;
+        o.unless(!old, ProfilingObjection::OldBuild {});
+        let wanted = build.clone();
+        o.unless(old, ProfilingObjection::OtherBuild { wanted });
+    }
+    o
+}
+
+/// PR-3: prefill is slow input to one token, decode one token to slow output.
+fn slow_lengths(case: &Case, slow: &Name, profile: &Profile) -> Objections {
+    let mut o = Objections::default();
+    let same = profile.scenario == *slow;
+    o.unless(same, ProfilingObjection::OtherScenario { slow: slow.clone() });
+    let Some(chartered) = case.charter.scenarios.get(slow) else { return o };
+    let (slow_input, slow_output) = (chartered.scenario.input_len, chartered.scenario.output_len);
+    let (wanted_input, wanted_output) = match profile.stage {
+        Stage::Prefill => (slow_input, 1),
+        Stage::Decode => (1, slow_output),
+        Stage::Mixed | Stage::Unattributed => (slow_input, slow_output),
+    };
+    let (input, output) = (profile.input_len, profile.output_len);
+    let right = (input, output) == (wanted_input, wanted_output);
+    o.unless(
+        right,
+        ProfilingObjection::OtherLengths { input, output, wanted_input, wanted_output },
+    );
+    o
+}
+
+impl Profiling {
+    pub(crate) fn of(case: Box<Case>, verdict: GapVerdict) -> Self {
+        Self { case, triage: Box::new(Triage::of(verdict)) }
+    }
+
+    pub(crate) fn shared(&self) -> &Case {
+        &self.case
+    }
+
+    pub(crate) fn shared_mut(&mut self) -> &mut Case {
+        &mut self.case
+    }
+
+    pub(crate) fn checked_out(&self) -> &GitId {
+        &self.case.accepted
+    }
+
+    /// What this round found out so far.
+    pub fn triage(&self) -> &Triage {
+        &self.triage
+    }
+}
+
+// --- file-profile ---
+
+impl Decide<FileProfile> for Profiling {
+    fn decide(&self, said: &Profile) -> Result<(), Objections> {
+        let (framework, stage) = (said.framework, said.stage);
+        let slow = self.triage.verdict.slow.as_ref();
+        let mut o = profile_objections(&self.case, slow, &self.case.accepted, said);
+        let chartered = slow.and_then(|it| self.case.charter.scenarios.get(it));
+        let winner = chartered.and_then(|it| it.winners.get(&framework));
+        o.unless(winner.is_some(), ProfilingObjection::NotCompared { framework });
+        if let Some(winner) = winner {
+            let best = slow.and_then(|it| self.case.best_command.get(it));
+            let command = match framework {
+                Framework::Vllm => best.unwrap_or(&winner.server_command),
+                _ => &winner.server_command,
+            };
+            let same = said.server_command == *command;
+            o.unless(same, ProfilingObjection::OtherCommand { framework });
+        }
+        let fresh = !self.triage.has(framework, stage);
+        o.unless(fresh, ProfilingObjection::AlreadyFiled { framework, stage });
+        o.or_agree()
+    }
+}
+
+impl Evolve<ProfileFiled> for Profiling {
+    type Next = Self;
+
+    fn evolve(mut self, event: &ProfileFiled) -> Self {
+        let profile = &event.said;
+        self.case.use_launch(profile.launch);
+        let first = !self.triage.profiles.iter().any(|it| it.framework == Framework::Vllm);
+        if profile.framework == Framework::Vllm {
+            if first {
+                self.case.kernel_rows.clear();
+            }
+            let kernels = profile.rows.iter().filter(|it| it.row.table == Table::Kernel);
+            self.case.kernel_rows.extend(kernels.cloned());
+        }
+        self.triage.profiles.push(profile.clone());
+        self
+    }
+}
+
+// --- waive-profile ---
+
+impl Decide<WaiveProfile> for Profiling {
+    fn decide(&self, said: &ProfileWaiver) -> Result<(), Objections> {
+        let framework = said.framework;
+        let mut o = Objections::default();
+        o.unless(framework != Framework::Vllm, ProfilingObjection::VllmWaived {});
+        let frozen =
+            self.case.charter.scenarios.values().any(|it| it.winners.contains_key(&framework));
+        o.unless(frozen, ProfilingObjection::NotCompared { framework });
+        o.or_agree()
+    }
+}
+
+impl Evolve<ProfileWaived> for Profiling {
+    type Next = Self;
+
+    fn evolve(mut self, event: &ProfileWaived) -> Self {
+        self.triage.waived.insert(event.said.framework);
+        self
+    }
+}
+
+// --- name-root-cause ---
+
+impl Decide<NameRootCause> for Profiling {
+    fn ready(&self) -> Objections {
+        self.triage.complete()
+    }
+
+    fn decide(&self, said: &RootCause) -> Result<(), Objections> {
+        let mut o = entry::stands_at_gate(&self.case, &said.stand);
+        o.unless(!said.rows.is_empty(), ProfilingObjection::NoRows {});
+        for row in said.rows.iter().copied() {
+            let there = self.triage.row(row).is_some();
+            o.unless(there, ProfilingObjection::UnknownRow { row });
+        }
+        let stage = said.slower_stage;
+        let ours = |it: &RowId| it.framework == Framework::Vllm && it.stage == stage;
+        let cited = said.rows.is_empty() || said.rows.iter().any(ours);
+        o.unless(cited, ProfilingObjection::NoVllmRow { stage });
+        o.unless(!said.sources.is_empty(), ProfilingObjection::NoSources {});
+        let lean = self.triage.verdict.action == Action::PatchLean;
+        let estimated = !lean || said.estimated_gap_pct.is_some();
+        o.unless(estimated, ProfilingObjection::NoEstimate {});
+        o.or_agree()
+    }
+}
+
+impl Evolve<RootCauseNamed> for Profiling {
+    type Next = LayerPipeline;
+
+    fn evolve(mut self, event: &RootCauseNamed) -> LayerPipeline {
+        self.triage.root = Some(event.said.clone());
+        LayerPipeline::of(self.case, self.triage)
+    }
+}
+
+// --- abandon-round ---
+
+impl Decide<AbandonRound> for Profiling {
+    fn decide(&self, said: &Abandonment) -> Result<Left, Objections> {
+        let left = Left { behind: self.triage.is_behind() };
+        entry::on_accepted(&self.case, &said.stand.head).or_grant(left)
+    }
+}
+
+impl Evolve<RoundAbandoned> for Profiling {
+    type Next = RlcrActive;
+
+    fn evolve(self, _: &RoundAbandoned) -> RlcrActive {
+        RlcrActive::of(self.case)
+    }
+}

@@ -1,0 +1,197 @@
+//! What the blocks, tests and profiles of a patch say. (RV-1, RV-2, KA-5, KA-9, RL-9)
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
+
+use super::Case;
+use super::blocks::{self, KeptBlock, Side};
+use crate::artifact::GitId;
+use crate::clause::Clause;
+use crate::facts::*;
+use crate::measure::{DELTA, Measured, Real};
+use crate::objection::{Objections, objections};
+use crate::text::{Line, Name};
+use crate::verdict::{self, SlaState, Verdict, decide_ratios};
+
+const NEW: Side = Side::Build(Build::New);
+const ACCEPTED: Side = Side::Build(Build::Accepted);
+
+objections! {
+    /// What may stand in the way of revalidation.
+    pub enum TrialObjection {
+        /// It is measured already.
+        [Rv1] AlreadyMeasured {} "the patch has blocks or tests already; it changes no more",
+        /// A fixup is not amended.
+        [Rl9] FixupAmended {} "a fixup is not amended; reject it and record another",
+        /// A fixup is not retried.
+        [Rl9] FixupRetried {} "a fixup opens no layer pipeline; reject it",
+        /// Tests of another commit.
+        [Rv2] OtherCommit { found: GitId, commit: GitId } "the tests ran on {found}, not on the patched commit {commit}",
+        /// HEAD moved.
+        [Rv1] HeadMoved { found: GitId, patch: GitId } "HEAD has the tree {found}; the patch that was measured is {patch}",
+        /// Not vLLM.
+        [Rv1] NotVllm { framework: Framework } "revalidation profiles the new vllm build, not {framework}",
+        /// The stage is profiled already.
+        [Rv1] AlreadyProfiled { stage: Stage } "the new build already has a {stage} profile",
+        /// No tests.
+        [Rv2] NoTests {} "no test of the patched commit is filed",
+        /// Nothing passed.
+        [Rv2] NothingPassed {} "no test of the patched commit passed",
+        /// A failed test.
+        [Rv2] TestFailed { test: Line } "the test {test} failed and is not waived as a known failure",
+        /// Too few blocks.
+        [Rv1] TooFewBlocks { scenario: Name, found: usize } "{scenario} has {found} of the 4 blocks that an interval needs",
+        /// No profile.
+        [Rv1] NoProfile { stage: Stage } "the new build has no {stage} profile",
+        /// Behind the accepted build.
+        [Rv2] Behind { scenario: Name } "the new build is behind the accepted build in {scenario}",
+        /// An SLA metric newly fails.
+        [Rv2] SlaNewlyFails { scenario: Name } "the new build fails the SLA of {scenario}, which the accepted build does not",
+        /// No measured gain.
+        [*clause] NoGain { clause: Clause } "no gain over the accepted build is measured: the lower bound is not above zero",
+        /// The kernel is not wired.
+        [Ka9] NotWired { kernel: Line } "no profile of the new build shows {kernel} in the stage of the original row",
+        /// No focused test.
+        [Ka9] NoFocusedTest {} "the kernel patch names no focused correctness test",
+    }
+}
+
+/// RV-2: at least one test passed, and none failed that is not waived by name.
+pub(crate) fn tests_objections(tests: &[TestRun]) -> Objections {
+    let mut o = Objections::default();
+    o.unless(!tests.is_empty(), TrialObjection::NoTests {});
+    let passed = tests.is_empty() || tests.iter().any(|it| it.passed > 0);
+    o.unless(passed, TrialObjection::NothingPassed {});
+    for run in tests {
+        let waived: BTreeSet<_> = run.waived.iter().map(|it| &it.name).collect();
+        for test in run.failed.iter().filter(|it| !waived.contains(it)).cloned() {
+            o.raise(TrialObjection::TestFailed { test });
+        }
+    }
+    o
+}
+
+/// RV-1: every scenario has the four blocks that an interval needs.
+pub(crate) fn enough_blocks(case: &Case, kept: &[KeptBlock]) -> Objections {
+    let mut o = Objections::default();
+    for scenario in case.charter.scenarios.keys().cloned() {
+        let found = of(kept, &scenario).count();
+        o.unless(found >= 4, TrialObjection::TooFewBlocks { scenario, found });
+    }
+    o
+}
+
+/// RV-2: no scenario is behind the accepted build, and no SLA metric newly fails.
+pub(crate) fn nothing_lost(case: &Case, kept: &[KeptBlock]) -> Objections {
+    let mut o = Objections::default();
+    let sla = case.base.brief.sla();
+    for (name, chartered) in &case.charter.scenarios {
+        let scenario = || name.clone();
+        let objective = chartered.scenario.objective;
+        let (d, order) = blocks::ratios(of(kept, name), objective, NEW, ACCEPTED);
+        let behind = decide_ratios(&d, &order).is_ok_and(|it| it.verdict == Verdict::Behind);
+        o.unless(!behind, TrialObjection::Behind { scenario: scenario() });
+        let state = |side| blocks::sla_state(&sla, of(kept, name), side);
+        let newly = state(NEW) == SlaState::Fail && state(ACCEPTED) != SlaState::Fail;
+        o.unless(!newly, TrialObjection::SlaNewlyFails { scenario: scenario() });
+    }
+    o
+}
+
+fn of<'a>(kept: &'a [KeptBlock], scenario: &Name) -> impl Iterator<Item = &'a KeptBlock> {
+    kept.iter().filter(move |it| it.scenario == *scenario)
+}
+
+/// The gain over the accepted build: block by block the mean over scenarios, then its interval.
+///
+/// In a round that a failed SLA opened, the failing metric of the slow scenario decides instead of
+/// the objective (RV-2).
+pub(crate) fn gain(case: &Case, kept: &[KeptBlock], sla_of: Option<&Name>) -> Option<Gain> {
+    let gains = match sla_of.and_then(|slow| sla_gains(case, kept, slow)) {
+        Some(gains) => gains,
+        None => block_gains(case, kept),
+    };
+    let found = verdict::improvement_ratios(&gains);
+    let mean = found.mean?;
+    let percent = |ratio: Real| Real::new(libm::expm1(ratio.get()) * 100.0).ok();
+    let level = |(name, it): (&Name, &super::Chartered)| {
+        let value = blocks::level(of(kept, name), it.scenario.objective, NEW)?;
+        Some((name.clone(), value))
+    };
+    Some(Gain {
+        blocks: u32::try_from(gains.len()).unwrap_or(u32::MAX),
+        gain_pct: percent(mean)?,
+        lo: found.lo?,
+        hi: found.hi?,
+        weak: mean.get() < DELTA,
+        values: case.charter.scenarios.iter().filter_map(level).collect(),
+    })
+}
+
+fn block_gains(case: &Case, kept: &[KeptBlock]) -> Vec<Real> {
+    let per_scenario: Vec<Vec<Real>> = case
+        .charter
+        .scenarios
+        .iter()
+        .map(|(name, it)| blocks::ratios(of(kept, name), it.scenario.objective, NEW, ACCEPTED).0)
+        .collect();
+    let rows = per_scenario.iter().map(Vec::len).min().unwrap_or(0);
+    (0..rows).filter_map(|block| mean(per_scenario.iter().filter_map(|it| it.get(block)))).collect()
+}
+
+/// The gains in the failing metrics of the slow scenario, the least of them block by block.
+fn sla_gains(case: &Case, kept: &[KeptBlock], slow: &Name) -> Option<Vec<Real>> {
+    let sla = case.base.brief.sla();
+    let failing: BTreeMap<LatencyMetric, Measured> = sla
+        .limits
+        .iter()
+        .filter(|(metric, limit)| fails(kept, slow, **metric, **limit))
+        .map(|(metric, limit)| (*metric, *limit))
+        .collect();
+    let per_metric: Vec<Vec<Real>> = failing
+        .keys()
+        .map(|it| blocks::ratios(of(kept, slow), Metric::Latency(*it), NEW, ACCEPTED).0)
+        .collect();
+    let rows = per_metric.iter().map(Vec::len).min()?;
+    Some(
+        (0..rows)
+            .filter_map(|i| per_metric.iter().filter_map(|it| it.get(i)).min().copied())
+            .collect(),
+    )
+}
+
+fn fails(kept: &[KeptBlock], slow: &Name, metric: LatencyMetric, limit: Measured) -> bool {
+    let sla = Sla { limits: [(metric, limit)].into(), ..Sla::default() };
+    blocks::sla_state(&sla, of(kept, slow), ACCEPTED) == SlaState::Fail
+}
+
+#[expect(clippy::cast_precision_loss, reason = "there are few scenarios")]
+fn mean<'a>(values: impl Iterator<Item = &'a Real>) -> Option<Real> {
+    let values: Vec<f64> = values.map(|it| it.get()).collect();
+    Real::new(values.iter().sum::<f64>() / values.len() as f64).ok()
+}
+
+/// KA-9: the new kernel stands in the profile of the new build, and its test is named.
+pub(crate) fn wired(kernel: &KernelPatch, profiles: &[Profile]) -> Objections {
+    let mut o = Objections::default();
+    let stages: BTreeSet<Stage> = kernel.rows.iter().map(|it| it.stage).collect();
+    let shown = profiles
+        .iter()
+        .filter(|it| stages.contains(&it.stage))
+        .any(|it| it.rows.iter().any(|row| row.name.as_str().contains(kernel.new_kernel.as_str())));
+    let name = kernel.new_kernel.clone();
+    o.unless(shown, TrialObjection::NotWired { kernel: name });
+    o.unless(kernel.correctness_test.is_some(), TrialObjection::NoFocusedTest {});
+    o
+}
+
+/// RL-9: under a standing claim every scenario is still stop-eligible against every rival.
+pub(crate) fn still_eligible(case: &Case, kept: &[KeptBlock]) -> bool {
+    case.charter.scenarios.iter().all(|(name, it)| {
+        blocks::rivals(case, name, kept).keys().all(|rival| {
+            let theirs = Side::Of(*rival);
+            let (d, order) = blocks::ratios(of(kept, name), it.scenario.objective, NEW, theirs);
+            decide_ratios(&d, &order).is_ok_and(|it| it.verdict.stop_eligible())
+        })
+    })
+}
