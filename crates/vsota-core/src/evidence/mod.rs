@@ -10,11 +10,17 @@ pub mod command_line;
 mod error;
 pub mod hygiene;
 pub mod json;
+pub mod layers;
+pub mod profile;
 pub mod run;
 mod time;
+mod workload;
 
 pub use bench::{Item, NativeRun, companion_row, read, read_all};
 pub use block::{BlockKind, BlockRecord, RunFiles};
 pub use error::EvidenceError;
+pub use layers::LayersFile;
+pub use profile::{Capture, ProfileFile};
 pub use run::{BareRun, Filed, RunRecord};
 pub use time::{CivilTime, rfc3339};
+pub use workload::workload;

@@ -1,4 +1,5 @@
 //! Native result files: every number of every client comes back.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 use vsota_core::evidence::bench::{Cap, Format, Offered};
 use vsota_core::evidence::{NativeRun, companion_row, read_all};

@@ -3,6 +3,7 @@
 mod evidence_bad_input;
 mod evidence_bench;
 mod evidence_commands;
+mod evidence_profile;
 mod evidence_run;
 mod evidence_samples;
 mod verdict;
