@@ -203,3 +203,13 @@ proptest! {
         prop_assert!(!errors.is_empty());
     }
 }
+
+#[test]
+fn bulk_data_is_passed_over_and_not_kept() {
+    use vsota_core::evidence::json::{Json, values};
+    let (found, errors) = values(b"{\"itls\": [[0.1, NaN]], \"errors\": [\"\"]}");
+    assert_eq!(errors, []);
+    let Json::Object(object) = &found[0].value else { panic!("{found:?}") };
+    assert_eq!(object.get("itls"), Some(&Json::Skipped));
+    assert_eq!(object.get("errors"), Some(&Json::List(vec![Json::Text(String::new())])));
+}

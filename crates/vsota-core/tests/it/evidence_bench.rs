@@ -204,3 +204,10 @@ fn a_report_of_an_offline_run_is_never_served() {
     assert_eq!(run.duration.map(Measured::get), Some(4.0));
     assert_eq!(companion_row(&run)["served"], false);
 }
+
+#[test]
+fn percentiles_that_fall_are_an_error() {
+    let crossed = Spread { mean: 9.0, p50: 10.0, p99: 9.5 };
+    let run = only(&vllm_bench(&RunNumbers { ttft: crossed, ..numbers() }));
+    assert_eq!(run.check_arithmetic().unwrap_err().field.as_deref(), Some("p99_ttft_ms"));
+}
