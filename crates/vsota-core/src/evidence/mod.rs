@@ -6,23 +6,26 @@
 //! [`EvidenceError`] with line and field. Nothing here decides anything: the machine does.
 extern crate std;
 
-<<<<<<< HEAD
 pub mod draft;
-=======
 pub mod bench;
 pub mod block;
 pub mod command_line;
->>>>>>> main
 mod error;
 pub mod hygiene;
 pub mod inputs;
 pub mod json;
 pub mod plan;
+pub mod layers;
+pub mod profile;
 pub mod run;
 mod time;
+mod workload;
 
 pub use bench::{Item, NativeRun, companion_row, read, read_all};
 pub use block::{BlockKind, BlockRecord, RunFiles};
 pub use error::EvidenceError;
+pub use layers::LayersFile;
+pub use profile::{Capture, ProfileFile};
 pub use run::{BareRun, Filed, RunRecord};
 pub use time::{CivilTime, rfc3339};
+pub use workload::workload;
