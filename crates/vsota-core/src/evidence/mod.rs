@@ -16,6 +16,7 @@ pub mod json;
 pub mod plan;
 pub mod run;
 mod time;
+pub mod workload;
 
 pub use bench::{Item, NativeRun, companion_row, read, read_all};
 pub use block::{BlockKind, BlockRecord, RunFiles};
