@@ -19,6 +19,7 @@ pub mod escape;
 pub mod exit;
 pub mod failure;
 pub mod find;
+pub mod given;
 pub mod help;
 pub mod journal;
 pub mod output;

@@ -63,7 +63,6 @@ sum! {
     ///
     /// Exhaustive on purpose: a new phase is a new major version.
     #[derive(Clone, Debug, Eq, PartialEq)]
-    #[expect(clippy::large_enum_variant, reason = "there is one state, moved from phase to phase")]
     pub enum State;
     /// Where a campaign is.
     pub enum Phase;

@@ -83,7 +83,6 @@ macro_rules! asks {
             sum! {
                 /// Anything that may be asked of a campaign.
                 #[derive(Clone, Debug, Eq, PartialEq)]
-                #[expect(clippy::large_enum_variant, reason = "commands are few and short-lived")]
                 pub enum Command;
                 /// The name of a command.
                 pub enum CommandKind;
@@ -113,7 +112,6 @@ macro_rules! asks {
                 /// Anything that can have happened to a campaign.
                 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
                 #[serde(rename_all = "kebab-case")]
-                #[expect(clippy::large_enum_variant, reason = "the journal is read one by one")]
                 pub enum Event;
                 /// The name of an event.
                 pub enum EventKind;

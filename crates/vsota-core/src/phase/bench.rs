@@ -31,7 +31,6 @@ pub struct FixedBenchmark {
 
 /// What is inside the phase.
 #[derive(Clone, Debug, Eq, PartialEq)]
-#[expect(clippy::large_enum_variant, reason = "there is one, moved once")]
 pub enum Bench {
     /// Rows come in.
     Searching(Searching),
@@ -101,7 +100,7 @@ objections! {
         /// Nothing was filed for a scenario.
         [Fb2] NoRow { framework: Framework, scenario: Name } "{framework} has no row in {scenario}",
         /// Nothing ranks in a scenario.
-        [clause.clone()] Unranked { clause: Clause, candidate: Name, scenario: Name, reason: String } "{candidate} does not rank in {scenario}: {reason}",
+        [*clause] Unranked { clause: Clause, candidate: Name, scenario: Name, reason: String } "{candidate} does not rank in {scenario}: {reason}",
         /// Unknown is never a match.
         [Fb3] Unknown { candidate: Name, scenario: Name, dimensions: String } "{candidate} in {scenario} does not say its {dimensions}",
         /// The winner ran on another tree.

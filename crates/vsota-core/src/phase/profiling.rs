@@ -71,7 +71,7 @@ objections! {
         /// vLLM cannot be waived.
         [Pr8] VllmWaived {} "the profile of vllm is never waived",
         /// A needed profile is missing.
-        [clause.clone()] ProfileMissing { clause: Clause, framework: Framework, stage: Stage } "this round has no {stage} profile of {framework}",
+        [*clause] ProfileMissing { clause: Clause, framework: Framework, stage: Stage } "this round has no {stage} profile of {framework}",
         /// A root cause without rows.
         [Pr6] NoRows {} "the root cause cites no row",
         /// A row that does not exist.

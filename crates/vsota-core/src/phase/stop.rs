@@ -25,21 +25,21 @@ objections! {
         /// No verdict of this round.
         [Gd5] NotDecided {} "this round has no recorded verdict",
         /// The verdict is not a stop.
-        [clause.clone()] NotStop { clause: crate::clause::Clause, action: Action } "the verdict is {action:?}, not Stop",
+        [*clause] NotStop { clause: crate::clause::Clause, action: Action } "the verdict is {action:?}, not Stop",
         /// A scenario that is only tied.
         [St1] NotAhead { scenario: Name, verdict: Verdict } "{scenario} is {verdict:?}, not Ahead",
         /// vLLM's SLA is not proven.
-        [clause.clone()] SlaNotPassed { clause: crate::clause::Clause, scenario: Name, state: SlaState } "vLLM's SLA state in {scenario} is {state:?}, not Pass",
+        [*clause] SlaNotPassed { clause: crate::clause::Clause, scenario: Name, state: SlaState } "vLLM's SLA state in {scenario} is {state:?}, not Pass",
         /// Re-rolled blocks.
         [Gd7] PoolBehind { scenario: Name, framework: Framework } "on this build and rig {scenario} was behind before, and its pooled interval against {framework} does not allow a stop",
         /// A blocked competitor.
         [Gd8] CompetitorBlocked { framework: Framework } "{framework} can no longer run, so nothing can be claimed against it",
         /// No cause is named.
-        [clause.clone()] NoCause { clause: crate::clause::Clause } "the claim names no cause",
+        [*clause] NoCause { clause: crate::clause::Clause } "the claim names no cause",
         /// No evidence is named.
-        [clause.clone()] NoEvidence { clause: crate::clause::Clause } "the claim names no evidence",
+        [*clause] NoEvidence { clause: crate::clause::Clause } "the claim names no evidence",
         /// A claim that belongs elsewhere.
-        [clause.clone()] WrongPlace { clause: crate::clause::Clause, reason: StopReason } "{reason} cannot be claimed in this phase",
+        [*clause] WrongPlace { clause: crate::clause::Clause, reason: StopReason } "{reason} cannot be claimed in this phase",
         /// No layer report.
         [St4] NoPipeline {} "this round has no layer pipeline, so no limit is shown",
         /// No profile while behind.

@@ -48,7 +48,7 @@ objections! {
         /// An SLA metric newly fails.
         [Rv2] SlaNewlyFails { scenario: Name } "the new build fails the SLA of {scenario}, which the accepted build does not",
         /// No measured gain.
-        [clause.clone()] NoGain { clause: Clause } "no gain over the accepted build is measured: the lower bound is not above zero",
+        [*clause] NoGain { clause: Clause } "no gain over the accepted build is measured: the lower bound is not above zero",
         /// The kernel is not wired.
         [Ka9] NotWired { kernel: Line } "no profile of the new build shows {kernel} in the stage of the original row",
         /// No focused test.

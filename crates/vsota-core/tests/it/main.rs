@@ -1,3 +1,4 @@
 //! The tests of the core.
 
+mod journey;
 mod verdict;

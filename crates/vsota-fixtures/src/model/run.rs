@@ -1,0 +1,112 @@
+//! A campaign that is being driven, with the journal it writes.
+
+use vsota_core::command::Command;
+use vsota_core::event::Event;
+use vsota_core::facts::*;
+use vsota_core::{Campaign, Digest, Entry, Format, Objection, Opening, Refusal, Seq};
+
+use super::facts::*;
+
+/// A campaign in memory: the value, its journal, and a counter for fresh launches.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// The campaign as it stands.
+    pub campaign: Campaign,
+    /// Its journal.
+    pub events: Vec<Event>,
+    /// The next launch, and the next minute of the clock.
+    pub tick: i64,
+}
+
+impl Run {
+    /// A freshly opened campaign.
+    pub fn open() -> Self {
+        let step = Campaign::open(Opening {
+            format: Format::CURRENT,
+            version: line("vsota fixtures"),
+            demo: true,
+        });
+        let events = vec![step.event().clone()];
+        Self { campaign: step.commit(), events, tick: 0 }
+    }
+
+    /// Asks for an edge that must be granted.
+    pub fn ask(&mut self, command: impl Into<Command>) -> &mut Self {
+        let command = command.into();
+        let kind = command.kind();
+        match self.campaign.decide(command) {
+            Ok(step) => {
+                self.events.push(step.event().clone());
+                self.campaign = step.commit();
+            }
+            Err(refusal) => panic!("{kind} was refused: {refusal}"),
+        }
+        self
+    }
+
+    /// Asks for an edge that must be refused, and says why it was.
+    pub fn refused(&self, command: impl Into<Command>) -> Vec<Objection> {
+        let command = command.into();
+        let kind = command.kind();
+        match self.campaign.decide(command) {
+            Ok(_) => panic!("{kind} was granted"),
+            Err(Refusal::OutOfPhase { .. }) => panic!("{kind} has no edge here"),
+            Err(refusal) => refusal.objections().to_vec(),
+        }
+    }
+
+    /// The journal as entries, a second apart, with made-up hashes of the lines before.
+    pub fn entries(&self) -> Vec<Entry> {
+        let mut prev = Digest::from_bytes([0; 32]);
+        let mut entries = Vec::new();
+        for (seq, event) in (1..).zip(&self.events) {
+            let at = 1_790_000_000_000 + i64::try_from(seq).unwrap() * 1_000;
+            let entry = Entry { seq: Seq(seq), at, prev, event: event.clone() };
+            prev = Digest::of(serde_json::to_string(&entry).unwrap().as_bytes());
+            entries.push(entry);
+        }
+        entries
+    }
+
+    /// A launch that nothing used before.
+    pub fn launch(&mut self) -> Digest {
+        self.tick += 1;
+        digest(&format!("launch {}", self.tick))
+    }
+
+    /// The time of the latest launch, ms since the epoch: launches are ten minutes apart.
+    pub fn now(&self) -> i64 {
+        1_790_000_000_000 + self.tick * 600_000
+    }
+
+    /// The accepted build, once the loop runs.
+    pub fn accepted(&self) -> vsota_core::GitId {
+        self.case().accepted.clone()
+    }
+
+    /// What the six phases share.
+    pub fn case(&self) -> &vsota_core::phase::Case {
+        use vsota_core::State;
+        use vsota_core::phase::InLoop as _;
+        match self.campaign.state() {
+            State::RlcrActive(it) => it.case(),
+            State::GapDecision(it) => it.case(),
+            State::Profiling(it) => it.case(),
+            State::LayerPipeline(it) => it.case(),
+            State::KernelAssist(it) => it.case(),
+            State::Revalidate(it) => it.case(),
+            State::Stopped(it) => it.case().expect("the campaign stopped in the loop"),
+            State::Inputs(_) | State::HistoryGate(_) | State::FixedBenchmark(_) => {
+                panic!("the loop was not entered")
+            }
+        }
+    }
+
+    /// Where checkout and loop stand on the accepted build.
+    pub fn stand(&self) -> Standpoint {
+        let mut stand = stand(BASELINE);
+        stand.head.tree = self.accepted();
+        stand.loop_dir = self.case().running.dir.clone();
+        stand
+    }
+}
