@@ -10,6 +10,8 @@ use crate::world::{World, json, step};
 
 const N: u64 = 5;
 
+type Edit = fn(&mut Vec<Vec<u8>>);
+
 fn place(failure: &Failure) -> (u8, Option<u64>, String) {
     let Why::Fault(fault) = &failure.why else { panic!("refused: {failure:?}") };
     (failure.exit().code(), fault.line, fault.message.clone())
@@ -120,7 +122,7 @@ fn the_final_report_holds_a_head_too() {
 fn swapped_doubled_missing_and_inserted_lines_are_found() {
     let world = World::with(N);
     let sound = lines(&world);
-    let cases: [(&str, fn(&mut Vec<Vec<u8>>), u64); 4] = [
+    let cases: [(&str, Edit, u64); 4] = [
         ("swapped", |it| it.swap(2, 3), 3),
         ("doubled", |it| it.insert(2, it[1].clone()), 3),
         ("missing", |it| drop(it.remove(2)), 3),
@@ -151,7 +153,7 @@ fn a_line_of_another_campaign_breaks_the_chain() {
 fn foreign_bytes_are_named() {
     let world = World::with(N);
     let sound = lines(&world);
-    let cases: [(fn(&mut Vec<Vec<u8>>), u64, &str); 8] = [
+    let cases: [(Edit, u64, &str); 8] = [
         (|it| it.insert(2, b"\n".to_vec()), 3, "blank"),
         (|it| it.push(b"\n".to_vec()), 6, "blank"),
         (|it| it[1].splice(..0, *b"\xef\xbb\xbf").for_each(drop), 2, "byte order mark"),

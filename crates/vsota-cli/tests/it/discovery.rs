@@ -99,8 +99,12 @@ fn the_flag_wins_over_the_variable_and_both_over_the_place() {
     let head = |flag: Option<&Utf8Path>, variable: Option<&Utf8Path>, cwd: &Utf8Path| {
         let mut command = vsota();
         command.args(["log", "--json"]).current_dir(cwd);
-        variable.inspect(|it| drop(command.env("VSOTA_RUN_DIR", it)));
-        flag.inspect(|it| drop(command.arg("-C").arg(it)));
+        if let Some(variable) = variable {
+            command.env("VSOTA_RUN_DIR", variable);
+        }
+        if let Some(flag) = flag {
+            command.arg("-C").arg(flag);
+        }
         let ended = command.output().unwrap();
         (ended.status.code(), json(&ended.stdout)["head"]["hash"].to_string())
     };

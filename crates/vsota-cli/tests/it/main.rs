@@ -1,4 +1,12 @@
 //! The tests of the command line.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a test may fail"
+)]
 
 mod crash;
 mod damage;

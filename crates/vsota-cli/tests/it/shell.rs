@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::symlink;
 use std::process::{Output, Stdio};
 
-use crate::world::{World, json, note, step, vsota};
+use crate::world::{World, json, step, vsota};
 
 fn run(args: &[&str]) -> Output {
     vsota().args(args).output().unwrap()
@@ -165,13 +165,17 @@ fn refusals_are_bounded() {
 #[test]
 fn a_document_that_fails_does_not_hide_the_event() {
     let world = World::with(2);
-    fs::remove_file(world.checkpoint()).unwrap();
-    fs::create_dir(world.checkpoint()).unwrap();
-    fs::write(world.checkpoint().join("x"), "").unwrap();
-    // A directory where a document belongs: reading the heads already stops the call.
+    // The place of the temporary file is taken: the checkpoint cannot be written.
+    let taken = world.run.join("humanize/.model-loop-checkpoint.md.vsota-new");
+    fs::create_dir(&taken).unwrap();
     let failure = step(&world.run).unwrap_err();
-    assert_eq!((failure.exit().code(), failure.recorded), (1, None));
-    drop(note("x"));
+    assert_eq!(failure.exit().code(), 1);
+    let head = failure.recorded.expect("the event is recorded");
+    assert_eq!(world.read().unwrap().head, head);
+    assert_eq!(head.seq, 3);
+
+    fs::remove_dir(taken).unwrap();
+    assert_eq!(step(&world.run).unwrap().head.seq, 4);
 }
 
 #[test]
