@@ -19,6 +19,7 @@ pub mod escape;
 pub mod exit;
 pub mod failure;
 pub mod find;
+pub mod gather;
 pub mod given;
 pub mod help;
 pub mod journal;
@@ -26,6 +27,7 @@ pub mod output;
 pub mod refusals;
 pub mod rundir;
 pub mod secrets;
+pub mod table;
 pub mod transition;
 
 use cli::Cli;
@@ -70,4 +72,9 @@ fn vetted(args: Vec<OsString>, secrets: &Secrets) -> Result<Vec<String>, Failure
         Ok(arg)
     };
     args.into_iter().enumerate().map(vet).collect()
+}
+
+/// The first twelve digits of the SHA-256 of some bytes: a short name for an artefact.
+pub fn short(bytes: &[u8]) -> String {
+    vsota_core::Digest::of(bytes).to_string().chars().take(12).collect()
 }

@@ -11,4 +11,5 @@
     reason = "a fixture that does not hold must fail loudly, at its own line"
 )]
 
+pub mod builders;
 pub mod model;
