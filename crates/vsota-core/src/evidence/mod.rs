@@ -6,20 +6,20 @@
 //! [`EvidenceError`] with line and field. Nothing here decides anything: the machine does.
 extern crate std;
 
-pub mod draft;
 pub mod bench;
 pub mod block;
 pub mod command_line;
+pub mod draft;
 mod error;
 pub mod hygiene;
 pub mod inputs;
 pub mod json;
-pub mod plan;
 pub mod layers;
+pub mod plan;
 pub mod profile;
 pub mod run;
 mod time;
-mod workload;
+pub mod workload;
 
 pub use bench::{Item, NativeRun, companion_row, read, read_all};
 pub use block::{BlockKind, BlockRecord, RunFiles};
