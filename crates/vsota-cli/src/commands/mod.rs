@@ -61,6 +61,7 @@ commands! {
     Command {
         Bench => bench::BenchArgs,
         Companion => companion::CompanionArgs,
+        Demo => demo::DemoArgs,
         Gap => gap::GapArgs,
         Init => init::InitArgs,
         Inputs => inputs::InputsArgs,
