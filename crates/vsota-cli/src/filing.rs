@@ -1,11 +1,13 @@
 //! How do run records and blocks become facts with artefacts? Each file that a record names is copied
 //! into the run directory, and what is decoded are the copied bytes.
 
+use std::collections::BTreeMap;
+
 use camino::{Utf8Path, Utf8PathBuf};
 use vsota_core::evidence::{BlockRecord, EvidenceError, NativeRun, RunFiles, RunRecord, read_all};
-use vsota_core::facts::{Block, Candidate};
-use vsota_core::text::{Name, RelPath};
-use vsota_core::{Artifact, evidence};
+use vsota_core::facts::{Block, Candidate, Dimension, Input};
+use vsota_core::text::{Line, Name, RelPath};
+use vsota_core::{Artifact, Campaign, State, evidence};
 
 use crate::context::Context;
 use crate::failure::Failure;
@@ -55,6 +57,7 @@ impl<'a> Shelf<'a> {
         &self,
         record: &RunRecord,
         text: &[u8],
+        told: BTreeMap<Dimension, Line>,
     ) -> Result<FiledFact<'a, Candidate>, Failure> {
         let id = record.candidate_id.as_ref().map_or("unnamed", Name::as_str);
         let mut found =
@@ -65,7 +68,7 @@ impl<'a> Shelf<'a> {
             record: Some(kept.artifact().clone()),
             result: found.result.clone(),
             log: found.log.clone(),
-            ..evidence::Filed::default()
+            told,
         };
         found.staged.push(kept);
         let fact = record
@@ -156,4 +159,21 @@ pub fn at_line(bytes: &[u8], line: u64) -> Result<NativeRun, EvidenceError> {
         let there = errors.into_iter().find(|it| it.line.is_none_or(|at| at == line));
         there.unwrap_or_else(|| EvidenceError::new("no benchmark result starts here").at(line))
     })
+}
+
+/// What the served model's config tells of every run: without a flag a server takes precision and
+/// quantization from the checkpoint.
+pub fn told(campaign: &Campaign) -> BTreeMap<Dimension, Line> {
+    let State::FixedBenchmark(bench) = campaign.state() else { return BTreeMap::new() };
+    let brief = &bench.base().brief;
+    let source = |key: &str| brief.iter().find(|(it, _)| *it == key).map(|(_, it)| &it.source);
+    let config = source("config");
+    let of_config = |key: &str| config.is_some() && source(key) == config;
+    let mut told = BTreeMap::new();
+    if let Some(Input::Precision(precision)) =
+        brief.get("precision").filter(|_| of_config("precision"))
+    {
+        told.insert(Dimension::Precision, precision.clone());
+    }
+    told
 }

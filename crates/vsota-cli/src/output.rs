@@ -298,18 +298,8 @@ impl Output {
         err: &mut impl Write,
         failure: &Failure,
     ) -> io::Result<()> {
-        let mut text = Text::new();
         let head = failure.recorded;
-        match &failure.why {
-            Why::Fault(fault) => {
-                text.push(Style::Bad, "error: ").line(escape::brief(&fault.to_string(), 1_500));
-            }
-            Why::Refused(refused) => refusal(&mut text, refused),
-        }
-        if let Some(head) = head {
-            text.line(format!("event {} IS recorded; head {head}", head.seq));
-        }
-        let text = text.render(self.colored(io::stderr().is_terminal()));
+        let text = told(failure).render(self.colored(io::stderr().is_terminal()));
         // The exit code says the same.
         let _ = err.write_all(text.as_bytes());
         if !self.json {
@@ -329,6 +319,21 @@ impl Output {
             Color::Auto => terminal && env::var_os("NO_COLOR").is_none_or(|it| it.is_empty()),
         }
     }
+}
+
+/// A failure for people.
+pub fn told(failure: &Failure) -> Text {
+    let mut text = Text::new();
+    match &failure.why {
+        Why::Fault(fault) => {
+            text.push(Style::Bad, "error: ").line(escape::brief(&fault.to_string(), 1_500));
+        }
+        Why::Refused(refused) => refusal(&mut text, refused),
+    }
+    if let Some(head) = failure.recorded {
+        text.line(format!("event {} IS recorded; head {head}", head.seq));
+    }
+    text
 }
 
 fn refusal(text: &mut Text, refused: &Refused) {

@@ -64,6 +64,7 @@ commands! {
         Attempt => attempt::AttemptArgs,
         Bench => bench::BenchArgs,
         Companion => companion::CompanionArgs,
+        Demo => demo::DemoArgs,
         Gap => gap::GapArgs,
         History => history::HistoryArgs,
         Idea => idea::IdeaArgs,

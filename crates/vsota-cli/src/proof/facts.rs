@@ -1,13 +1,16 @@
 //! Are the facts of the journal what the artefacts say? Each is decoded again from the filed bytes.
 
+use std::collections::BTreeMap;
+
 use vsota_core::event::Event;
 use vsota_core::evidence::{self, BlockRecord, NativeRun, RunFiles, RunRecord};
-use vsota_core::facts::{Block, BlockRun, Candidate, Profile};
-use vsota_core::{Artifact, Clause, Digest, Entry};
+use vsota_core::facts::{Block, BlockRun, Candidate, Dimension, Profile};
+use vsota_core::text::Line;
+use vsota_core::{Artifact, Campaign, Clause, Digest, Entry};
 
 use super::Checks;
 use crate::failure::Failure;
-use crate::filing::at_line;
+use crate::filing::{at_line, told};
 use crate::gather::bad;
 use crate::rundir::RunDir;
 use crate::rundir::intake::LIMIT;
@@ -15,9 +18,18 @@ use crate::rundir::intake::LIMIT;
 /// Derives every fact again that a filed artefact tells.
 pub(super) fn derived(run: &RunDir, entries: &[Entry], checks: &mut Checks) {
     let mut count = 0_usize;
+    let mut campaign: Option<Campaign> = None;
     for entry in entries {
+        let before = campaign.take();
+        campaign = match &before {
+            None => Campaign::begin(entry.seq, &entry.event).ok(),
+            Some(before) => before.clone().follow(entry.seq, &entry.event).ok(),
+        };
+        let told = before.as_ref().map(told).unwrap_or_default();
         let again = match &entry.event {
-            Event::CandidateFiled(it) if it.said.record.is_some() => Some(candidate(run, &it.said)),
+            Event::CandidateFiled(it) if it.said.record.is_some() => {
+                Some(candidate(run, &it.said, told))
+            }
             Event::GapBlockFiled(it) => Some(block(run, &it.said)),
             Event::TrialBlockFiled(it) => Some(block(run, &it.said)),
             _ => None,
@@ -37,7 +49,11 @@ pub(super) fn derived(run: &RunDir, entries: &[Entry], checks: &mut Checks) {
     checks.conclude("fact", Clause::Fb3, format!("{count} facts derived again from their files"));
 }
 
-fn candidate(run: &RunDir, said: &Candidate) -> Result<bool, Failure> {
+fn candidate(
+    run: &RunDir,
+    said: &Candidate,
+    told: BTreeMap<Dimension, Line>,
+) -> Result<bool, Failure> {
     let Some(record) = &said.record else { return Ok(true) };
     let parsed =
         RunRecord::read(&bytes(run, record)?).map_err(|error| bad(&error, record.path.as_str()))?;
@@ -47,7 +63,7 @@ fn candidate(run: &RunDir, said: &Candidate) -> Result<bool, Failure> {
         record: said.record.clone(),
         result: said.result.clone(),
         log: said.log.clone(),
-        ..evidence::Filed::default()
+        told,
     };
     let again = parsed.candidate(native.as_ref(), filed);
     Ok(again.map_err(|error| bad(&error, record.path.as_str()))? == *said)

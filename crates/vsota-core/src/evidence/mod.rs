@@ -20,7 +20,7 @@ pub mod plan;
 pub mod profile;
 pub mod run;
 mod time;
-pub mod workload;
+mod workload;
 
 pub use bench::{Item, NativeRun, companion_row, read, read_all};
 pub use block::{BlockKind, BlockRecord, RunFiles};

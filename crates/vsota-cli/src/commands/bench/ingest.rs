@@ -1,18 +1,21 @@
 //! `vsota bench ingest`: files rows.
 
+use std::collections::BTreeMap;
+
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
 use vsota_core::command::FileCandidate;
 use vsota_core::evidence::{BareRun, Filed, Item, NativeRun, read};
-use vsota_core::facts::{Candidate, Framework};
+use vsota_core::facts::{Candidate, Dimension, Framework};
 use vsota_core::text::{Line, Name};
 use vsota_core::{GitId, evidence};
 
+use crate::chronicle;
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::filing::{FiledFact, Shelf};
+use crate::filing::{FiledFact, Shelf, told};
 use crate::gather::bad;
-use crate::journal::rel;
+use crate::journal::{Reading, rel};
 use crate::output::Outcome;
 use crate::rundir::RunDir;
 use crate::rundir::intake::{self, LIMIT};
@@ -87,6 +90,7 @@ fn file(
     last: &mut Option<Transition>,
 ) -> Result<(), Failure> {
     let bytes = intake::read(path, LIMIT)?;
+    let told = told(&chronicle::campaign(&Reading::of(run)?)?.0);
     let (items, errors) = read(&bytes);
     if let Some(error) = errors.first() {
         return Err(bad(error, path));
@@ -98,9 +102,9 @@ fn file(
         let filed = match item {
             Item::Run(record) => {
                 let text = slice(&bytes, line);
-                Shelf::new(context, run, path).candidate(&record, text)
+                Shelf::new(context, run, path).candidate(&record, text, told.clone())
             }
-            Item::Native(native) => bare_candidate(context, run, path, &bytes, &native, bare),
+            Item::Native(native) => bare_candidate(context, run, path, &bytes, &native, bare, &told),
             Item::Row(_) | Item::Block(_) => {
                 let message = "file run records (vsota-run/1) or native results here";
                 Err(Failure::bad_evidence(message).in_file(path))
@@ -133,6 +137,7 @@ fn bare_candidate<'a>(
     bytes: &[u8],
     native: &NativeRun,
     bare: &Bare,
+    told: &BTreeMap<Dimension, Line>,
 ) -> Result<FiledFact<'a, Candidate>, Failure> {
     let needed = || Failure::usage("a bare native result needs --framework, --candidate and --scenario");
     let framework = bare.framework.or(native.framework()).ok_or_else(needed)?;
@@ -140,7 +145,11 @@ fn bare_candidate<'a>(
     let scenario = bare.scenario.clone().ok_or_else(needed)?;
     let to = rel(&format!("benchmark/raw/{candidate_id}/{}.json", crate::short(bytes)))?;
     let staged = run.stage_bytes(bytes, path.as_str(), &to, &context.secrets)?;
-    let filed = Filed { result: Some(staged.artifact().clone()), ..Filed::default() };
+    let filed = Filed {
+        result: Some(staged.artifact().clone()),
+        told: told.clone(),
+        ..Filed::default()
+    };
     let record = BareRun {
         framework,
         framework_version: native.version.clone(),

@@ -33,16 +33,17 @@ pub struct IngestArgs {
 pub fn run(context: &Context, args: IngestArgs) -> Result<Outcome, Failure> {
     let run = context.run_dir()?;
     let mut text = Text::new();
+    let mut report_only = Vec::new();
     let mut last: Option<Transition> = None;
     for path in &args.files {
-        let step = file(context, &run, path, &mut text);
+        let step = file(context, &run, path, &mut text, &mut report_only);
         last = Some(step.map_err(|failure| match &last {
             Some(done) => failure.after(done.head),
             None => failure,
         })?);
     }
     let last = last.ok_or_else(|| Failure::usage("no file was given"))?;
-    last.outcome_with(text, &serde_json::json!({}))
+    last.outcome_with(text, &serde_json::json!({ "report_only": report_only }))
 }
 
 fn file(
@@ -50,6 +51,7 @@ fn file(
     run: &RunDir,
     path: &camino::Utf8Path,
     text: &mut Text,
+    all: &mut Vec<serde_json::Value>,
 ) -> Result<Transition, Failure> {
     let bytes = intake::read(path, LIMIT)?;
     let record = BlockRecord::read(&bytes).map_err(|error| bad(&error, path))?;
@@ -67,6 +69,7 @@ fn file(
     })?;
     if let Some(why) = report_only {
         text.push(Style::Warn, "report-only  ").line(format!("{path}: {why}"));
+        all.push(serde_json::json!({"file": path.as_str(), "reason": why}));
     }
     Ok(step)
 }
