@@ -12,6 +12,7 @@ mod crash;
 mod damage;
 mod discovery;
 mod intake;
+mod late;
 mod lock;
 mod run_dir;
 mod shell;
