@@ -8,6 +8,8 @@ mod evidence_bench;
 #[cfg(test)]
 mod evidence_commands;
 #[cfg(test)]
+mod evidence_diff;
+#[cfg(test)]
 mod evidence_draft;
 #[cfg(test)]
 mod evidence_profile;

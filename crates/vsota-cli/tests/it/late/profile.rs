@@ -146,7 +146,7 @@ fn a_profile_is_bad_evidence_with_its_place() {
     stage.file("vllm-decode/server.log", "a log");
     let (_, capture) = written(&stage, Framework::Vllm, Part::Decode, |it| it["colour"] = json!(1));
     let bad = ["profile", "file", args[2], "--capture", &capture];
-    stage.bad(&bad, "capture.json", Some(16), None);
+    stage.bad(&bad, "capture.json", Some(3), None);
 
     let (_, capture) = written(&stage, Framework::Vllm, Part::Decode, |_| {});
     std::fs::remove_file(format!("{}/rank0.json.gz", file_dir(args[2]))).unwrap();
