@@ -280,7 +280,7 @@ impl Decide<FileCandidate> for FixedBenchmark {
         let reused = it.candidates.iter().any(|row| {
             row.id == said.id
                 && row.framework == said.framework
-                && row.server_command != said.server_command
+                && names_another_launch(row, said)
         });
         o.unless(!reused, BenchObjection::IdReused { candidate: candidate.clone() });
         let explained = said.status == Status::Ok || said.failure_reason.is_some();
@@ -300,6 +300,12 @@ fn pytorch_or_skipped(row: &Candidate) -> bool {
         || row.status == Status::Skipped
         || row.server_command.is_empty()
         || backend(row) == "pytorch"
+}
+
+/// A row without a launch command is kept and never ranks; it names no other launch.
+fn names_another_launch(a: &Candidate, b: &Candidate) -> bool {
+    let known = !a.server_command.is_empty() && !b.server_command.is_empty();
+    known && a.server_command != b.server_command
 }
 
 /// The same result file, or the same launch at the same moment, is the same run.
