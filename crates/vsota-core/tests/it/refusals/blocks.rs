@@ -91,6 +91,11 @@ fn in_a_trial(all: &mut Cases) {
             stranger.framework = Framework::Sglang;
             stranger.build = None;
             it.runs.push(stranger);
+        })
+        .but("BlockObjection.Stranger/dressed as a build", Rv1, "sglang", |it| {
+            let mut stranger = build(it, Build::New).clone();
+            stranger.framework = Framework::Sglang;
+            it.runs.push(stranger);
         });
 }
 
@@ -112,12 +117,37 @@ pub(super) fn claim_block(run: &mut Run, of: &str, level: f64, new_first: bool) 
 }
 
 fn under_a_claim(all: &mut Cases) {
+    let (sglang, trt) = (Framework::Sglang, Framework::TensorrtLlm);
     let run = fixup_under_claim();
     let block = claim_block(&mut run.clone(), "chat", 0.9, true);
+    all.of(&run, FileTrialBlock, block)
+        .but("BlockObjection.ClaimNeedsRival", Rl9, "sglang", |it| {
+            it.runs.retain(|it| it.framework != sglang);
+        })
+        .but("BlockObjection.TwoRuns/trial", Gd2, "two launches of sglang", |it| {
+            let again = of(it, sglang).clone();
+            it.runs.push(again);
+        })
+        .but("BlockObjection.OtherCommand/rival in a trial", Gd2, "sglang", |it| {
+            of(it, sglang).server_command = server_command(sglang, 1);
+        });
+    // A blocked competitor cannot run, so no claim asks for it.
+    let mut lost = after(&Run::accepted_patch(), NoteIdea(idea("norm", 2)));
+    lost.open_round().ask(BlockCompetitor(block_of(trt)));
+    for (of, _) in SCENARIOS.iter().chain(&SCENARIOS).chain(&SCENARIOS).chain(&SCENARIOS) {
+        let mut block = gap_block(&mut lost, of, 0.8, true);
+        block.runs.retain(|it| it.framework != trt);
+        lost.ask(FileGapBlock(block));
+    }
+    let external = ClaimStop(claim(&lost, StopReason::External));
+    let claimed = after(&lost, external);
+    let run = after(&claimed, RecordFixup(fixup(&claimed, "fixup-1")));
+    let mut block = claim_block(&mut run.clone(), "chat", 0.9, true);
+    block.runs.retain(|it| it.framework != trt);
     all.of(&run, FileTrialBlock, block).but(
-        "BlockObjection.ClaimNeedsRival",
+        "BlockObjection.ClaimNeedsRival/only one that runs",
         Rl9,
         "sglang",
-        |it| it.runs.retain(|it| it.framework != Framework::Sglang),
+        |it| it.runs.retain(|it| it.framework != sglang),
     );
 }
