@@ -1,6 +1,7 @@
 //! What a patch must be before it is measured. (PA-1 … PA-6, HI-2, LE-3, RL-9)
 
 use alloc::collections::BTreeSet;
+use alloc::string::ToString as _;
 
 use super::kernel::family_objections;
 use super::{Case, Triage, entry};
@@ -51,6 +52,8 @@ objections! {
         [Pa4] NoNcu { kernel: Name } "{kernel} has neither an NCU digest nor a blocker on record",
         /// Not the target.
         [Pa4] OtherKernel { target: Name } "kernel assist was opened for {target}, and the patch targets something else",
+        /// Another kernel than the recorded one.
+        [Pa4] KernelChanged { recorded: alloc::string::String } "the recorded patch targets {recorded}; an amendment keeps the target, whose evidence was checked",
         /// SGLang's history is owed.
         [Hi2] SglangHistoryOwed {} "SGLang leads, and its history is neither noted nor blocked",
         /// Research is due.
@@ -166,6 +169,16 @@ pub(crate) fn of_the_target(target: &KernelTarget, said: &Patch) -> Objections {
     let mut o = Objections::default();
     let same = said.kernel.as_ref().is_some_and(|it| it.name == target.name);
     o.unless(same, PatchObjection::OtherKernel { target: target.name.clone() });
+    o
+}
+
+/// PA-4, KA-9: what was asked of the kernel of a patch is not amended away, nor in.
+pub(crate) fn same_kernel(recorded: &Patch, amended: &Patch) -> Objections {
+    let mut o = Objections::default();
+    let name = |it: &Patch| it.kernel.as_ref().map(|kernel| kernel.name.clone());
+    let same = name(recorded) == name(amended);
+    let recorded = name(recorded).map_or("no kernel".into(), |it| it.to_string());
+    o.unless(same, PatchObjection::KernelChanged { recorded });
     o
 }
 

@@ -5,8 +5,8 @@ use vsota_core::command::*;
 use vsota_core::facts::*;
 use vsota_fixtures::model::*;
 
-use super::gap::open;
 use super::loops::blocked;
+use super::rank::told_otherwise;
 use super::{Cases, after, but};
 
 pub(super) fn cases(all: &mut Cases) {
@@ -43,8 +43,14 @@ pub(super) fn with_small_kernels() -> Run {
 }
 
 /// A round that vLLM's TTFT alone opens: it is ahead everywhere and fails the SLA of `chat`.
-pub(super) fn sla_round() -> Run {
-    let mut run = open();
+pub(super) fn sla_round_of(told: impl FnOnce(&mut InputsGiven)) -> Run {
+    let mut run = told_otherwise(told);
+    for framework in Framework::ALL.iter().copied() {
+        let output = artifact(&format!("help/{framework}.txt"));
+        run.ask(FileHelp(HelpOutput { framework, output })).search(framework);
+    }
+    run.ask(FreezeBenchmark(freeze())).ask(FilePlan(plan())).ask(EnterLoop(loop_start()));
+    run.open_round();
     for index in 0..4 {
         for (of, _) in SCENARIOS {
             let mut block = gap_block(&mut run, of, 1.2, index % 2 == 0);
@@ -63,7 +69,7 @@ pub(super) fn sla_round() -> Run {
 }
 
 fn not_behind(all: &mut Cases) {
-    let mut run = sla_round();
+    let mut run = sla_round_of(|_| {});
     run.profiles();
     let cause = root_cause(&run);
     run.ask(NameRootCause(cause));

@@ -21,6 +21,7 @@ mod stop;
 mod trial;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
 
 use vsota_core::command::{Command, CommandKind};
 use vsota_core::event::Event;
@@ -49,7 +50,12 @@ pub(crate) struct Group<'a, S, C> {
 }
 
 impl Cases {
-    fn every() -> Self {
+    fn every() -> &'static Self {
+        static EVERY: LazyLock<Cases> = LazyLock::new(Cases::collect);
+        &EVERY
+    }
+
+    fn collect() -> Self {
         let mut all = Self::default();
         let groups = [
             inputs::cases,

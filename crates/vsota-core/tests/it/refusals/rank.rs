@@ -12,7 +12,7 @@ use super::{Cases, forged};
 const SGLANG: Framework = Framework::Sglang;
 
 /// A campaign that was told something else than the default, up to the benchmark.
-fn told(change: impl FnOnce(&mut InputsGiven)) -> Run {
+pub(super) fn told_otherwise(change: impl FnOnce(&mut InputsGiven)) -> Run {
     let mut given = inputs();
     change(&mut given);
     let mut run = Run::open();
@@ -109,7 +109,7 @@ pub(super) fn cases(all: &mut Cases) {
 }
 
 fn production(all: &mut Cases) {
-    let run = told(|given| workload(given, |it| it.kind = name("sharegpt")));
+    let run = told_otherwise(|given| workload(given, |it| it.kind = name("sharegpt")));
     let buckets = |it: &mut Candidate| {
         let e2e_ms = [(Stat::P50, measured(900.0)), (Stat::P95, measured(2_400.0))].into();
         let (input_p50, input_p95, output_p50, output_p95) = (700, 3_000, 200, 900);
@@ -120,7 +120,7 @@ fn production(all: &mut Cases) {
 }
 
 fn rate_limited(all: &mut Cases) {
-    let run = told(|given| {
+    let run = told_otherwise(|given| {
         workload(given, |it| it.scenarios[1].request_rate = Rate::PerSecond(measured(20.0)));
     });
     let offered = |it: &mut Candidate| {

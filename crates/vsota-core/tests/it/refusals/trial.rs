@@ -6,6 +6,7 @@ use vsota_core::facts::*;
 use vsota_core::{Clause, State};
 use vsota_fixtures::model::*;
 
+use super::kernel::sla_round_of;
 use super::loops::blocked;
 use super::{Cases, after, but};
 
@@ -48,6 +49,22 @@ fn amending(all: &mut Cases) {
         Pa1,
         git("elsewhere").as_str(),
         |it| it.patch.base_tree = git("elsewhere"),
+    );
+    all.of(&patched, AmendPatch, amendment(&patched, "patch-2"))
+        .but("PatchObjection.KernelChanged/amended away", Pa4, "targets moe-routing", |it| {
+            it.patch.kernel = None;
+        })
+        .but("PatchObjection.KernelChanged/another", Pa4, "targets moe-routing", |it| {
+            it.patch.kernel.as_mut().unwrap().name = name("rms-norm");
+        });
+    let layered = Run::layered();
+    let plain = after(&layered, RecordPatch(patch(&layered, "patch-1", false)));
+    let amended = Amendment { patch: patch(&plain, "patch-2", false), reason: line("a typo") };
+    all.of(&plain, AmendPatch, amended).but(
+        "PatchObjection.KernelChanged/amended in",
+        Pa4,
+        "targets no kernel",
+        |it| it.patch.kernel = patch(&plain, "patch-2", true).kernel,
     );
     let fixup = fixup_on_trial();
     let back = |run: &Run| {
@@ -155,6 +172,7 @@ fn accepting(all: &mut Cases) {
     };
     but("TrialObjection.NoTests", Rv2, "no test", &|it| it.tests.clear());
     but("TrialObjection.NothingPassed", Rv2, "passed", &|it| it.tests[0].passed = 0);
+    but("TrialObjection.TestsAborted", Rv2, "ended with 2", &|it| it.tests[0].exit = Some(2));
     but("TrialObjection.TestFailed", Rv2, "test_ties", &|it| {
         it.tests[0].failed = lines(&["test_ties"]);
     });
@@ -166,7 +184,7 @@ fn accepting(all: &mut Cases) {
     but("TrialObjection.Behind", Rv2, "in chat", &|it| {
         it.gain = |of, _| if of == "chat" { 0.95 } else { 1.2 };
     });
-    but("TrialObjection.SlaNewlyFails", Rv2, "the SLA of chat", &|it| {
+    but("TrialObjection.SlaNewlyFails", Rv2, "p50_ttft_ms in chat", &|it| {
         it.change = |of, block| {
             let late = (Metric::latency(Stat::P50, LatencyKind::Ttft), measured(3_000.0));
             let new = block.runs.iter_mut().filter(|it| it.build == Some(Build::New));
@@ -183,6 +201,51 @@ fn accepting(all: &mut Cases) {
         git("edited").as_str(),
         |it| it.stand.head.tree = git("edited"),
     );
+    all.of(&measured, AcceptPatch, measured.acceptance())
+        .but("LoopObjection.DirtyGate/accept-patch", Pa1, "work tree", |it| {
+            it.stand.head.clean = false;
+        });
+    another_limit(all);
+}
+
+/// The accepted build fails one limit already; the new build must not fail a second.
+fn another_limit(all: &mut Cases) {
+    let told = |given: &mut InputsGiven| {
+        let tpot = LatencyMetric { stat: Stat::P50, kind: LatencyKind::Tpot };
+        let limit = Input::SlaLimit { metric: tpot, limit: measured(100.0) };
+        given.inputs.push(sourced(limit));
+    };
+    let run = sla_trial(told);
+    let mut good = trial(&run);
+    good.change = |of, block| late(of, block, &[(LatencyKind::Ttft, Build::Accepted, 3_000.0), (LatencyKind::Ttft, Build::New, 2_500.0)]);
+    let case = ("TrialObjection.SlaNewlyFails/another limit", Rv2, "p50_tpot_ms in chat");
+    wrong(all, case, &run, &good, |it| {
+        it.change = |of, block| {
+            late(of, block, &[(LatencyKind::Ttft, Build::Accepted, 3_000.0), (LatencyKind::Ttft, Build::New, 2_500.0), (LatencyKind::Tpot, Build::New, 200.0)]);
+        };
+    });
+}
+
+/// Sets median latencies of the builds in `chat`.
+fn late(of: &str, block: &mut Block, values: &[(LatencyKind, Build, f64)]) {
+    for (kind, build, value) in values.iter().filter(|_| of == "chat") {
+        let metric = (Metric::latency(Stat::P50, *kind), measured(*value));
+        for it in block.runs.iter_mut().filter(|it| it.build == Some(*build)) {
+            it.measured.as_mut().unwrap().metrics.extend([metric]);
+        }
+    }
+}
+
+/// A patch on trial in a round that a failed SLA opened, in a campaign that was told more.
+fn sla_trial(told: impl FnOnce(&mut InputsGiven)) -> Run {
+    let mut run = sla_round_of(told);
+    run.profiles();
+    let cause = root_cause(&run);
+    run.ask(NameRootCause(cause));
+    let report = pipeline(&run);
+    run.ask(FilePipeline(report));
+    let it = patch(&run, "patch-1", false);
+    after(&run, RecordPatch(it))
 }
 
 /// Without four blocks in a scenario, and with all else; the missing one mends it.
