@@ -190,3 +190,14 @@ fn line(path: &Utf8Path) -> Option<String> {
     fs::File::open(path).ok()?.take(8_192).read_to_string(&mut text).ok()?;
     text.lines().next().map(str::to_owned)
 }
+
+/// Whether git ignores a path of a checkout. Nothing that the repository configures is run.
+pub fn is_ignored(checkout: &Utf8Path, path: &Utf8Path) -> bool {
+    let answer = std::process::Command::new("git")
+        .args(["-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"])
+        .args(["-C", checkout.as_str(), "check-ignore", "-q", "--", path.as_str()])
+        .env("GIT_CONFIG_NOSYSTEM", "1")
+        .env("GIT_CONFIG_GLOBAL", "/dev/null")
+        .status();
+    answer.is_ok_and(|it| it.success())
+}

@@ -18,14 +18,18 @@ pub mod documents;
 pub mod escape;
 pub mod exit;
 pub mod failure;
+pub mod filing;
 pub mod find;
+pub mod gather;
 pub mod given;
 pub mod help;
 pub mod journal;
 pub mod output;
+pub mod proof;
 pub mod refusals;
 pub mod rundir;
 pub mod secrets;
+pub mod table;
 pub mod transition;
 
 use cli::Cli;
@@ -47,10 +51,10 @@ fn call(args: Vec<OsString>) -> Exit {
     let secrets = Secrets::from_env();
     let args = match vetted(args, &secrets) {
         Ok(args) => args,
-        Err(failure) => return early.conclude(Err(failure)),
+        Err(failure) => return early.conclude(&Err(failure)),
     };
     match Cli::try_parse_from(args) {
-        Ok(cli) => cli.global.output().conclude(run(cli, secrets)),
+        Ok(cli) => cli.global.output().conclude(&run(cli, secrets)),
         Err(error) => early.clap(&error),
     }
 }
@@ -70,4 +74,9 @@ fn vetted(args: Vec<OsString>, secrets: &Secrets) -> Result<Vec<String>, Failure
         Ok(arg)
     };
     args.into_iter().enumerate().map(vet).collect()
+}
+
+/// The first twelve digits of the SHA-256 of some bytes: a short name for an artefact.
+pub fn short(bytes: &[u8]) -> String {
+    vsota_core::Digest::of(bytes).to_string().chars().take(12).collect()
 }

@@ -1,36 +1,79 @@
 //! What can be asked? One file a command: its arguments, and what is done with them.
 
-use clap::Subcommand;
-
-use crate::context::Context;
-use crate::failure::Failure;
-use crate::output::Outcome;
-
-pub mod log;
-pub mod machine;
-
-/// Declares the commands: the variant, its module and its arguments.
+/// Declares a set of commands: the variant, its module and its arguments.
 macro_rules! commands {
-    ($( $Name:ident => $module:ident::$Args:ident, )+) => {
-        /// Everything that can be asked.
-        #[derive(Debug, Subcommand)]
-        #[allow(missing_docs, reason = "the arguments are documented, and clap shows that")]
-        pub enum Command { $( $Name($module::$Args), )+ }
+    ($(#[$doc:meta])* $Set:ident { $( $Name:ident => $module:ident::$Args:ident, )+ }) => {
+        $( pub mod $module; )+
 
-        impl Command {
+        $(#[$doc])*
+        #[derive(Debug, clap::Subcommand)]
+        #[allow(missing_docs, reason = "the arguments are documented, and clap shows that")]
+        pub enum $Set { $( $Name($module::$Args), )+ }
+
+        impl $Set {
             /// Does what was asked.
             ///
             /// # Errors
             ///
             /// When it is refused or fails.
-            pub fn run(self, context: &Context) -> Result<Outcome, Failure> {
+            pub fn run(
+                self,
+                context: &$crate::context::Context,
+            ) -> Result<$crate::output::Outcome, $crate::failure::Failure> {
                 match self { $( Self::$Name(args) => $module::run(context, args), )+ }
             }
         }
     };
 }
 
+/// Declares a group of commands behind one word: its arguments and its set.
+macro_rules! group {
+    ($(#[$doc:meta])* $Args:ident / $Set:ident { $($rest:tt)+ }) => {
+        $(#[$doc])*
+        #[derive(clap::Args, Debug)]
+        pub struct $Args {
+            /// What to do.
+            #[command(subcommand)]
+            command: $Set,
+        }
+
+        /// Does what was asked.
+        ///
+        /// # Errors
+        ///
+        /// When it is refused or fails.
+        pub fn run(
+            context: &$crate::context::Context,
+            args: $Args,
+        ) -> Result<$crate::output::Outcome, $crate::failure::Failure> {
+            args.command.run(context)
+        }
+
+        commands! {
+            /// What the group can do.
+            $Set { $($rest)+ }
+        }
+    };
+}
+
 commands! {
-    Log => log::LogArgs,
-    Machine => machine::MachineArgs,
+    /// Everything that can be asked.
+    Command {
+        Bench => bench::BenchArgs,
+        Companion => companion::CompanionArgs,
+        Demo => demo::DemoArgs,
+        Gap => gap::GapArgs,
+        Init => init::InitArgs,
+        Inputs => inputs::InputsArgs,
+        Log => log::LogArgs,
+        Loop => looping::LoopArgs,
+        Machine => machine::MachineArgs,
+        Next => next::NextArgs,
+        Report => report::ReportArgs,
+        Round => round::RoundArgs,
+        Status => status::StatusArgs,
+        Stop => stop::StopArgs,
+        Verify => verify::VerifyArgs,
+        Why => why::WhyArgs,
+    }
 }

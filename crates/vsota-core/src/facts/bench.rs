@@ -82,6 +82,8 @@ pub struct Candidate {
     pub measured: Option<Measurement>,
     /// Length buckets of a production workload (FB-4).
     pub buckets: Option<Buckets>,
+    /// The run record, when one was filed.
+    pub record: Option<Artifact>,
     /// The native result file.
     pub result: Option<Artifact>,
     /// The server log.

@@ -45,6 +45,12 @@ pub struct BlockRun {
     pub smoke: bool,
     /// The numbers, when it measured any.
     pub measured: Option<Measurement>,
+    /// The native result file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<Artifact>,
+    /// The server log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log: Option<Artifact>,
 }
 
 /// What the machine made of a filed block.

@@ -176,6 +176,7 @@ pub fn candidate(
         launch: Some(launch),
         measured: Some(measurement(run, of, req_s)),
         buckets: None,
+        record: None,
         result: Some(artifact(&format!("benchmark/raw/{id}/{of}-{}.json", run.tick))),
         log: Some(artifact(&format!("benchmark/logs/{id}/{of}-{}.log", run.tick))),
     }

@@ -1,0 +1,179 @@
+//! Where do inputs come from? Typed pairs, a model's config, a workload file, the checkout, and the
+//! defaults of the companion's cookbook. Each keeps its source (IN-2, FB-14).
+
+use std::str::FromStr;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use clap::Args;
+use vsota_core::command::RecordInputs;
+use vsota_core::evidence::inputs::{config, input};
+use vsota_core::evidence::workload;
+use vsota_core::facts::{Input, InputsGiven, Sourced, Workload};
+use vsota_core::measure::Fraction;
+use vsota_core::text::Line;
+use vsota_core::{Brief, State};
+
+use crate::chronicle;
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::find;
+use crate::given;
+use crate::rundir::{RunDir, intake};
+use crate::transition;
+
+/// One typed input.
+#[derive(Clone, Debug)]
+pub struct Pair(Input);
+
+impl FromStr for Pair {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (key, value) = text.split_once('=').ok_or("write it as KEY=VALUE")?;
+        input(key, value).map(Self).map_err(|error| error.to_string())
+    }
+}
+
+/// The files that inputs are taken from.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Files {
+    /// The vLLM checkout that is patched
+    #[arg(long, value_name = "DIR")]
+    vllm: Option<Utf8PathBuf>,
+
+    /// The served model's Hugging Face config
+    #[arg(long, value_name = "CONFIG.json")]
+    config: Option<Utf8PathBuf>,
+
+    /// The workload, as JSON or YAML
+    #[arg(long, value_name = "FILE")]
+    workload: Option<Utf8PathBuf>,
+}
+
+/// Everything that was given, files first, so that a typed value wins over an inferred one.
+///
+/// # Errors
+///
+/// Bad evidence when a file is not what it should be.
+pub fn inputs(context: &Context, files: &Files, pairs: &[Pair]) -> Result<InputsGiven, Failure> {
+    let mut inputs = Vec::new();
+    if let Some(dir) = &files.vllm {
+        let there = dir.canonicalize_utf8();
+        let there = there.map_err(|error| Failure::bad_evidence(error).in_file(dir))?;
+        inputs.push(sourced(Input::VllmCheckout(line(there.as_str())?), "--vllm")?);
+    }
+    if let Some(path) = &files.config {
+        let bytes = intake::read(path, 16 << 20)?;
+        for it in config(&bytes).map_err(|error| bad(&error, path))? {
+            inputs.push(sourced(it, path.as_str())?);
+        }
+    }
+    if let Some(path) = &files.workload {
+        for it in workload_file(context, path)? {
+            inputs.push(sourced(it, path.as_str())?);
+        }
+    }
+    for Pair(it) in pairs {
+        inputs.push(sourced(it.clone(), "flag")?);
+    }
+    Ok(InputsGiven { inputs })
+}
+
+fn workload_file(context: &Context, path: &Utf8Path) -> Result<Vec<Input>, Failure> {
+    let text = given::text(context, path)?;
+    let value: serde_json::Value = serde_yaml_ng::from_str(&text).map_err(|error| {
+        let line = error.location().map_or(1, |it| it.line() as u64);
+        Failure::bad_evidence(error).in_file(path).at_line(line)
+    })?;
+    workload(value).map_err(|error| bad(&error, path))
+}
+
+/// An evidence error with the file in which it was found.
+pub fn bad(error: &vsota_core::evidence::EvidenceError, path: impl AsRef<Utf8Path>) -> Failure {
+    let mut failure = Failure::bad_evidence(&error.message).in_file(path);
+    if let Some(line) = error.line {
+        failure = failure.at_line(line);
+    }
+    match &error.field {
+        Some(field) => failure.at_field(field),
+        None => failure,
+    }
+}
+
+fn sourced(input: Input, source: &str) -> Result<Sourced, Failure> {
+    Ok(Sourced { input, source: line(source)? })
+}
+
+fn line(text: &str) -> Result<Line, Failure> {
+    Line::new(text).map_err(Failure::bad_evidence)
+}
+
+/// Records what the companion's cookbook says where the caller said nothing (FB-4, FB-14).
+///
+/// # Errors
+///
+/// When the journal cannot be read or written.
+pub fn record_defaults(context: &Context, run: &RunDir) -> Result<(), Failure> {
+    let (campaign, _) = chronicle::campaign(&crate::journal::Reading::of(run)?)?;
+    let State::Inputs(inputs) = campaign.state() else { return Ok(()) };
+    let inputs = defaults(&inputs.base().brief)?;
+    if !inputs.is_empty() {
+        transition::take(context, run, RecordInputs(InputsGiven { inputs }))?;
+    }
+    Ok(())
+}
+
+fn defaults(brief: &Brief) -> Result<Vec<Sourced>, Failure> {
+    let mut inputs = Vec::new();
+    let mut unless_given = |key: &str, input: Option<Input>, source: &str| {
+        if let Some(input) = input.filter(|_| brief.get(key).is_none()) {
+            inputs.push(sourced(input, source)?);
+        }
+        Ok::<(), Failure>(())
+    };
+    let cookbook = "default: the companion's cookbook";
+    unless_given("workload", Workload::standard().map(Input::Workload), cookbook)?;
+    let endpoint = Line::new("/v1/completions").ok().map(Input::Endpoint);
+    unless_given("endpoint", endpoint, cookbook)?;
+    let every = Some(Input::SlaSuccessRate(Fraction::ONE));
+    unless_given("sla.min_success_rate", every, "default: every request completes")?;
+    Ok(inputs)
+}
+
+/// Leaves word of the campaign in the git repository of the checkout, so that it is found from there.
+///
+/// # Errors
+///
+/// When the pointer cannot be written, or names another campaign that is still there.
+pub fn point_at(run: &RunDir, given: &InputsGiven) -> Result<(), Failure> {
+    let checkout = given.inputs.iter().find_map(|it| match &it.input {
+        Input::VllmCheckout(path) => Some(Utf8PathBuf::from(path.as_str())),
+        _ => None,
+    });
+    let Some(common) = checkout.as_deref().and_then(find::git_common_dir) else { return Ok(()) };
+    let here = run.path().canonicalize_utf8();
+    let here = here.map_err(|error| Failure::file("resolve", run.path(), &error))?;
+    let pointer = common.join(find::POINTER);
+    if let Ok(other) = std::fs::read_to_string(&pointer) {
+        let other = Utf8PathBuf::from(other.trim());
+        if other != here && find::is_campaign(&other) {
+            let message = format_args!("the checkout belongs to the campaign {other}");
+            return Err(Failure::no_campaign(message).in_file(pointer));
+        }
+    }
+    std::fs::write(&pointer, format!("{here}\n"))
+        .map_err(|error| Failure::file("write", &pointer, &error))
+}
+
+/// Removes that word when the campaign has stopped.
+pub fn forget(brief: &Brief, run: &RunDir) {
+    let checkout = brief.vllm_checkout().map(|it| Utf8PathBuf::from(it.as_str()));
+    let Some(common) = checkout.as_deref().and_then(find::git_common_dir) else { return };
+    let pointer = common.join(find::POINTER);
+    let ours = std::fs::read_to_string(&pointer)
+        .is_ok_and(|it| run.path().canonicalize_utf8().is_ok_and(|here| it.trim() == here));
+    if ours {
+        // A pointer that stays is named as dangling later; the stop is recorded all the same.
+        let _ = std::fs::remove_file(&pointer);
+    }
+}

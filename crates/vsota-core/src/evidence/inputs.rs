@@ -1,0 +1,168 @@
+//! Inputs as they are typed and as a model's config tells them (IN-1, IN-2).
+
+use alloc::collections::BTreeSet;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::fmt::Display;
+use core::num::NonZeroU32;
+use core::str::FromStr;
+
+use serde_json::Value;
+
+use super::EvidenceError;
+use crate::artifact::Digest;
+use crate::facts::{Framework, Input, LatencyMetric, ModelConfig};
+use crate::measure::{Fraction, Measured};
+use crate::text::{Line, Name};
+
+/// The keys that `inputs set` takes; `sampling.*` and `sla.*` come beside them.
+pub const KEYS: &[&str] = &[
+    "model",
+    "tokenizer",
+    "precision",
+    "quantization",
+    "trust_remote_code",
+    "max_model_len",
+    "vllm_checkout",
+    "base_branch",
+    "gpu_model",
+    "gpu_count",
+    "gpu_ids",
+    "host",
+    "container",
+    "cuda",
+    "nccl",
+    "multi_node",
+    "frameworks",
+    "history_slug",
+    "artifact_root",
+    "endpoint",
+];
+
+/// Reads one typed input.
+///
+/// # Errors
+///
+/// When the key is unknown or the value is not of its kind.
+pub fn input(key: &str, value: &str) -> Result<Input, EvidenceError> {
+    let line = || parse::<Line>(key, value);
+    Ok(match key {
+        "model" => Input::Model(line()?),
+        "tokenizer" => Input::Tokenizer(line()?),
+        "precision" => Input::Precision(precision(key, value)?),
+        "quantization" => Input::Quantization(line()?),
+        "trust_remote_code" => Input::TrustRemoteCode(parse(key, value)?),
+        "max_model_len" => Input::MaxModelLen(parse::<NonZeroU32>(key, value)?),
+        "vllm_checkout" => Input::VllmCheckout(line()?),
+        "base_branch" => Input::BaseBranch(line()?),
+        "gpu_model" => Input::GpuModel(line()?),
+        "gpu_count" => Input::GpuCount(parse::<NonZeroU32>(key, value)?),
+        "gpu_ids" => Input::GpuIds(line()?),
+        "host" => Input::Host(line()?),
+        "container" => Input::Container(line()?),
+        "cuda" => Input::Cuda(line()?),
+        "nccl" => Input::Nccl(line()?),
+        "multi_node" => Input::MultiNode(parse(key, value)?),
+        "frameworks" => Input::Frameworks(frameworks(key, value)?),
+        "history_slug" => Input::HistorySlug(parse::<Name>(key, value)?),
+        "artifact_root" => Input::ArtifactRoot(line()?),
+        "endpoint" => Input::Endpoint(line()?),
+        "sla.min_success_rate" => {
+            let rate = Fraction::new(parse(key, value)?);
+            Input::SlaSuccessRate(rate.map_err(|error| wrong(key, error))?)
+        }
+        _ => dotted(key, value)?,
+    })
+}
+
+fn dotted(key: &str, value: &str) -> Result<Input, EvidenceError> {
+    if let Some(setting) = key.strip_prefix("sampling.") {
+        let (key, value) = (parse::<Name>(key, setting)?, parse::<Line>(key, value)?);
+        return Ok(Input::Sampling { key, value });
+    }
+    if let Some(metric) = key.strip_prefix("sla.max_") {
+        let metric: LatencyMetric = parse(key, metric)?;
+        let limit = Measured::new(parse(key, value)?).map_err(|error| wrong(key, error))?;
+        return Ok(Input::SlaLimit { metric, limit });
+    }
+    let known = KEYS.join(" ");
+    let message = format!(
+        "there is no input of this name; known: {known} sampling.NAME sla.min_success_rate \
+         sla.max_{{mean,p50,p90,p95,p99}}_{{ttft,tpot,itl,e2e}}_ms"
+    );
+    Err(wrong(key, message))
+}
+
+/// The names that precision goes by, in the form that rows are compared in.
+fn precision(key: &str, value: &str) -> Result<Line, EvidenceError> {
+    let normal = match value.trim_start_matches("torch.") {
+        "bf16" => "bfloat16",
+        "fp16" | "half" => "float16",
+        "fp32" | "float" => "float32",
+        other => other,
+    };
+    parse(key, normal)
+}
+
+fn frameworks(key: &str, value: &str) -> Result<BTreeSet<Framework>, EvidenceError> {
+    value.split(',').map(|word| parse(key, word.trim())).collect()
+}
+
+fn parse<T: FromStr<Err: Display>>(key: &str, value: &str) -> Result<T, EvidenceError> {
+    value.parse().map_err(|error| wrong(key, error))
+}
+
+fn wrong(key: &str, message: impl Display) -> EvidenceError {
+    EvidenceError::new(message).of(key)
+}
+
+/// Reads a served model's `config.json`: layers, precision, quantization, and the context length.
+///
+/// Nothing is guessed: a key that the file lacks gives no input. A multi-modal file keeps these
+/// under `text_config`.
+///
+/// # Errors
+///
+/// When it is not JSON, or names no number of layers.
+pub fn config(bytes: &[u8]) -> Result<Vec<Input>, EvidenceError> {
+    let whole: Value = serde_json::from_slice(bytes).map_err(|error| {
+        let line = u64::try_from(error.line()).unwrap_or(0).max(1);
+        EvidenceError::new(error).at(line)
+    })?;
+    let text = whole.get("text_config");
+    let get = |key: &str| text.and_then(|it| it.get(key)).or_else(|| whole.get(key));
+    let layers = ["num_hidden_layers", "n_layer", "num_layers"].into_iter().find_map(get);
+    let layers = layers.and_then(Value::as_u64).and_then(|it| u32::try_from(it).ok());
+    let num_layers = layers
+        .and_then(NonZeroU32::new)
+        .ok_or_else(|| wrong("num_hidden_layers", "the config names no number of layers"))?;
+    let architecture = whole.get("architectures").and_then(|it| it.get(0)).and_then(Value::as_str);
+    let architecture = architecture.and_then(|it| it.parse().ok());
+    let sha256 = Digest::of(bytes);
+    let mut inputs =
+        alloc::vec![Input::ModelConfig(ModelConfig { sha256, num_layers, architecture })];
+    let dtype = get("dtype").or_else(|| get("torch_dtype")).and_then(Value::as_str);
+    if let Some(dtype) = dtype {
+        inputs.push(Input::Precision(precision("torch_dtype", dtype)?));
+    }
+    inputs.push(Input::Quantization(quantization(get("quantization_config"))?));
+    if let Some(tokens) = get("max_position_embeddings").and_then(Value::as_u64) {
+        inputs.push(input("max_model_len", &tokens.to_string())?);
+    }
+    Ok(inputs)
+}
+
+/// The method of the quantization, or `none` for a file without one: weights say how they are
+/// stored.
+fn quantization(config: Option<&Value>) -> Result<Line, EvidenceError> {
+    let method = match config {
+        None | Some(Value::Null) => String::from("none"),
+        Some(config) => config
+            .get("quant_method")
+            .and_then(Value::as_str)
+            .map(ToString::to_string)
+            .ok_or_else(|| wrong("quantization_config", "it names no quant_method"))?,
+    };
+    parse("quantization_config", &method)
+}
