@@ -20,7 +20,7 @@ use crate::clause::Clause;
 use crate::facts::*;
 use crate::machine::{Decide, Evolve};
 use crate::objection::{Objections, objections};
-use crate::text::Name;
+use crate::text::{Line, Name};
 
 /// The benchmark: rows first, then the charter.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -79,6 +79,8 @@ objections! {
         [Fb12] EmptySearch { framework: Framework } "the search of {framework} names no candidate",
         /// A search beyond the cap.
         [Fb12] Unbounded { framework: Framework, found: usize } "the search of {framework} names {found} candidates; at most 10 are allowed",
+        /// A search that is declared after its rows.
+        [Fb12] SearchTooLate { framework: Framework } "{framework} has rows already; its search is declared before the first",
         /// A row of a scenario that is not in the workload.
         [Fb14] UnknownScenario { scenario: Name } "the workload has no scenario {scenario}",
         /// TensorRT-LLM with another backend.
@@ -92,9 +94,9 @@ objections! {
         /// A row that is ok and measured nothing.
         [Fb9] NoNumbers { candidate: Name } "the row of {candidate} is ok and holds no measurement",
         /// A search that is too small.
-        [Fb2] SearchTooSmall { framework: Framework, found: usize } "{framework} tried {found} launch commands; the baseline and three others are needed, or the whole declared space",
+        [Fb2] SearchTooSmall { framework: Framework, scenario: Name, found: usize } "{framework} tried {found} launch commands in {scenario}; the baseline and three others are needed, or the whole declared space",
         /// No competitor was tried.
-        [Fb2] NoCompetitorTried {} "no competitor has a row",
+        [Fb2] NoCompetitorTried {} "no competitor was tried",
         /// No help output.
         [Fb8] NoHelp { framework: Framework } "the help output of {framework} is not filed",
         /// Nothing was filed for a scenario.
@@ -103,6 +105,8 @@ objections! {
         [*clause] Unranked { clause: Clause, candidate: Name, scenario: Name, reason: String } "{candidate} does not rank in {scenario}: {reason}",
         /// Unknown is never a match.
         [Fb3] Unknown { candidate: Name, scenario: Name, dimensions: String } "{candidate} in {scenario} does not say its {dimensions}",
+        /// Two winners differ where the inputs fix nothing.
+        [Fb3] Mismatch { candidate: Name, scenario: Name, dimension: Dimension, found: Line, ours: Line } "{candidate} in {scenario} has the {dimension} {found}; vllm has {ours}",
         /// The winner ran on another tree.
         [Fb13] OtherTree { candidate: Name, tree: GitId, head: GitId } "{candidate} was measured on the tree {tree}; the checkout has {head}",
     }
@@ -209,6 +213,7 @@ impl Decide<DeclareSearch> for FixedBenchmark {
     }
 
     fn decide(&self, said: &SearchPlan) -> Result<(), Objections> {
+        let it = self.searching()?;
         let mut o = Objections::default();
         for space in &said.spaces {
             let framework = space.framework;
@@ -216,6 +221,9 @@ impl Decide<DeclareSearch> for FixedBenchmark {
             o.join(self.among(framework));
             o.unless(found > 0, BenchObjection::EmptySearch { framework });
             o.unless(found <= 10, BenchObjection::Unbounded { framework, found });
+            let early = !it.candidates.iter().any(|row| row.framework == framework);
+            let same = it.spaces.get(&framework) == Some(space);
+            o.unless(early || same, BenchObjection::SearchTooLate { framework });
         }
         o.or_agree()
     }
@@ -373,16 +381,15 @@ impl Decide<FreezeBenchmark> for FixedBenchmark {
         let Bench::Searching(it) = &self.inside else { return self.while_searching() };
         let compared = self.compared();
         let mut o = Objections::default();
-        let tried = it.candidates.iter().any(|row| row.framework != Framework::Vllm);
-        o.unless(tried, BenchObjection::NoCompetitorTried {});
+        let competitor = |row: &Candidate| row.framework != Framework::Vllm && was_tried(row);
+        o.unless(it.candidates.iter().any(competitor), BenchObjection::NoCompetitorTried {});
         for framework in compared.iter().copied() {
-            let found = it.distinct_commands(framework);
-            let enough = found >= 4 || it.covers_its_space(framework);
-            o.unless(enough, BenchObjection::SearchTooSmall { framework, found });
             o.unless(it.helped.contains(&framework), BenchObjection::NoHelp { framework });
         }
         for (scenario, rank) in self.table() {
+            o.join(it.everyone_searched(scenario, &compared));
             o.join(everyone_ranks(scenario, &rank, &compared));
+            o.join(everyone_agrees(scenario, &rank));
         }
         o
     }
@@ -419,20 +426,60 @@ impl FixedBenchmark {
 }
 
 impl Searching {
-    /// Distinct launch commands that a framework tried; failed ones count (FB-2).
-    fn distinct_commands(&self, framework: Framework) -> usize {
-        let tried = self.candidates.iter().filter(|it| it.framework == framework && !it.smoke);
-        let commands: BTreeSet<_> =
-            tried.map(|it| &it.server_command).filter(|it| !it.is_empty()).collect();
+    /// FB-2: each framework searched in each scenario, so that no winner is a mere default.
+    fn everyone_searched(&self, it: &Scenario, compared: &BTreeSet<Framework>) -> Objections {
+        let mut o = Objections::default();
+        for framework in compared.iter().copied() {
+            let found = self.distinct_commands(framework, &it.name);
+            let rows =
+                self.candidates.iter().any(|row| row.framework == framework && row.scenario == it.name);
+            let enough = found >= 4 || self.covers_its_space(framework);
+            let scenario = it.name.clone();
+            // Without any row there is more to say than this.
+            o.unless(enough || !rows, BenchObjection::SearchTooSmall { framework, scenario, found });
+        }
+        o
+    }
+
+    /// Distinct launch commands that a framework tried in a scenario; one that failed anywhere
+    /// counts in each (FB-2).
+    fn distinct_commands(&self, framework: Framework, scenario: &Name) -> usize {
+        let here = |it: &&Candidate| it.scenario == *scenario || it.status != Status::Ok;
+        let tried = self.candidates.iter().filter(|it| it.framework == framework && was_tried(it));
+        let commands: BTreeSet<_> = tried.filter(here).map(|it| &it.server_command).collect();
         commands.len()
     }
 
     fn covers_its_space(&self, framework: Framework) -> bool {
         let Some(space) = self.spaces.get(&framework) else { return false };
-        let filed =
-            |id: &Name| self.candidates.iter().any(|it| it.framework == framework && it.id == *id);
-        space.whole && space.candidates.iter().all(filed)
+        let rows = || self.candidates.iter().filter(|it| it.framework == framework);
+        let tried = |id: &Name| rows().any(|it| it.id == *id && was_tried(it));
+        space.whole && space.candidates.iter().all(tried)
     }
+}
+
+/// A launch that was really made, whatever came of it; a flow check or a skipped row is none.
+fn was_tried(row: &Candidate) -> bool {
+    !row.smoke && row.status != Status::Skipped && !row.server_command.is_empty()
+}
+
+/// FB-3: where the inputs fix nothing, the winners are compared with each other.
+fn everyone_agrees(scenario: &Scenario, rank: &Rank<'_>) -> Objections {
+    let mut o = Objections::default();
+    let best = best_of_each(rank);
+    let Some(ours) = best.get(&Framework::Vllm) else { return o };
+    for (row, (dimension, found)) in
+        best.values().flat_map(|row| row.identity.iter().map(move |it| (*row, it)))
+    {
+        let Some(ours) = ours.identity.get(dimension).cloned() else { continue };
+        let (candidate, scenario) = (row.id.clone(), scenario.name.clone());
+        let (dimension, found) = (*dimension, found.clone());
+        o.unless(
+            found == ours,
+            BenchObjection::Mismatch { candidate, scenario, dimension, found, ours },
+        );
+    }
+    o
 }
 
 /// In each scenario each framework has a row that ranks, and the best one is fully known.

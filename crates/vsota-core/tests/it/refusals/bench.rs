@@ -118,8 +118,25 @@ fn companions(all: &mut Cases) {
     all.moved(name, Rt4, "a candidate is filed", &filed, &searching, note);
 }
 
+/// vLLM's search, after one row of TensorRT-LLM and its exclusion as unsupported.
+fn tried_only(alone: &Run, change: impl FnOnce(&mut Candidate)) -> Run {
+    let mut run = alone.clone();
+    let mut row = candidate(&mut run, Framework::TensorrtLlm, 1, "chat", 9.5);
+    change(&mut row);
+    run.ask(FileCandidate(row)).ask(ExcludeFramework(unsupported(Framework::TensorrtLlm)));
+    searched(&run, None, |_| true)
+}
+
 fn searches(all: &mut Cases) {
     let searching = Run::with_history();
+    let filed = after(&searching, FileCandidate(row(&searching, Framework::Vllm)));
+    let late = DeclareSearch(plan_of(Framework::Vllm, &["vllm-1"], true));
+    let found = "vllm has rows already";
+    all.moved("BenchObjection.SearchTooLate", Fb12, found, &filed, &searching, late.clone());
+    let declared = after(&searching, late.clone());
+    let again = after(&declared, FileCandidate(row(&searching, Framework::Vllm)));
+    let name_ = "BenchObjection.SearchTooLate/unless it is the same";
+    all.moved(name_, Fb12, found, &filed, &again, late);
     let plan = plan_of(Framework::Vllm, &["vllm-1", "vllm-2"], false);
     all.of(&searching, DeclareSearch, plan.clone())
         .but("BenchObjection.EmptySearch", Fb12, "vllm", |it| it.spaces[0].candidates.clear())
@@ -184,6 +201,43 @@ fn exclusions(all: &mut Cases) {
     all.moved("BenchObjection.RanHere", In4, "tensorrt_llm", &filed, &searching, cannot);
 }
 
+/// SGLang's first candidate is changed, or left out, in `summarization`.
+fn small_searches(all: &mut Cases) {
+    let (searching, rows) = (Run::with_history(), Run::with_rows());
+    let found = "sglang tried 3 launch commands in summarization";
+    let mut small = |what: &str, change: fn(&mut Candidate) -> bool| {
+        let first = |it: &Candidate| {
+            it.id == name("sglang-1") && it.scenario == name("summarization")
+        };
+        let bad = searched(&searching, None, |it| !first(it) || change(it));
+        let name = format!("BenchObjection.SearchTooSmall/{what}");
+        all.moved(&name, Fb2, found, &bad, &rows, FreezeBenchmark(freeze()));
+    };
+    small("one scenario", |_| false);
+    small("smoke", |it| {
+        it.smoke = true;
+        true
+    });
+    small("skipped", |it| {
+        it.status = Status::Skipped;
+        it.failure_reason = Some(line("no time"));
+        true
+    });
+    // A launch that failed in one scenario would have failed in the other.
+    let failed = searched(&searching, None, |it| {
+        if it.id == name("sglang-1") && it.scenario == name("chat") {
+            it.status = Status::Oom;
+            it.failure_reason = Some(line("out of memory"));
+        }
+        it.id != name("sglang-1") || it.scenario == name("chat")
+    });
+    let bad = searched(&searching, None, |it| {
+        it.id != name("sglang-1") || it.scenario == name("chat")
+    });
+    let name = "BenchObjection.SearchTooSmall/unless it failed elsewhere";
+    all.moved(name, Fb2, found, &bad, &failed, FreezeBenchmark(freeze()));
+}
+
 fn freezing(all: &mut Cases) {
     let (searching, rows) = (Run::with_history(), Run::with_rows());
     let freezes = || FreezeBenchmark(freeze());
@@ -194,23 +248,44 @@ fn freezing(all: &mut Cases) {
             && row.scenario == name(scenario)
     };
     let sglang = Framework::Sglang;
-    let small = searched(&searching, None, |it| it.id != name("sglang-1"));
-    let found = "sglang tried 3 launch commands";
-    all.moved("BenchObjection.SearchTooSmall", Fb2, found, &small, &rows, freezes());
+    let gpus = |ids: &str| {
+        searched(&searching, Some(sglang), |it| {
+            if is(it, sglang, "1", "chat") {
+                it.identity.insert(Dimension::GpuIds, line(ids));
+            }
+            true
+        })
+    };
+    let found = "sglang-1 in chat has the gpu_ids 1; vllm has 0";
+    let (bad, good) = (gpus("1"), gpus("0"));
+    all.moved("BenchObjection.Mismatch", Fb3, found, &bad, &good, freezes());
+    small_searches(all);
 
     let alone = but(&searching, |it| {
         it.ask(ExcludeFramework(exclusion(Framework::Sglang)));
     });
     let neither = after(&alone, ExcludeFramework(exclusion(Framework::TensorrtLlm)));
     let neither = searched(&neither, None, |_| true);
-    let mut tried = alone.clone();
-    let mut failed = candidate(&mut tried, Framework::TensorrtLlm, 1, "chat", 9.5);
-    failed.status = Status::Failed;
-    failed.failure_reason = Some(line("the engine does not start"));
-    tried.ask(FileCandidate(failed)).ask(ExcludeFramework(unsupported(Framework::TensorrtLlm)));
-    let tried = searched(&tried, None, |_| true);
+    let tried = tried_only(&alone, |row| {
+        row.status = Status::Failed;
+        row.failure_reason = Some(line("the engine does not start"));
+    });
     let name_ = "BenchObjection.NoCompetitorTried";
     all.moved(name_, Fb2, "no competitor", &neither, &tried, freezes());
+
+    let skipped = tried_only(&alone, |row| {
+        row.status = Status::Skipped;
+        row.failure_reason = Some(line("no time"));
+    });
+    let name_ = "BenchObjection.NoCompetitorTried/only skipped";
+    all.moved(name_, Fb2, "no competitor", &skipped, &tried, freezes());
+    let smoke = tried_only(&alone, |row| {
+        row.status = Status::Failed;
+        row.failure_reason = Some(line("the engine does not start"));
+        row.smoke = true;
+    });
+    let name_ = "BenchObjection.NoCompetitorTried/only a flow check";
+    all.moved(name_, Fb2, "no competitor", &smoke, &tried, freezes());
 
     let mut silent = searching.clone();
     for framework in Framework::ALL.iter().copied() {
@@ -226,7 +301,7 @@ fn freezing(all: &mut Cases) {
     let found = "sglang has no row in summarization";
     all.moved("BenchObjection.NoRow", Fb2, found, &absent, &rows, freezes());
 
-    for dimension in Dimension::ALL.iter().copied().filter(|it| *it != Dimension::GpuIds) {
+    for dimension in Dimension::ALL.iter().copied() {
         let mute = searched(&searching, Some(sglang), |it| {
             if is(it, sglang, "1", "chat") {
                 it.identity.remove(&dimension);
