@@ -94,8 +94,18 @@ scenarios:
         let told = [format!("model={MODEL}"), "gpu_model=demo-gpu-80g".to_owned()];
         self.step(
             "open the campaign; what a config tells is not asked for",
-            &["init", "--demo", "--config", &config, "--workload", &workload, &told[0], &told[1],
-              "gpu_count=1", "gpu_ids=0"],
+            &[
+                "init",
+                "--demo",
+                "--config",
+                &config,
+                "--workload",
+                &workload,
+                &told[0],
+                &told[1],
+                "gpu_count=1",
+                "gpu_ids=0",
+            ],
         );
         for framework in [Framework::Vllm, Framework::Sglang] {
             let draft = self.file(&format!("history/{framework}.md"), history(framework));
@@ -103,7 +113,9 @@ scenarios:
         }
         self.step("leave the history gate", &["history", "close"]);
         for name in CompanionName::ALL {
-            let text = format!("---\nname: {name}\n---\n# {name}\n\nA stand-in for the skill, for the demonstration.\n");
+            let text = format!(
+                "---\nname: {name}\n---\n# {name}\n\nA stand-in for the skill, for the demonstration.\n"
+            );
             let skill = self.file(&format!("companions/{name}/SKILL.md"), text);
             self.step("note a companion", &["companion", "note", name.as_str(), "--read", &skill]);
         }
@@ -112,13 +124,18 @@ scenarios:
     pub(super) fn benchmark(&mut self) {
         for framework in Framework::ALL.iter().copied() {
             let help = self.file(&format!("help/{framework}.txt"), help(framework));
-            self.step("file the framework's help", &["bench", "help", framework.as_str(), "--file", &help]);
+            self.step(
+                "file the framework's help",
+                &["bench", "help", framework.as_str(), "--file", &help],
+            );
             let mut records = String::new();
             for variant in 1..=4 {
                 for (scenario, _) in SCENARIOS {
-                    let slower = [0.93, 0.97, 0.98, 1.0].into_iter().nth(variant - 1).unwrap_or(1.0);
+                    let slower =
+                        [0.93, 0.97, 0.98, 1.0].into_iter().nth(variant - 1).unwrap_or(1.0);
                     let req_s = level(framework, scenario) * slower;
-                    let run = RunOf { framework, scenario, variant, req_s, candidate: true, build: None };
+                    let run =
+                        RunOf { framework, scenario, variant, req_s, candidate: true, build: None };
                     let dir = format!("bench/{framework}");
                     let record = self.run(&dir, "baseline", &run);
                     records.push_str(&format!("{record}\n"));
@@ -129,7 +146,10 @@ scenarios:
         }
         let (commit, tree) = build("baseline");
         self.step("look at the ranking", &["bench", "table"]);
-        self.step("freeze the benchmark, once", &["bench", "freeze", "--commit", &commit, "--tree", &tree]);
+        self.step(
+            "freeze the benchmark, once",
+            &["bench", "freeze", "--commit", &commit, "--tree", &tree],
+        );
         self.refused(
             "a second freeze is refused",
             &["bench", "freeze", "--commit", &commit, "--tree", &tree],
@@ -217,8 +237,12 @@ fn server_log(framework: Framework, launch: u32, command: &[String]) -> String {
 
 /// Help output as short as a demonstration needs it, with the flags that the search uses.
 fn help(framework: Framework) -> String {
-    let flags: Vec<&str> =
-        variants(framework).into_iter().flatten().copied().filter(|it| it.starts_with('-')).collect();
+    let flags: Vec<&str> = variants(framework)
+        .into_iter()
+        .flatten()
+        .copied()
+        .filter(|it| it.starts_with('-'))
+        .collect();
     let usage = match framework {
         Framework::Vllm => "usage: vllm serve [model] [--dtype DTYPE] [--max-model-len TOKENS]",
         Framework::Sglang => "usage: launch_server.py --model-path PATH [--context-length TOKENS]",
