@@ -17,6 +17,5 @@ mod evidence_run;
 mod evidence_samples;
 #[cfg(test)]
 mod journey;
-mod refusals;
 #[cfg(test)]
 mod verdict;
