@@ -286,9 +286,7 @@ impl Decide<FileCandidate> for FixedBenchmark {
         let again = it.candidates.iter().any(|row| is_same_run(row, said));
         o.unless(!again, BenchObjection::AlreadyFiled { candidate: candidate.clone() });
         let reused = it.candidates.iter().any(|row| {
-            row.id == said.id
-                && row.framework == said.framework
-                && names_another_launch(row, said)
+            row.id == said.id && row.framework == said.framework && names_another_launch(row, said)
         });
         o.unless(!reused, BenchObjection::IdReused { candidate: candidate.clone() });
         let explained = said.status == Status::Ok || said.failure_reason.is_some();
@@ -431,12 +429,17 @@ impl Searching {
         let mut o = Objections::default();
         for framework in compared.iter().copied() {
             let found = self.distinct_commands(framework, &it.name);
-            let rows =
-                self.candidates.iter().any(|row| row.framework == framework && row.scenario == it.name);
+            let rows = self
+                .candidates
+                .iter()
+                .any(|row| row.framework == framework && row.scenario == it.name);
             let enough = found >= 4 || self.covers_its_space(framework);
             let scenario = it.name.clone();
             // Without any row there is more to say than this.
-            o.unless(enough || !rows, BenchObjection::SearchTooSmall { framework, scenario, found });
+            o.unless(
+                enough || !rows,
+                BenchObjection::SearchTooSmall { framework, scenario, found },
+            );
         }
         o
     }
@@ -525,6 +528,7 @@ impl Evolve<BenchmarkFrozen> for FixedBenchmark {
             tree: event.said.tree.clone(),
             commit: event.said.commit.clone(),
             excluded: BTreeMap::new(),
+            launches: BTreeSet::new(),
         };
         if let Some(workload) = self.base.brief.workload() {
             for scenario in &workload.scenarios {
@@ -537,6 +541,7 @@ impl Evolve<BenchmarkFrozen> for FixedBenchmark {
         }
         if let Bench::Searching(it) = &self.inside {
             charter.excluded = it.excluded.clone();
+            charter.launches = it.candidates.iter().filter_map(|row| row.launch).collect();
         }
         self.inside = Bench::Frozen { charter, plan: None };
         self

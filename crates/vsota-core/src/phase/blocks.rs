@@ -3,8 +3,8 @@
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
-use super::{Case, Chartered};
 use super::rank::{is_rate_limited, off_workload};
+use super::{Case, Chartered};
 use crate::artifact::{Digest, GitId};
 use crate::facts::*;
 use crate::measure::{Measured, Real, geometric_mean};

@@ -108,7 +108,8 @@ fn companions(all: &mut Cases) {
         for name in CompanionName::ALL.iter().copied().filter(|it| *it != missing) {
             run.ask(NoteCompanion(companion(name)));
         }
-        let (name, missing) = (format!("BenchObjection.CompanionMissing/{missing}"), missing.as_str());
+        let (name, missing) =
+            (format!("BenchObjection.CompanionMissing/{missing}"), missing.as_str());
         let file = FileCandidate(row(&run, Framework::Vllm));
         all.moved(&name, Rt4, missing, &run, &searching, file);
     }
@@ -206,9 +207,8 @@ fn small_searches(all: &mut Cases) {
     let (searching, rows) = (Run::with_history(), Run::with_rows());
     let found = "sglang tried 3 launch commands in summarization";
     let mut small = |what: &str, change: fn(&mut Candidate) -> bool| {
-        let first = |it: &Candidate| {
-            it.id == name("sglang-1") && it.scenario == name("summarization")
-        };
+        let first =
+            |it: &Candidate| it.id == name("sglang-1") && it.scenario == name("summarization");
         let bad = searched(&searching, None, |it| !first(it) || change(it));
         let name = format!("BenchObjection.SearchTooSmall/{what}");
         all.moved(&name, Fb2, found, &bad, &rows, FreezeBenchmark(freeze()));
@@ -231,9 +231,8 @@ fn small_searches(all: &mut Cases) {
         }
         it.id != name("sglang-1") || it.scenario == name("chat")
     });
-    let bad = searched(&searching, None, |it| {
-        it.id != name("sglang-1") || it.scenario == name("chat")
-    });
+    let bad =
+        searched(&searching, None, |it| it.id != name("sglang-1") || it.scenario == name("chat"));
     let name = "BenchObjection.SearchTooSmall/unless it failed elsewhere";
     all.moved(name, Fb2, found, &bad, &failed, FreezeBenchmark(freeze()));
 }

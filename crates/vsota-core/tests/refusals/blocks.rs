@@ -56,6 +56,16 @@ fn in_a_round(all: &mut Cases) {
     all.moved("BlockObjection.NoWinner", Fb1, found, &without_trt(), &open, file);
 }
 
+#[test]
+fn a_launch_of_the_benchmark_is_none_of_a_block() {
+    let open = open();
+    let mut block = gap_block(&mut open.clone(), "chat", 1.0, true);
+    block.runs[0].launch = Some(digest("launch 1"));
+    let step = open.campaign.decide(FileGapBlock(block)).unwrap();
+    let vsota_core::event::Event::GapBlockFiled(filed) = step.event() else { unreachable!() };
+    assert_eq!(filed.found.report_only, Some(ReportOnly::LaunchReused));
+}
+
 fn build(block: &mut Block, build: Build) -> &mut BlockRun {
     block.runs.iter_mut().find(|it| it.build == Some(build)).unwrap()
 }

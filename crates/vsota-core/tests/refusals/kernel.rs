@@ -123,7 +123,10 @@ fn families(all: &mut Cases) {
         .but("KernelObjection.NotASlowKernel/unknown", Ka2, "vllm:decode:kernel:99", |it| {
             it.rows = vec![kernel_row(Stage::Decode, 99)];
         })
-        .but("KernelObjection.BelowOnePercent", Ka2, "0.80 %", |it| it.rows = small(&[4, 5]));
+        .but("KernelObjection.BelowOnePercent", Ka2, "0.80 %", |it| it.rows = small(&[4, 5]))
+        .but("KernelObjection.BelowOnePercent/one row thrice", Ka2, "0.40 %", |it| {
+            it.rows = small(&[4, 4, 4]);
+        });
     let family = but(&kernel_target(&run), |it| {
         it.rows = small(&[4, 5, 6]);
         it.shared_source = Some(line("csrc/gather.cu"));
@@ -151,6 +154,10 @@ fn digests(all: &mut Cases) {
             it.candidate_us.clear();
         });
     let filed = after(&assisted, FileDigest(ncu_digest("v1")));
-    all.of(&filed, FileDigest, ncu_digest("v2"))
-        .but("KernelObjection.VersionUsed", Ka3, "v1", |it| it.version = name("v1"));
+    all.of(&filed, FileDigest, ncu_digest("v2")).but(
+        "KernelObjection.VersionUsed",
+        Ka3,
+        "v1",
+        |it| it.version = name("v1"),
+    );
 }

@@ -33,6 +33,14 @@ fn ideas(all: &mut Cases) {
         .but("LedgerObjection.UnknownRow", Le2, "vllm:decode:kernel:9", |it| {
             it.rows.push(kernel_row(Stage::Decode, 9));
         })
+        .but("LedgerObjection.UnknownRow/other table", Le2, "vllm:decode:fuse:9", |it| {
+            let row = RowId { table: Table::Fuse, ..kernel_row(Stage::Decode, 9) };
+            it.rows.push(row);
+        })
+        .but("LedgerObjection.UnknownRow/competitor", Le2, "sglang:decode:kernel:9", |it| {
+            let row = RowId { framework: Framework::Sglang, ..kernel_row(Stage::Decode, 9) };
+            it.rows.push(row);
+        })
         .but("LedgerObjection.AlreadyRead", Le2, "the idea norm", |it| {
             it.source_path = line("vllm/norm.py");
         })

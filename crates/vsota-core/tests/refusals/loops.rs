@@ -1,9 +1,8 @@
 //! The plan, the way into the loop and into its successors, and where every gate must stand.
 
 use vsota_core::Clause::*;
-use vsota_core::State;
 use vsota_core::command::*;
-use vsota_core::event::{LoopEntered, LoopReentered};
+use vsota_core::event::LoopEntered;
 use vsota_core::facts::*;
 use vsota_fixtures::model::*;
 
@@ -55,7 +54,14 @@ fn entering(all: &mut Cases) {
     let frozen = Run::frozen();
     let planned = after(&frozen, FilePlan(plan()));
     let dir = "2026-01-01_00-00-00";
-    all.moved("LoopObjection.NoPlan", Pl1, "no refined plan", &frozen, &planned, EnterLoop(loop_start()));
+    all.moved(
+        "LoopObjection.NoPlan",
+        Pl1,
+        "no refined plan",
+        &frozen,
+        &planned,
+        EnterLoop(loop_start()),
+    );
     all.of(&planned, EnterLoop, loop_start())
         .but("LoopObjection.NotGit", Rl1, "not a git repository", |it| it.checkout.is_git = false)
         .but("LoopObjection.NoCommit", Rl1, "no commit", |it| it.checkout.head = None)
@@ -65,7 +71,9 @@ fn entering(all: &mut Cases) {
         })
         .but("LoopObjection.Tracked", Rl2, "tracked", |it| it.checkout.humanize_tracked = true)
         .but("LoopObjection.NoBase", Rl3, "base branch", |it| it.checkout.base_exists = false)
-        .but("LoopObjection.AmbiguousBase", Rl3, "ambiguous", |it| it.checkout.base_ambiguous = true)
+        .but("LoopObjection.AmbiguousBase", Rl3, "ambiguous", |it| {
+            it.checkout.base_ambiguous = true
+        })
         .but("LoopObjection.OtherLoop", Rl4, "../other/.humanize", |it| {
             it.other_loops = lines(&["../other/.humanize/rlcr/2026-01-02_00-00-00"]);
         })
@@ -87,6 +95,7 @@ fn entering(all: &mut Cases) {
         .but("LoopObjection.NotStrict/false", Rl6, dir, |it| {
             active(it).strict_success = Some(false);
         })
+        .but("LoopObjection.NotFresh", Rl4, "in its round 3", |it| active(it).current_round = 3)
         .but("LoopObjection.OtherTree", Fb13, git("another build").as_str(), |it| {
             head_of(it).tree = git("another build");
         });
@@ -116,6 +125,9 @@ fn reentering(all: &mut Cases) {
     all.of(&running, ReenterLoop, reentry())
         .but("LoopObjection.StillActive", Rl7, "still active", |it| {
             it.old_state = LoopEnd::Active;
+        })
+        .but("LoopObjection.SameLoop", Rl7, "2026-01-01_00-00-00", |it| {
+            active(&mut it.start).dir = name("2026-01-01_00-00-00");
         })
         .but("LoopObjection.PatchedOutside", Fb11, git("made outside").as_str(), |it| {
             head_of(&mut it.start).tree = git("made outside");
@@ -258,8 +270,12 @@ fn every_gate(all: &mut Cases) {
 pub(super) fn in_successor(run: &Run) -> Run {
     let mut it = reentry();
     head_of(&mut it.start).tree = run.accepted();
-    match run.campaign.state() {
-        State::RlcrActive(_) => after(run, ReenterLoop(it)),
-        _ => forged(run, LoopReentered { said: it }),
-    }
+    after(run, ReenterLoop(it))
+}
+
+#[test]
+fn a_successor_waits_for_no_review_of_the_lost_loop() {
+    let successor = in_successor(&Run::accepted_patch());
+    let start = RoundStart { stand: successor.stand(), review: None };
+    assert!(successor.campaign.decide(OpenRound(start)).is_ok());
 }

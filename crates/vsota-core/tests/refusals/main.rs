@@ -211,8 +211,10 @@ fn every_violation_is_refused_alone_and_granted_once_mended() {
 fn no_two_cases_share_a_name() {
     let cases = Cases::every();
     let names: BTreeSet<_> = cases.0.iter().map(|it| &it.name).collect();
-    let doubled: Vec<_> =
-        names.iter().filter(|name| cases.0.iter().filter(|it| it.name == ***name).count() > 1).collect();
+    let doubled: Vec<_> = names
+        .iter()
+        .filter(|name| cases.0.iter().filter(|it| it.name == ***name).count() > 1)
+        .collect();
     assert!(doubled.is_empty(), "{doubled:?}");
 }
 
@@ -227,7 +229,12 @@ fn every_objection_and_every_statement_that_raises_it_has_a_case() {
         Finding::codes().map(|(kind, code)| format!("{kind}Objection.{code}")).collect();
     let mut wanted: BTreeMap<String, usize> = known.iter().map(|it| (it.clone(), 1)).collect();
     for statement in source::statements() {
-        assert!(known.contains(&statement.code), "{} raises an unknown {}", statement.file, statement.code);
+        assert!(
+            known.contains(&statement.code),
+            "{} raises an unknown {}",
+            statement.file,
+            statement.code
+        );
     }
     for (code, statements) in source::count() {
         wanted.insert(code, statements);
@@ -238,6 +245,7 @@ fn every_objection_and_every_statement_that_raises_it_has_a_case() {
         .map(|(code, statements)| format!("{code} has {statements} statements"))
         .collect();
     assert!(few.is_empty(), "without enough cases:\n{}", few.join("\n"));
-    let unraised: Vec<_> = known.difference(&source::count().into_keys().collect()).cloned().collect();
+    let unraised: Vec<_> =
+        known.difference(&source::count().into_keys().collect()).cloned().collect();
     assert!(unraised.is_empty(), "declared and never raised: {unraised:?}");
 }

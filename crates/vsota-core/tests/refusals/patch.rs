@@ -5,6 +5,7 @@ use vsota_core::command::*;
 use vsota_core::facts::*;
 use vsota_fixtures::model::*;
 
+use super::bench::searched;
 use super::kernel::with_small_kernels;
 use super::loops::blocked;
 use super::{Cases, after, but};
@@ -14,6 +15,7 @@ pub(super) fn cases(all: &mut Cases) {
     citations(all);
     papers(all);
     kernels(all);
+    sglang_history(all);
     due(all);
     fixups(all);
 }
@@ -62,6 +64,9 @@ fn citations(all: &mut Cases) {
         .but("PatchObjection.SourceUntouched", Pa2, "vllm/other.py", |it| {
             it.source_path = line("vllm/other.py");
         })
+        .but("PatchObjection.SourceUntouched/not code", Pa2, "test_routing.py", |it| {
+            it.source_path = line("tests/kernels/moe/test_routing.py");
+        })
         .but("PatchObjection.NotLocal", Pa2, "9 code files", |it| {
             it.files.extend((1..=8).map(|n| code(&format!("vllm/file_{n}.py"))));
         })
@@ -85,8 +90,12 @@ fn citations(all: &mut Cases) {
         result: AttemptResult::Failed,
     };
     let tried = after(&layered, NoteAttempt(attempt));
-    all.of(&tried, RecordPatch, patch(&tried, "patch-2", false))
-        .but("PatchObjection.NameTaken/patch", Le1, "patch-1", |it| it.name = name("patch-1"));
+    all.of(&tried, RecordPatch, patch(&tried, "patch-2", false)).but(
+        "PatchObjection.NameTaken/patch",
+        Le1,
+        "patch-1",
+        |it| it.name = name("patch-1"),
+    );
 }
 
 fn papers(all: &mut Cases) {
@@ -117,6 +126,15 @@ fn papers(all: &mut Cases) {
 }
 
 fn kernels(all: &mut Cases) {
+    let blocked_ = blocked(&Run::layered());
+    for source in ["csrc/moe/routing.cu", "csrc/moe/routing.cuh"] {
+        let cuda = but(&patch(&blocked_, "patch-1", true), |it| {
+            it.files[0].path = line(source);
+            it.source_path = line(source);
+        });
+        let name = format!("PatchObjection.KernelUndeclared/{source}");
+        all.of(&blocked_, RecordPatch, cuda).but(&name, Pa4, source, |it| it.kernel = None);
+    }
     let small = blocked(&with_small_kernels());
     all.of(&small, RecordPatch, patch(&small, "patch-1", true))
         .but("PatchObjection.KernelRows/below", Pa4, "0.80 %", |it| {
@@ -132,7 +150,14 @@ fn kernels(all: &mut Cases) {
     all.moved(name, Pa4, "moe-routing", &layered, &blocked(&layered), it.clone());
     let assisted = Run::assisted();
     let digested = after(&assisted, FileDigest(ncu_digest("v1")));
-    all.moved("PatchObjection.NoNcu/kernel assist", Pa4, "moe-routing", &assisted, &digested, it.clone());
+    all.moved(
+        "PatchObjection.NoNcu/kernel assist",
+        Pa4,
+        "moe-routing",
+        &assisted,
+        &digested,
+        it.clone(),
+    );
     let name = "PatchObjection.NoNcu/unless blocked";
     all.moved(name, Pa4, "moe-routing", &assisted, &blocked(&assisted), it);
     all.of(&digested, RecordPatch, patch(&digested, "patch-1", true))
@@ -140,6 +165,70 @@ fn kernels(all: &mut Cases) {
             it.kernel.as_mut().unwrap().name = vsota_fixtures::model::name("rms-norm");
         })
         .but("PatchObjection.OtherKernel/none", Pa4, "moe-routing", |it| it.kernel = None);
+}
+
+/// A layer pipeline in a campaign that compares vLLM with TensorRT-LLM only.
+fn without_sglang() -> Run {
+    let mut given = inputs();
+    let set = [Framework::Vllm, Framework::TensorrtLlm].into();
+    given.inputs.push(sourced(Input::Frameworks(set)));
+    let mut run = Run::open();
+    run.ask(RecordInputs(given)).ask(CloseInputs(Nothing {}));
+    run.ask(NoteHistory(history(Framework::Vllm))).ask(CloseHistory(Nothing {}));
+    for name in CompanionName::ALL {
+        run.ask(NoteCompanion(companion(*name)));
+    }
+    let mut run = searched(&run, None, |_| true);
+    run.ask(FreezeBenchmark(freeze())).ask(FilePlan(plan())).ask(EnterLoop(loop_start()));
+    run.open_round();
+    for index in 0..4 {
+        for (of, _) in SCENARIOS {
+            let mut block = gap_block(&mut run, of, 0.9, index % 2 == 0);
+            block.runs.retain(|it| it.framework != Framework::Sglang);
+            run.ask(FileGapBlock(block));
+        }
+    }
+    let asked = run.asked();
+    run.ask(OpenProfiling(asked));
+    let of = slow(&run);
+    for framework in [Framework::Vllm, Framework::TensorrtLlm] {
+        for stage in STAGES {
+            let it = profile(&mut run, framework, stage, &of);
+            run.ask(FileProfile(it));
+        }
+    }
+    let cause = root_cause(&run);
+    run.ask(NameRootCause(cause));
+    let report = pipeline(&run);
+    but(&run, |it| {
+        it.ask(FilePipeline(report));
+    })
+}
+
+fn sglang_history(all: &mut Cases) {
+    let found = "SGLang's source is cited";
+    let bare = without_sglang();
+    let read = |run: &Run| after(run, NoteHistory(history(Framework::Sglang)));
+    let borrowed = but(&patch(&bare, "patch-1", false), |it| {
+        it.copied = vec![Copied {
+            provenance: Some(line("SGLang: sgl-kernel/csrc/moe.cu at 1234")),
+            licence: Some(line("Apache-2.0")),
+            local_delta: Some(line("the tie rule")),
+        }];
+    });
+    let name = "PatchObjection.SglangHistoryOwed/copied";
+    all.moved(name, Hi2, found, &bare, &read(&bare), RecordPatch(borrowed));
+    let plain = RecordPatch(patch(&bare, "patch-1", false));
+    let source = but(&idea("moe", 1), |it| it.source_path = line("sglang/srt/layers/moe.py"));
+    let origin = but(&idea("moe", 1), |it| it.provenance = line("SGLang at 1234"));
+    for (what, idea) in [("idea", source), ("provenance", origin)] {
+        let run = after(&bare, NoteIdea(idea));
+        let name = format!("PatchObjection.SglangHistoryOwed/{what}");
+        all.moved(&name, Hi2, found, &run, &read(&run), plain.clone());
+    }
+    let run = after(&bare, NoteResearch(research("sgl-project/sglang: moe.py at 1234")));
+    let name = "PatchObjection.SglangHistoryOwed/research";
+    all.moved(name, Hi2, found, &run, &read(&run), plain);
 }
 
 /// A layer pipeline after as many retried patches.

@@ -87,6 +87,9 @@ fn later_rounds(all: &mut Cases) {
         .but("ProfilingObjection.OldLaunch", Pr8, "a launch of round 1", |it| {
             it.launch = *earlier.0;
         })
+        .but("ProfilingObjection.OldLaunch/of the benchmark", Pr8, "a launch of round 0", |it| {
+            it.launch = digest("launch 1");
+        })
         .but("ProfilingObjection.OldBuild", Pr7, "before the last accepted patch", |it| {
             it.tree = Some(git(BASELINE));
         });

@@ -6,7 +6,7 @@ use vsota_core::facts::*;
 use vsota_fixtures::model::*;
 
 use super::gap::{block_of, file_exact, open};
-use super::loops::reentry;
+use super::loops::in_successor;
 use super::{Cases, after, but};
 
 pub(super) fn cases(all: &mut Cases) {
@@ -48,7 +48,17 @@ fn as_the_best(all: &mut Cases) {
     let found = "the verdict is Confirm";
     all.moved("StopObjection.NotStop/tied", St2, found, &gate, &tied, best.clone());
     let undecided = open();
-    all.moved("StopObjection.NotDecided", Gd5, "no recorded verdict", &undecided, &tied, best);
+    all.moved(
+        "StopObjection.NotDecided",
+        Gd5,
+        "no recorded verdict",
+        &undecided,
+        &tied,
+        best.clone(),
+    );
+    let more = but(&tied, |it| file_exact(it, 1, |_, _| [1.0, 1.0, 1.0]));
+    let name = "StopObjection.NotDecided/since the last block";
+    all.moved(name, Gd5, "no recorded verdict", &more, &tied, best);
 
     let ahead = decided(|_, _| [1.1, 1.0, 1.0]);
     let half = decided(|of, _| if of == "chat" { [1.1, 1.0, 1.0] } else { [1.0, 1.0, 1.0] });
@@ -121,6 +131,26 @@ fn pooled(all: &mut Cases) {
     let best = claims(&again, StopReason::Tied);
     let found = "chat was behind before, and its pooled interval against sglang";
     all.moved("StopObjection.PoolBehind", Gd7, found, &again, &changed, best);
+
+    let mut claimed = investigated();
+    let stand = claimed.stand();
+    claimed.ask(AbandonRound(Abandonment { reason: line("measure again"), stand }));
+    claimed.open_round().ask(NoteRig(RigChange { changed: line("the clocks are locked") }));
+    file_exact(&mut claimed, 4, |of, _| match of {
+        "chat" => [0.9, 1.0, 0.8],
+        _ => [1.0, 0.9, 0.9],
+    });
+    let external = claims(&claimed, StopReason::External);
+    claimed.ask(external).open_round();
+    let again = but(&claimed, |it| confirm(it, level));
+    let changed = but(&claimed, |it| {
+        it.ask(NoteRig(RigChange { changed: line("the fans are louder") }));
+        confirm(it, level);
+    });
+    let best = claims(&again, StopReason::Tied);
+    let found = "chat was behind before, and its pooled interval against sglang";
+    let name = "StopObjection.PoolBehind/after an external claim";
+    all.moved(name, Gd7, found, &again, &changed, best);
 }
 
 /// A layer pipeline in which every row was looked into.
@@ -185,6 +215,27 @@ fn causes(all: &mut Cases) {
     let external = claims(&behind, StopReason::External);
     let found = "no profile says which rows are left";
     all.moved("StopObjection.NothingProfiled", St5, found, &behind, &known, external);
+    not_measured(all, &only_decode);
+}
+
+/// A round without blocks says nothing of a gap, and an earlier Behind still stands.
+fn not_measured(all: &mut Cases, unread: &Run) {
+    let open = open();
+    let level = but(&open, |it| {
+        it.blocks(4, 1.06);
+    });
+    let external = claims(&open, StopReason::External);
+    let found = "more blocks are wanted";
+    all.moved("GapObjection.Undecided", Gd5, found, &open, &level, external);
+    let mut again = unread.clone();
+    let stand = again.stand();
+    again.ask(AbandonRound(Abandonment { reason: line("measure again"), stand }));
+    again.open_round().blocks(4, 1.06);
+    let looked_into = after(&again, NoteIdea(idea("routing", 1)));
+    let external = claims(&again, StopReason::External);
+    let found = "(moe_routing_kernel) has vLLM source impact";
+    let name = "StopObjection.Uninvestigated/behind in an earlier round";
+    all.moved(name, St5, found, &again, &looked_into, external);
 }
 
 fn places(all: &mut Cases) {
@@ -225,6 +276,12 @@ fn confirming(all: &mut Cases) {
     wrong("LoopObjection.OtherDir/stop-campaign", Rl7, "2026-02-02_02-02-02", |it| {
         it.loop_dir = vsota_fixtures::model::name("2026-02-02_02-02-02");
     });
+    wrong("LoopObjection.DirtyGate/stop-campaign", Pa1, "work tree", |it| it.head.clean = false);
+    let successor = in_successor(&claimed);
+    let elsewhere = StopCampaign(successor.confirmation());
+    let found = "the claim was made in 2026-01-01_00-00-00";
+    let good = (&claimed, StopCampaign(claimed.confirmation()));
+    all.add("StopObjection.LoopMoved", Gd4, found, (&successor, elsewhere), good);
     let order = StopOrder::External {
         because: line("no fair comparison"),
         evidence: vec![artifact("benchmark/logs/weights.log")],
@@ -233,7 +290,6 @@ fn confirming(all: &mut Cases) {
     let found = "only on a claim";
     let good = (&claimed, StopCampaign(claimed.confirmation()));
     all.add(name, Gd4, found, (&claimed, StopCampaign(order)), good);
-    let _ = reentry;
 }
 
 fn before_the_loop(all: &mut Cases) {
@@ -250,7 +306,8 @@ fn before_the_loop(all: &mut Cases) {
     let bare = StopOrder::External { because: line("no reason"), evidence: Vec::new() };
     let name = "StopObjection.NoEvidence/before the loop";
     all.add(name, St3, "no evidence", (&searching, StopCampaign(bare)), (&searching, stop.clone()));
-    let confirm = StopCampaign(StopOrder::Confirm { stand: vsota_fixtures::model::stand(BASELINE) });
+    let confirm =
+        StopCampaign(StopOrder::Confirm { stand: vsota_fixtures::model::stand(BASELINE) });
     let name = "StopObjection.NoClaim/before the loop";
     all.add(name, Gd4, "no claim stands", (&searching, confirm), (&searching, stop));
 }

@@ -67,9 +67,7 @@ fn amending(all: &mut Cases) {
         |it| it.patch.kernel = patch(&plain, "patch-2", true).kernel,
     );
     let fixup = fixup_on_trial();
-    let back = |run: &Run| {
-        RetryPatch(Rejection { reason: line("again"), head: run.stand().head })
-    };
+    let back = |run: &Run| RetryPatch(Rejection { reason: line("again"), head: run.stand().head });
     let name_ = "TrialObjection.FixupRetried";
     all.add(name_, Rl9, "reject it", (&fixup, back(&fixup)), (&patched, back(&patched)));
 }
@@ -201,10 +199,14 @@ fn accepting(all: &mut Cases) {
         git("edited").as_str(),
         |it| it.stand.head.tree = git("edited"),
     );
-    all.of(&measured, AcceptPatch, measured.acceptance())
-        .but("LoopObjection.DirtyGate/accept-patch", Pa1, "work tree", |it| {
+    all.of(&measured, AcceptPatch, measured.acceptance()).but(
+        "LoopObjection.DirtyGate/accept-patch",
+        Pa1,
+        "work tree",
+        |it| {
             it.stand.head.clean = false;
-        });
+        },
+    );
     another_limit(all);
 }
 
@@ -217,11 +219,28 @@ fn another_limit(all: &mut Cases) {
     };
     let run = sla_trial(told);
     let mut good = trial(&run);
-    good.change = |of, block| late(of, block, &[(LatencyKind::Ttft, Build::Accepted, 3_000.0), (LatencyKind::Ttft, Build::New, 2_500.0)]);
+    good.change = |of, block| {
+        late(
+            of,
+            block,
+            &[
+                (LatencyKind::Ttft, Build::Accepted, 3_000.0),
+                (LatencyKind::Ttft, Build::New, 2_500.0),
+            ],
+        )
+    };
     let case = ("TrialObjection.SlaNewlyFails/another limit", Rv2, "p50_tpot_ms in chat");
     wrong(all, case, &run, &good, |it| {
         it.change = |of, block| {
-            late(of, block, &[(LatencyKind::Ttft, Build::Accepted, 3_000.0), (LatencyKind::Ttft, Build::New, 2_500.0), (LatencyKind::Tpot, Build::New, 200.0)]);
+            late(
+                of,
+                block,
+                &[
+                    (LatencyKind::Ttft, Build::Accepted, 3_000.0),
+                    (LatencyKind::Ttft, Build::New, 2_500.0),
+                    (LatencyKind::Tpot, Build::New, 200.0),
+                ],
+            );
         };
     });
 }
