@@ -100,7 +100,7 @@ pub(super) fn cases(all: &mut Cases) {
 fn too_few_blocks(all: &mut Cases) {
     let (vllm, sglang, trt) = (Framework::Vllm, Framework::Sglang, Framework::TensorrtLlm);
     let mut few = open();
-    let mut file = |few: &mut Run, of: &str, frameworks: &[(Framework, f64)]| {
+    let file = |few: &mut Run, of: &str, frameworks: &[(Framework, f64)]| {
         let block = exact(few, of, frameworks);
         few.ask(FileGapBlock(block));
     };

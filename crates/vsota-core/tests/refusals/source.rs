@@ -6,7 +6,7 @@ use std::path::Path;
 
 /// One `o.raise(…)`, `o.unless(…)` or, in the ranking, `against(…)`.
 pub(crate) struct Statement {
-    /// The file below the crate.
+    /// The file below `src/phase`.
     pub(crate) file: String,
     /// `Enum.Variant`.
     pub(crate) code: String,
@@ -24,7 +24,7 @@ pub(crate) fn statements() -> Vec<Statement> {
     for path in files {
         let text = fs::read_to_string(&path).unwrap();
         let name = path.file_name().unwrap().to_str().unwrap();
-        let file = format!("src/phase/{name}");
+        let file = name.to_owned();
         for start in ["o.raise(", "o.unless("] {
             for (at, _) in text.match_indices(start) {
                 let code = code(&text[at..]).unwrap_or_else(|| panic!("{file}: no code at {at}"));
