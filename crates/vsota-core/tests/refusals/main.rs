@@ -3,6 +3,13 @@
 //!
 //! A case is named `Enum.Variant`, with `/what` where one variant has several statements or says
 //! several things. `.ci/guards` switches every statement off in turn and runs these cases.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "the helpers of a test are test code too"
+)]
 
 mod bench;
 mod blocks;
