@@ -12,3 +12,6 @@
 )]
 
 pub mod model;
+#[cfg(feature = "proptest")]
+pub mod strategy;
+pub mod walk;

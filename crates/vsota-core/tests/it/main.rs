@@ -1,4 +1,5 @@
 //! The tests of the core.
 
 mod journey;
+mod laws;
 mod verdict;
