@@ -3,6 +3,8 @@
 //!
 //! Nothing here measures anything. Every number is made up, and says so by its model name.
 #![expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::unwrap_used,
@@ -11,6 +13,8 @@
     reason = "a fixture that does not hold must fail loudly, at its own line"
 )]
 
+pub mod builders;
+pub mod demo;
 pub mod model;
 #[cfg(feature = "proptest")]
 pub mod strategy;

@@ -1,12 +1,30 @@
-//! Evidence: pure decoders of the field's files, bytes in and facts out.
+//! Pure decoders of the field's files: bytes in, facts out. Nothing here opens a file.
 //!
+//! [`read`] takes the bytes of any file of benchmark evidence and says what it holds: native
+//! results, companion rows, run records, blocks. What is none of these is named for what it is.
 //! What a file does not say is absent, never guessed; what it says wrongly is an
 //! [`EvidenceError`] with line and field. Nothing here decides anything: the machine does.
-
 extern crate std;
 
+pub mod bench;
+pub mod block;
+pub mod command_line;
 mod error;
+pub mod hygiene;
 pub mod inputs;
+pub mod json;
+pub mod layers;
 pub mod plan;
+pub mod profile;
+pub mod run;
+mod time;
+mod workload;
 
+pub use bench::{Item, NativeRun, companion_row, read, read_all};
+pub use block::{BlockKind, BlockRecord, RunFiles};
 pub use error::EvidenceError;
+pub use layers::LayersFile;
+pub use profile::{Capture, ProfileFile};
+pub use run::{BareRun, Filed, RunRecord};
+pub use time::{CivilTime, rfc3339};
+pub use workload::workload;

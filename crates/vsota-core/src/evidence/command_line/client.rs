@@ -1,0 +1,233 @@
+//! The benchmark commands of the three clients: the load, the endpoint, the sampling.
+
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use super::words::{Flags, Words, base};
+use super::{Facts, contradiction};
+use crate::evidence::bench::{Cap, NativeRun, Offered};
+use crate::evidence::error::EvidenceError;
+use crate::facts::{Dimension, Framework, Rate};
+use crate::measure::Measured;
+use crate::text::Line;
+
+/// Flags that change how tokens are chosen.
+const SAMPLING: &[&str] = &[
+    "temperature",
+    "top-p",
+    "top-k",
+    "min-p",
+    "frequency-penalty",
+    "presence-penalty",
+    "repetition-penalty",
+];
+
+/// A benchmark command whose tool is known.
+pub(super) struct Client {
+    /// The framework whose client it is.
+    pub(super) tool: Framework,
+    words: Vec<String>,
+}
+
+impl Client {
+    pub(super) fn of(command: &[Line]) -> Option<Self> {
+        let words = Words::of(command);
+        [Framework::Sglang, Framework::TensorrtLlm, Framework::Vllm].into_iter().find_map(|tool| {
+            let words = words.after(|rest| names(tool, rest))?.to_vec();
+            Some(Self { tool, words })
+        })
+    }
+
+    fn flags(&self) -> Flags<'_> {
+        Flags(&self.words)
+    }
+
+    fn value(&self, names: &[&str]) -> Option<&str> {
+        self.flags().value(names).filter(|it| !it.is_empty())
+    }
+
+    pub(super) fn model(&self) -> Option<&str> {
+        self.value(&["--model"])
+    }
+
+    pub(super) fn served_name(&self) -> Option<&str> {
+        self.value(&["--served-model-name"])
+    }
+
+    pub(super) fn tokenizer(&self) -> Option<&str> {
+        self.value(&["--tokenizer"])
+    }
+
+    pub(super) fn streams(&self) -> bool {
+        !self.flags().has("--non-streaming") && !self.flags().has("--disable-stream")
+    }
+
+    pub(super) fn requested(&self) -> Result<Option<u64>, EvidenceError> {
+        self.count("--num-prompts")
+    }
+
+    fn count(&self, flag: &str) -> Result<Option<u64>, EvidenceError> {
+        let wrong =
+            || EvidenceError::new(format!("{flag} takes a whole number")).of("benchmark_command");
+        self.value(&[flag]).map(|it| it.parse().map_err(|_| wrong())).transpose()
+    }
+
+    /// Says load, endpoint and sampling; the native file's word wins, and must not differ.
+    pub(super) fn tell(
+        &self,
+        native: Option<&NativeRun>,
+        facts: &mut Facts,
+    ) -> Result<(), EvidenceError> {
+        let asked = self.value(&["--request-rate"]).map(rate).transpose()?;
+        let rate = agreed("request_rate", native.and_then(|it| it.request_rate), asked)?;
+        facts.say(
+            Dimension::RequestRate,
+            rate.unwrap_or(Offered::Rate(Rate::Unbounded)).to_string(),
+        )?;
+        let asked = self.count("--max-concurrency")?.map(Cap::At);
+        let cap = agreed("max_concurrency", native.and_then(|it| it.max_concurrency), asked)?;
+        facts.say(Dimension::MaxConcurrency, cap.unwrap_or(Cap::Unlimited).to_string())?;
+        let asked = self.value(&["--burstiness"]).map(measured).transpose()?;
+        let burstiness = agreed("burstiness", native.and_then(|it| it.burstiness), asked)?;
+        facts.say(Dimension::Burstiness, burstiness.map_or("1".into(), |it| it.to_string()))?;
+        if let Some(endpoint) = self.endpoint(native) {
+            facts.say(Dimension::Endpoint, endpoint)?;
+        }
+        facts.say(Dimension::Sampling, self.sampling()?)
+    }
+
+    fn endpoint<'a>(&'a self, native: Option<&NativeRun>) -> Option<&'a str> {
+        let chosen = self.value(&["--endpoint"]);
+        let default = match (self.tool, self.value(&["--backend"])) {
+            (Framework::Sglang, None | Some("sglang" | "sglang-native")) => Some("/generate"),
+            (_, None | Some("openai" | "vllm" | "sglang" | "sglang-oai")) => {
+                Some("/v1/completions")
+            }
+            (_, Some("openai-chat" | "vllm-chat" | "sglang-oai-chat")) => {
+                Some("/v1/chat/completions")
+            }
+            _ => None,
+        };
+        chosen.or(native.and_then(|it| it.endpoint)).or(default)
+    }
+
+    /// The sampling in canonical words: `temperature=0, top_p=0.9`, or `default`.
+    fn sampling(&self) -> Result<String, EvidenceError> {
+        let mut said: BTreeMap<String, String> = BTreeMap::new();
+        for key in SAMPLING {
+            if let Some(value) = self.value(&[&format!("--{key}")]) {
+                said.insert(key.replace('-', "_"), number(value));
+            }
+        }
+        if let Some(body) = self.value(&["--extra-body", "--extra-request-body"]) {
+            let wrong =
+                |error| EvidenceError::new(format!("the extra body is no JSON object: {error}"));
+            let body: serde_json::Map<String, serde_json::Value> =
+                serde_json::from_str(body).map_err(|error| wrong(error).of("benchmark_command"))?;
+            for (key, value) in body {
+                match value {
+                    serde_json::Value::Object(inside) if key == "sampling_params" => {
+                        said.extend(
+                            inside
+                                .into_iter()
+                                .map(|(key, value)| (key, number(&value.to_string()))),
+                        );
+                    }
+                    value => {
+                        said.insert(key, number(&value.to_string()));
+                    }
+                }
+            }
+        }
+        if said.is_empty() {
+            return Ok("default".into());
+        }
+        let said: Vec<String> =
+            said.into_iter().map(|(key, value)| format!("{key}={value}")).collect();
+        Ok(said.join(", "))
+    }
+}
+
+/// Says of a run without a known client what its native file has.
+pub(super) fn tell_native(
+    native: Option<&NativeRun>,
+    facts: &mut Facts,
+) -> Result<(), EvidenceError> {
+    let Some(native) = native else { return Ok(()) };
+    if let Some(rate) = native.request_rate {
+        facts.say(Dimension::RequestRate, rate.to_string())?;
+    }
+    if let Some(cap) = native.max_concurrency {
+        facts.say(Dimension::MaxConcurrency, cap.to_string())?;
+    }
+    if let Some(burstiness) = native.burstiness {
+        facts.say(Dimension::Burstiness, burstiness.to_string())?;
+    }
+    Ok(())
+}
+
+/// How many words at the start name the framework's benchmark client.
+fn names(tool: Framework, words: &[String]) -> usize {
+    let word = |at: usize| words.get(at).map_or("", String::as_str);
+    let first = base(word(0));
+    match tool {
+        Framework::Sglang => usize::from(matches!(
+            first,
+            "sglang.bench_serving"
+                | "sglang.benchmark.serving"
+                | "bench_serving.py"
+                | "bench_serving"
+        )),
+        Framework::TensorrtLlm => {
+            let module = matches!(first, "tensorrt_llm.serve.scripts.benchmark_serving");
+            let script = first == "benchmark_serving.py" && word(0).contains("tensorrt_llm");
+            usize::from(module || script)
+        }
+        Framework::Vllm => match (first, word(1), word(2)) {
+            ("vllm", "bench", "serve") => 3,
+            ("benchmark_serving.py" | "vllm.benchmarks.serve", ..) => 1,
+            _ => 0,
+        },
+    }
+}
+
+/// One word of two sources, or the contradiction between them.
+fn agreed<T: Copy + PartialEq + ToString>(
+    field: &str,
+    native: Option<T>,
+    asked: Option<T>,
+) -> Result<Option<T>, EvidenceError> {
+    match (native, asked) {
+        (Some(native), Some(asked)) if native != asked => {
+            let one = format!("the native file says {}", native.to_string());
+            Err(contradiction(
+                field,
+                &one,
+                &format!("the benchmark command says {}", asked.to_string()),
+            ))
+        }
+        (native, asked) => Ok(native.or(asked)),
+    }
+}
+
+fn rate(word: &str) -> Result<Offered, EvidenceError> {
+    match word {
+        "inf" | "Infinity" | "infinity" => Ok(Offered::Rate(Rate::Unbounded)),
+        "trace" => Ok(Offered::Trace),
+        number => measured(number).map(|rate| Offered::Rate(Rate::PerSecond(rate))),
+    }
+}
+
+fn measured(word: &str) -> Result<Measured, EvidenceError> {
+    let number: Option<f64> = word.parse().ok();
+    number.and_then(|it| Measured::new(it).ok()).ok_or_else(|| {
+        EvidenceError::new(format!("{word} is not a number above zero")).of("benchmark_command")
+    })
+}
+
+/// A number in its shortest form; other text as it is.
+fn number(word: &str) -> String {
+    word.parse::<f64>().map_or_else(|_| word.into(), |it| it.to_string())
+}

@@ -1,0 +1,435 @@
+//! Run records and blocks: who ran what, when, on which launch. `vsota-run/1`, `vsota-block/1`.
+//!
+//! A record names its native result and its server log by path. Nothing here opens them: the
+//! caller reads the files and hands over what it found.
+
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::vec::Vec;
+use core::str::FromStr;
+
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+
+use super::bench::NativeRun;
+use super::command_line::{Gpus, Identity, Known, identify};
+use super::error::EvidenceError;
+use super::hygiene::Hygiene;
+use super::json;
+use super::time::rfc3339;
+use crate::artifact::{Artifact, GitId};
+use crate::facts::{
+    BlockRun, Build, Candidate, Dimension, Framework, LatencyKind, Measurement, Metric, Status,
+};
+use crate::parsed::Parsed;
+use crate::text::{Line, Name, RelPath};
+
+/// The most bytes of a recorded command, so that an event stays small.
+const COMMAND: usize = 4_096;
+
+/// A moment, in ms since the epoch, written in RFC 3339.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct Moment(pub i64);
+
+/// A record of one run, `vsota-run/1`.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct RunRecord {
+    schema: RunSchema,
+    /// What was served.
+    pub framework: Framework,
+    /// Its version.
+    #[serde(default)]
+    pub framework_version: Option<Line>,
+    /// Its commit.
+    #[serde(default)]
+    pub commit: Option<Line>,
+    /// Whether it is only a flow check (FB-5).
+    #[serde(default)]
+    pub smoke: bool,
+    /// The git tree that was measured, for vLLM (FB-13).
+    #[serde(default)]
+    pub tree: Option<GitId>,
+    /// The candidate; a run of a block may have none.
+    #[serde(default)]
+    pub candidate_id: Option<Name>,
+    /// The scenario.
+    pub scenario: Name,
+    /// Which vLLM build, in a trial block.
+    #[serde(default)]
+    pub build: Option<Build>,
+    /// The exact launch command.
+    pub server_command: Vec<Line>,
+    /// The exact benchmark command.
+    pub benchmark_command: Vec<Line>,
+    /// The launch of the server.
+    #[serde(default)]
+    pub launch: Option<Launch>,
+    /// When the benchmark started.
+    pub started_at: Moment,
+    /// When the benchmark ended.
+    pub ended_at: Moment,
+    /// The exit code of the benchmark, when it exited.
+    #[serde(default)]
+    pub exit_code: Option<i64>,
+    /// How the run ended.
+    pub status: Status,
+    /// Why it failed or was skipped.
+    #[serde(default)]
+    pub failure_reason: Option<Line>,
+    /// The native result.
+    #[serde(default)]
+    pub result: Option<ResultPlace>,
+    /// The GPUs.
+    #[serde(default)]
+    pub gpus: Option<Gpus>,
+    /// What was seen of disturbances.
+    #[serde(default)]
+    pub hygiene: Option<Hygiene>,
+}
+
+/// The launch of a server; its identity is the digest of its log.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct Launch {
+    /// The server log, relative to the record's file.
+    pub log: Option<RelPath>,
+    /// When the server was started.
+    #[serde(default)]
+    pub started_at: Option<Moment>,
+    /// When the server ended, when it has.
+    #[serde(default)]
+    pub ended_at: Option<Moment>,
+}
+
+/// Where a native result lies.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct ResultPlace {
+    /// The file, relative to the record's file.
+    pub path: RelPath,
+    /// The line where the result starts, from 1.
+    #[serde(default = "first")]
+    pub line: u64,
+}
+
+/// A native result without a record, with the identity that its caller gives it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct BareRun {
+    /// What was served.
+    pub framework: Framework,
+    /// Its version.
+    pub framework_version: Option<Line>,
+    /// The candidate.
+    pub candidate_id: Name,
+    /// The scenario.
+    pub scenario: Name,
+    /// Whether it is only a flow check (FB-5).
+    pub smoke: bool,
+    /// The launch command; empty when unknown, and then the row never ranks.
+    pub server_command: Vec<Line>,
+    /// The benchmark command; empty when unknown, and then the row never ranks.
+    pub benchmark_command: Vec<Line>,
+    /// The git tree that was measured, for vLLM (FB-13).
+    pub tree: Option<GitId>,
+    /// The GPUs, when known.
+    pub gpus: Option<Gpus>,
+    /// When the run ended, in ms since the epoch, for a file that does not say it.
+    pub ended_at: i64,
+}
+
+/// The files of a run as they were filed, and what the caller knows beside them.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Filed {
+    /// The run record.
+    pub record: Option<Artifact>,
+    /// The native result.
+    pub result: Option<Artifact>,
+    /// The server log.
+    pub log: Option<Artifact>,
+    /// Dimensions that nothing else tells, such as the precision that `--dtype auto` comes to.
+    pub told: BTreeMap<Dimension, Line>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq)]
+enum RunSchema {
+    #[serde(rename = "vsota-run/1")]
+    One,
+}
+
+fn first() -> u64 {
+    1
+}
+
+impl FromStr for Moment {
+    type Err = EvidenceError;
+
+    fn from_str(text: &str) -> Result<Self, EvidenceError> {
+        rfc3339(text).map(Self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Moment {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(Parsed::new("an RFC 3339 time such as 2026-11-24T07:54:10Z"))
+    }
+}
+
+/// What a record and its native file say together.
+struct Joined {
+    status: Status,
+    failure: Option<Line>,
+    measured: Option<Measurement>,
+    identity: Identity,
+}
+
+impl RunRecord {
+    /// Reads a record from its JSON value.
+    ///
+    /// # Errors
+    ///
+    /// When a field is missing, unknown or of another type, or the times and the status of the
+    /// record contradict each other.
+    pub fn parse(value: Value) -> Result<Self, EvidenceError> {
+        let record: Self = json::shaped(value)?;
+        record.check()?;
+        Ok(record)
+    }
+
+    /// Reads a file that holds exactly one record.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::parse`], and when the bytes are not one JSON value or a key occurs twice.
+    pub fn read(bytes: &[u8]) -> Result<Self, EvidenceError> {
+        json::one(bytes).and_then(Self::parse)
+    }
+
+    pub(super) fn check(&self) -> Result<(), EvidenceError> {
+        let not = |field: &str, message: &str| Err(EvidenceError::new(message).of(field));
+        if self.ended_at < self.started_at {
+            return not("ended_at", "the run ended before it started");
+        }
+        if let Some(launch) = &self.launch {
+            if launch.started_at.is_some_and(|it| it > self.started_at) {
+                return not("launch", "the server was started after the run");
+            }
+            if launch.ended_at.is_some_and(|it| it < self.ended_at) && self.status == Status::Ok {
+                return not("launch", "the server ended before the run");
+            }
+        }
+        if self.status == Status::Ok && self.exit_code.is_some_and(|code| code != 0) {
+            return not("exit_code", "the status is ok, but the benchmark exited with an error");
+        }
+        if self.status == Status::Ok && self.result.is_none() {
+            return not("result", "the status is ok, but no result is named");
+        }
+        if self.build.is_some() && self.framework != Framework::Vllm {
+            return not("build", "only vLLM has a new and an accepted build");
+        }
+        for (field, command) in [
+            ("server_command", &self.server_command),
+            ("benchmark_command", &self.benchmark_command),
+        ] {
+            let bytes: usize = command.iter().map(|word| word.as_str().len()).sum();
+            if bytes > COMMAND {
+                let message = format!("the command has {bytes} bytes; at most {COMMAND} are kept");
+                return Err(EvidenceError::new(message).of(field));
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes the fact of one filed candidate (FB-7: failed ones too).
+    ///
+    /// # Errors
+    ///
+    /// When the record names no candidate, names a result that was not given, or contradicts its
+    /// native file.
+    pub fn candidate(
+        &self,
+        native: Option<&NativeRun>,
+        filed: Filed,
+    ) -> Result<Candidate, EvidenceError> {
+        let id = self.candidate_id.clone();
+        let id = id.ok_or_else(|| {
+            EvidenceError::new("a filed run names its candidate").of("candidate_id")
+        })?;
+        let joined = self.join(native, &filed.told)?;
+        Ok(Candidate {
+            id,
+            framework: self.framework,
+            framework_version: self
+                .framework_version
+                .clone()
+                .or(native.and_then(|it| it.version.clone())),
+            framework_commit: self.commit.clone(),
+            scenario: self.scenario.clone(),
+            status: joined.status,
+            smoke: self.smoke,
+            served: native.is_none_or(|it| it.served),
+            failure_reason: joined.failure,
+            server_command: self.server_command.clone(),
+            benchmark_command: self.benchmark_command.clone(),
+            backend: joined.identity.backend,
+            context_len: joined.identity.context_len,
+            identity: joined.identity.dimensions,
+            tree: self.tree.clone(),
+            launch: filed.log.as_ref().map(|it| it.sha256),
+            measured: joined.measured,
+            buckets: None,
+            record: filed.record,
+            result: filed.result,
+            log: filed.log,
+        })
+    }
+
+    /// Makes the fact of one run of a block; the digest of its server log is its launch.
+    ///
+    /// # Errors
+    ///
+    /// When the record contradicts its native file.
+    pub fn block_run(
+        &self,
+        native: Option<&NativeRun>,
+        result: Option<Artifact>,
+        log: Option<Artifact>,
+    ) -> Result<BlockRun, EvidenceError> {
+        let joined = self.join(native, &BTreeMap::new())?;
+        Ok(BlockRun {
+            framework: self.framework,
+            build: self.build,
+            tree: self.tree.clone(),
+            launch: log.as_ref().map(|it| it.sha256),
+            server_command: self.server_command.clone(),
+            status: joined.status,
+            smoke: self.smoke,
+            measured: joined.measured,
+            result,
+            log,
+        })
+    }
+
+    fn join(
+        &self,
+        native: Option<&NativeRun>,
+        told: &BTreeMap<Dimension, Line>,
+    ) -> Result<Joined, EvidenceError> {
+        if self.status == Status::Ok && native.is_none() {
+            return Err(EvidenceError::new("the status is ok, but there is no result").of("result"));
+        }
+        let known = Known { framework: self.framework, native, gpus: self.gpus.as_ref(), told };
+        let identity = identify(&self.server_command, &self.benchmark_command, known)?;
+        let mut status = self.status;
+        let mut failure = self.failure_reason.clone();
+        if let Some(native) = native {
+            self.check_date(native)?;
+            native.check_arithmetic()?;
+            if status == Status::Ok && native.status != Status::Ok {
+                status = native.status;
+                failure = failure.or(native.failure.clone());
+            }
+        }
+        let measured = native.map(|it| self.measurement(it, &identity)).transpose()?.flatten();
+        Ok(Joined { status, failure, measured, identity })
+    }
+
+    fn check_date(&self, native: &NativeRun) -> Result<(), EvidenceError> {
+        match native.date {
+            Some(date) if !date.agrees_with(self.ended_at.0) => {
+                let message = "the native file's date is not that of `ended_at`, in any time zone";
+                Err(EvidenceError::new(message).of("ended_at"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn measurement(
+        &self,
+        native: &NativeRun,
+        identity: &Identity,
+    ) -> Result<Option<Measurement>, EvidenceError> {
+        let requested = sent(native, identity)?;
+        if native.completed == 0 {
+            return Ok(None);
+        }
+        let mut metrics = native.metrics.clone();
+        if !identity.streaming {
+            // The whole answer comes as one chunk: these would describe the chunk, not the tokens.
+            let whole = |metric: &Metric| match metric {
+                Metric::Latency(latency) => latency.kind == LatencyKind::E2e,
+                _ => true,
+            };
+            metrics.retain(|metric, _| whole(metric));
+        }
+        Ok(Some(Measurement {
+            started_at: self.started_at.0,
+            ended_at: self.ended_at.0,
+            completed: native.completed,
+            // Nobody says how many were sent: then the success rate is unknown.
+            requested: requested.unwrap_or(0),
+            input_tokens: native.input_tokens,
+            output_tokens: native.output_tokens,
+            metrics,
+            disturbed: self.hygiene.as_ref().and_then(Hygiene::disturbance),
+        }))
+    }
+}
+
+/// The requests that were sent, as native file and command tell (rule 7).
+fn sent(native: &NativeRun, identity: &Identity) -> Result<Option<u64>, EvidenceError> {
+    let asked = identity.requested;
+    if let (Some(found), Some(asked)) = (native.requested, asked)
+        && found != asked
+    {
+        let message = format!("{found} requests were sent, but the command asks for {asked}");
+        return Err(EvidenceError::new(message).of("num_prompts"));
+    }
+    let requested = native.requested.or(asked);
+    match requested.filter(|it| native.completed > *it) {
+        Some(asked) => {
+            let message = format!("{} of {asked} requests cannot have completed", native.completed);
+            Err(EvidenceError::new(message).of("completed"))
+        }
+        None => Ok(requested),
+    }
+}
+
+impl BareRun {
+    /// Makes the fact of a candidate from a native result alone. Without commands it is kept, and
+    /// what they would say stays unknown.
+    ///
+    /// # Errors
+    ///
+    /// When the given identity contradicts the native file.
+    #[expect(clippy::cast_possible_truncation, reason = "a run lasts far less than 2^63 ms")]
+    pub fn candidate(self, native: &NativeRun, filed: Filed) -> Result<Candidate, EvidenceError> {
+        let ended_at = native.date.map_or(self.ended_at, |it| it.0.saturating_mul(1_000));
+        let lasted = native.duration.map_or(0, |it| (it.get() * 1_000.0) as i64);
+        let place = RelPath::new("result").map_err(EvidenceError::new)?;
+        let record = RunRecord {
+            schema: RunSchema::One,
+            framework: self.framework,
+            framework_version: self.framework_version,
+            commit: None,
+            smoke: self.smoke,
+            tree: self.tree,
+            candidate_id: Some(self.candidate_id),
+            scenario: self.scenario,
+            build: None,
+            server_command: self.server_command,
+            benchmark_command: self.benchmark_command,
+            launch: None,
+            started_at: Moment(ended_at.saturating_sub(lasted)),
+            ended_at: Moment(ended_at),
+            exit_code: None,
+            status: native.status,
+            failure_reason: native.failure.clone(),
+            result: Some(ResultPlace { path: place, line: 1 }),
+            gpus: self.gpus,
+            hygiene: None,
+        };
+        record.check()?;
+        record.candidate(Some(native), filed)
+    }
+}
