@@ -13,7 +13,6 @@ use crate::clock;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::{Failure, Why};
-use crate::find;
 use crate::journal::{Head, Reading};
 use crate::output::{Outcome, Style, Text, told};
 use crate::rundir::{RunDir, names};
@@ -134,7 +133,14 @@ fn walk(
     let cli = Cli::try_parse_from(words.chain(args)).map_err(Failure::usage)?;
     let inner = Context::new(&cli.global, Secrets::from_env())?;
     match (cli.command.run(&inner), step.refused) {
-        (Ok(outcome), false) if outcome.exit == Exit::Done => counted(&outcome, step),
+        (Ok(outcome), false) if outcome.exit == Exit::Done => {
+            if let Some(head) = outcome.recorded {
+                let mut text = Text::new();
+                text.plain("     ").push(Style::Good, "recorded").plain("  head ");
+                context.output.progress(text.push(Style::Dim, head.to_string()).end());
+            }
+            counted(&outcome, step)
+        }
         (Ok(outcome), false) => Err(failed(number, outcome.exit)),
         (Err(failure), true) => {
             context.output.progress(&told(&failure));
@@ -174,15 +180,4 @@ fn say(context: &Context, number: usize, step: &Step, args: &[String]) {
     let shown: Vec<&str> = args.iter().map(String::as_str).collect();
     text.plain("     $ ").push(Style::Code, format!("vsota {}", shown.join(" "))).end();
     context.output.progress(&text);
-}
-
-/// Whether a path lies in the evidence of the demonstration that a run directory belongs to.
-pub fn is_evidence(run_dir: &Utf8Path, path: &Utf8Path) -> bool {
-    let _ = find::is_campaign(run_dir);
-    let Some(root) = run_dir.parent().and_then(Utf8Path::parent) else { return false };
-    let resolved = |it: &Utf8Path| it.canonicalize_utf8().ok();
-    match (resolved(&root.join("evidence")), resolved(path)) {
-        (Some(evidence), Some(path)) => path.starts_with(evidence),
-        _ => false,
-    }
 }

@@ -31,6 +31,7 @@ macro_rules! group {
     ($(#[$doc:meta])* $Args:ident / $Set:ident { $($rest:tt)+ }) => {
         $(#[$doc])*
         #[derive(clap::Args, Debug)]
+        #[command(disable_help_subcommand = true)]
         pub struct $Args {
             /// What to do.
             #[command(subcommand)]
@@ -59,17 +60,26 @@ macro_rules! group {
 commands! {
     /// Everything that can be asked.
     Command {
+        Attempt => attempt::AttemptArgs,
         Bench => bench::BenchArgs,
         Companion => companion::CompanionArgs,
         Demo => demo::DemoArgs,
         Gap => gap::GapArgs,
+        History => history::HistoryArgs,
+        Idea => idea::IdeaArgs,
         Init => init::InitArgs,
         Inputs => inputs::InputsArgs,
+        Kernel => kernel::KernelArgs,
+        Layers => layers::LayersArgs,
         Log => log::LogArgs,
         Loop => looping::LoopArgs,
         Machine => machine::MachineArgs,
         Next => next::NextArgs,
+        Patch => patch::PatchArgs,
+        Profile => profile::ProfileArgs,
         Report => report::ReportArgs,
+        Research => research::ResearchArgs,
+        Revalidate => revalidate::RevalidateArgs,
         Round => round::RoundArgs,
         Status => status::StatusArgs,
         Stop => stop::StopArgs,

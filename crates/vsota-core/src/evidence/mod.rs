@@ -9,6 +9,8 @@ extern crate std;
 pub mod bench;
 pub mod block;
 pub mod command_line;
+pub mod diff;
+pub mod draft;
 mod error;
 pub mod hygiene;
 pub mod inputs;

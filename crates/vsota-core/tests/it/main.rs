@@ -12,6 +12,8 @@ mod evidence_bench;
 #[cfg(test)]
 mod evidence_commands;
 #[cfg(test)]
+mod evidence_draft;
+#[cfg(test)]
 mod evidence_profile;
 #[cfg(test)]
 mod evidence_run;

@@ -1,9 +1,9 @@
 //! From the opening to the loop.
 
 use serde_json::{Value, json};
-use vsota_core::facts::{CompanionName, Framework, Status};
+use vsota_core::facts::{CompanionName, Duty, Framework, Status};
 
-use super::{Demo, build};
+use super::{Demo, build, sha256};
 use crate::builders::{
     MODEL, RecordParts, RunNumbers, benchmark_command, run_record, server_command, sglang_bench,
     trtllm_bench, vllm_bench,
@@ -94,8 +94,18 @@ scenarios:
         let told = [format!("model={MODEL}"), "gpu_model=demo-gpu-80g".to_owned()];
         self.step(
             "open the campaign; what a config tells is not asked for",
-            &["init", "--demo", "--config", &config, "--workload", &workload, &told[0], &told[1],
-              "gpu_count=1", "gpu_ids=0"],
+            &[
+                "init",
+                "--demo",
+                "--config",
+                &config,
+                "--workload",
+                &workload,
+                &told[0],
+                &told[1],
+                "gpu_count=1",
+                "gpu_ids=0",
+            ],
         );
         for framework in [Framework::Vllm, Framework::Sglang] {
             let draft = self.file(&format!("history/{framework}.md"), history(framework));
@@ -103,7 +113,9 @@ scenarios:
         }
         self.step("leave the history gate", &["history", "close"]);
         for name in CompanionName::ALL {
-            let text = format!("---\nname: {name}\n---\n# {name}\n\nA stand-in for the skill, for the demonstration.\n");
+            let text = format!(
+                "---\nname: {name}\n---\n# {name}\n\nA stand-in for the skill, for the demonstration.\n"
+            );
             let skill = self.file(&format!("companions/{name}/SKILL.md"), text);
             self.step("note a companion", &["companion", "note", name.as_str(), "--read", &skill]);
         }
@@ -112,13 +124,18 @@ scenarios:
     pub(super) fn benchmark(&mut self) {
         for framework in Framework::ALL.iter().copied() {
             let help = self.file(&format!("help/{framework}.txt"), help(framework));
-            self.step("file the framework's help", &["bench", "help", framework.as_str(), "--file", &help]);
+            self.step(
+                "file the framework's help",
+                &["bench", "help", framework.as_str(), "--file", &help],
+            );
             let mut records = String::new();
             for variant in 1..=4 {
                 for (scenario, _) in SCENARIOS {
-                    let slower = [0.93, 0.97, 0.98, 1.0].into_iter().nth(variant - 1).unwrap_or(1.0);
+                    let slower =
+                        [0.93, 0.97, 0.98, 1.0].into_iter().nth(variant - 1).unwrap_or(1.0);
                     let req_s = level(framework, scenario) * slower;
-                    let run = RunOf { framework, scenario, variant, req_s, candidate: true, build: None };
+                    let run =
+                        RunOf { framework, scenario, variant, req_s, candidate: true, build: None };
                     let dir = format!("bench/{framework}");
                     let record = self.run(&dir, "baseline", &run);
                     records.push_str(&format!("{record}\n"));
@@ -129,16 +146,21 @@ scenarios:
         }
         let (commit, tree) = build("baseline");
         self.step("look at the ranking", &["bench", "table"]);
-        self.step("freeze the benchmark, once", &["bench", "freeze", "--commit", &commit, "--tree", &tree]);
+        self.step(
+            "freeze the benchmark, once",
+            &["bench", "freeze", "--commit", &commit, "--tree", &tree],
+        );
         self.refused(
             "a second freeze is refused",
             &["bench", "freeze", "--commit", &commit, "--tree", &tree],
         );
-        self.step("write the plan", &["loop", "plan"]);
+        let plan = self.file("refined-plan.md", plan());
+        self.step("file the plan", &["loop", "plan", "--file", &plan]);
     }
 
     pub(super) fn enter_the_loop(&mut self) {
         let (commit, tree) = build("baseline");
+        let plan = self.files.get("refined-plan.md").map(|it| sha256(it)).unwrap_or_default();
         let facts = json!({
             "checkout": {
                 "is_git": true, "head": {"commit": commit, "tree": tree, "clean": true},
@@ -153,7 +175,7 @@ scenarios:
             },
             "active": {
                 "dir": "2026-01-05_09-00-00", "started_at": "2026-01-05T09:00:00Z",
-                "base_commit": commit, "plan_sha256": "@plan", "current_round": 0,
+                "base_commit": commit, "plan_sha256": plan, "current_round": 0,
                 "strict_success": true, "ask_codex_question": false,
                 "round_prompt": true, "round_contract": true,
             },
@@ -217,8 +239,12 @@ fn server_log(framework: Framework, launch: u32, command: &[String]) -> String {
 
 /// Help output as short as a demonstration needs it, with the flags that the search uses.
 fn help(framework: Framework) -> String {
-    let flags: Vec<&str> =
-        variants(framework).into_iter().flatten().copied().filter(|it| it.starts_with('-')).collect();
+    let flags: Vec<&str> = variants(framework)
+        .into_iter()
+        .flatten()
+        .copied()
+        .filter(|it| it.starts_with('-'))
+        .collect();
     let usage = match framework {
         Framework::Vllm => "usage: vllm serve [model] [--dtype DTYPE] [--max-model-len TOKENS]",
         Framework::Sglang => "usage: launch_server.py --model-path PATH [--context-length TOKENS]",
@@ -246,4 +272,42 @@ fn history(framework: Framework) -> String {
 - decision: look at the routing kernel before the grouped GEMM
 "
     )
+}
+
+/// A plan that requires every duty of every round.
+fn plan() -> String {
+    let mut plan = String::from(
+        "\
+# vLLM performance campaign for demo/tiny-moe (demonstration)
+
+## Goal
+
+Match or beat the best competitor on chat and summarization under the frozen workload.
+
+## Acceptance Criteria
+
+",
+    );
+    for duty in Duty::ALL {
+        let words = duty.as_str().replace('-', " ");
+        plan.push_str(&format!("- **{duty}**: every round keeps the duty to {words}.\n"));
+        plan.push_str("  - positive test: the journal holds the event of this round.\n");
+        plan.push_str("  - negative test: the next gate refuses without it.\n");
+    }
+    plan.push_str(
+        "\
+\n## Path Boundaries\n
+- in bounds: csrc/, vllm/, their tests and docs
+- out of bounds: workload, SLA, competitors' rows, correctness checks
+
+## Dependencies and Sequence
+
+- round open, gap, profiles, root cause, layer pipeline, kernel evidence, patch, revalidation
+
+## Implementation Notes
+
+- `vsota next` says what is due
+",
+    );
+    plan
 }
