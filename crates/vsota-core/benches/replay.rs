@@ -27,7 +27,7 @@ fn replay(journal: &str) -> Campaign {
         head = Digest::of(line.as_bytes());
         campaign = Some(match campaign {
             None => Campaign::begin(entry.seq, &entry.event).unwrap(),
-            Some(campaign) => campaign.follow(entry.seq, &entry.event).unwrap(),
+            Some(campaign) => campaign.follow(entry.seq, entry.event).unwrap(),
         });
     }
     campaign.unwrap()

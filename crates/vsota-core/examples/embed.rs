@@ -220,7 +220,8 @@ fn candidate(framework: Framework, n: i64) -> Result<Candidate> {
         (Dimension::MaxConcurrency, "none"),
         (Dimension::Burstiness, "1"),
     ];
-    let known = known.map(|(dimension, value)| Ok::<_, Box<dyn Error>>((dimension, value.parse()?)));
+    let known =
+        known.map(|(dimension, value)| Ok::<_, Box<dyn Error>>((dimension, value.parse()?)));
     Ok(Candidate {
         id: framework.as_str().parse()?,
         framework,

@@ -6,7 +6,7 @@ use vsota_core::event::{Event, EventKind};
 use vsota_core::facts::{Framework, Metric};
 use vsota_core::measure::Measured;
 use vsota_core::{Ask as _, Campaign, Digest, Entry, Phase, ReplayError, Seq};
-use vsota_fixtures::model::{Run, candidate, endings, long_campaign};
+use vsota_fixtures::model::{Run, candidate, long_campaign};
 use vsota_fixtures::strategy::{measurement, walk};
 
 /// The golden journals of format 1, with the phase that each leads to.
@@ -18,7 +18,11 @@ const GOLDEN: [(&str, &str, Phase); 7] = [
         include_str!("../../../vsota-fixtures/journals/v1/external-before-the-loop.jsonl"),
         Phase::Stopped,
     ),
-    ("external", include_str!("../../../vsota-fixtures/journals/v1/external.jsonl"), Phase::Stopped),
+    (
+        "external",
+        include_str!("../../../vsota-fixtures/journals/v1/external.jsonl"),
+        Phase::Stopped,
+    ),
     ("limit", include_str!("../../../vsota-fixtures/journals/v1/limit.jsonl"), Phase::Stopped),
     (
         "abandoned",
@@ -87,7 +91,8 @@ proptest! {
 #[test]
 fn the_extremes_of_a_number_survive_the_disk() {
     let mut row = candidate(&mut Run::with_history(), Framework::Vllm, 1, "chat", 10.0);
-    let extremes = [f64::MAX, f64::MIN_POSITIVE, f64::from_bits(1), 1.0 - f64::EPSILON / 2.0, 0.1 + 0.2];
+    let extremes =
+        [f64::MAX, f64::MIN_POSITIVE, f64::from_bits(1), 1.0 - f64::EPSILON / 2.0, 0.1 + 0.2];
     for value in extremes {
         let value = Measured::new(value).unwrap();
         row.measured.as_mut().unwrap().metrics.insert(Metric::RequestThroughput, value);
@@ -116,15 +121,6 @@ fn golden_journals_hold_every_event() {
         }
     }
     assert_eq!(missing, []);
-}
-
-#[test]
-fn the_model_still_writes_the_golden_journals() {
-    // While it does, the files and the model say the same; once guards move on, the files stay.
-    for ((name, journal, _), (model, run)) in GOLDEN.into_iter().zip(endings()) {
-        assert_eq!(name, model);
-        assert_eq!(run.jsonl(), journal, "{name}");
-    }
 }
 
 #[test]

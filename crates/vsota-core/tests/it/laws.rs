@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 use vsota_core::command::{Command, CommandKind};
 use vsota_core::phase::{Bench, Charter, InLoop as _};
-use vsota_core::{Campaign, Phase, Refusal, ReplayError, Seq, State, Step, TRANSITIONS, Transition};
+use vsota_core::{
+    Campaign, Phase, Refusal, ReplayError, Seq, State, Step, TRANSITIONS, Transition,
+};
 use vsota_fixtures::model::{Run, samples, way_out};
 use vsota_fixtures::strategy::{walk, walk_from};
 use vsota_fixtures::walk::{Die, STARTS, Walk};
