@@ -38,6 +38,8 @@ objections! {
         [Gd3] NoPatch { action: Action } "the verdict is {action:?}: no scenario is behind, fails its SLA, or leans behind",
         /// A scenario is not compared yet.
         [Gd1] TooFewBlocks { scenario: Name, framework: Framework, found: usize } "{scenario} has {found} of the 2 blocks of this round with {framework}",
+        /// Blocks are still wanted.
+        [Gd5] Undecided { blocks: u32 } "the gap of this round is not decided: {blocks} more blocks are wanted",
         /// Not a competitor of the charter.
         [Gd8] NoRival { framework: Framework } "{framework} is not a competitor of this benchmark",
         /// Already blocked.
@@ -231,19 +233,20 @@ impl Decide<FileGapBlock> for GapDecision {
 impl Evolve<GapBlockFiled> for GapDecision {
     type Next = Self;
 
-    fn evolve(mut self, event: &GapBlockFiled) -> Self {
+    fn evolve(mut self, event: GapBlockFiled) -> Self {
         let GapBlockFiled { said, found } = event;
         for launch in said.runs.iter().filter_map(|it| it.launch) {
             self.case.use_launch(launch);
         }
         if found.report_only.is_none() {
             let kept = KeptBlock {
-                scenario: said.scenario.clone(),
+                scenario: said.scenario,
                 session: found.session,
-                runs: said.runs.clone(),
+                runs: said.runs.into(),
             };
             self.case.pool.push(kept.clone());
             self.kept.push(kept);
+            self.decided = None;
         }
         self
     }
@@ -264,11 +267,11 @@ impl Decide<DecideGap> for GapDecision {
 impl Evolve<GapDecided> for GapDecision {
     type Next = Self;
 
-    fn evolve(mut self, event: &GapDecided) -> Self {
+    fn evolve(mut self, event: GapDecided) -> Self {
         if event.found.action == Action::Confirm {
             self.session = SessionId { kind: SessionKind::Confirm, n: self.session.n };
         }
-        self.decided = Some(event.found.clone());
+        self.decided = Some(event.found);
         self
     }
 }
@@ -284,7 +287,7 @@ impl Decide<NoteRig> for GapDecision {
 impl Evolve<RigNoted> for GapDecision {
     type Next = Self;
 
-    fn evolve(mut self, _: &RigNoted) -> Self {
+    fn evolve(mut self, _: RigNoted) -> Self {
         self.session = SessionId { kind: SessionKind::Gate, n: self.session.n.saturating_add(1) };
         self.kept.clear();
         self.decided = None;
@@ -311,7 +314,7 @@ impl Decide<BlockCompetitor> for GapDecision {
 impl Evolve<CompetitorBlocked> for GapDecision {
     type Next = Self;
 
-    fn evolve(mut self, event: &CompetitorBlocked) -> Self {
+    fn evolve(mut self, event: CompetitorBlocked) -> Self {
         self.case.blocked.insert(event.said.framework);
         self.blocked_now = true;
         self.decided = None;
@@ -341,10 +344,10 @@ impl Decide<OpenProfiling> for GapDecision {
 impl Evolve<ProfilingOpened> for GapDecision {
     type Next = Profiling;
 
-    fn evolve(mut self, event: &ProfilingOpened) -> Profiling {
+    fn evolve(mut self, event: ProfilingOpened) -> Profiling {
         let behind = |it: &ScenarioVerdict| it.verdict == Verdict::Behind;
         self.case.was_behind |= event.found.scenarios.iter().any(behind);
-        Profiling::of(self.case, event.found.clone())
+        Profiling::of(self.case, event.found)
     }
 }
 
@@ -358,8 +361,13 @@ impl Decide<ClaimStop> for GapDecision {
                 o.join(stop::as_the_best(&self.case, said, self.decided.as_ref()));
             }
             StopReason::External => {
+                let verdict = self.verdict();
+                let (action, blocks) = (verdict.action, verdict.more_blocks);
+                o.unless(action != Action::MoreRuns, GapObjection::Undecided { blocks });
                 o.join(stop::because(said));
-                o.join(stop::all_investigated(&self.case, is_patch(self.verdict().action)));
+                let was_behind = self.case.was_behind && action != Action::NoBaseline;
+                let behind = is_patch(action) || was_behind;
+                o.join(stop::all_investigated(&self.case, behind));
             }
             StopReason::Limit => o.join(stop::wrong_place(said.reason)),
         }
@@ -370,8 +378,13 @@ impl Decide<ClaimStop> for GapDecision {
 impl Evolve<StopClaimed> for GapDecision {
     type Next = RlcrActive;
 
-    fn evolve(mut self, event: &StopClaimed) -> RlcrActive {
-        self.case.claim = Some(event.said.clone());
+    fn evolve(mut self, event: StopClaimed) -> RlcrActive {
+        // After profiling an external cause says that a gap remains; a later stop is held to it
+        // (GD-7).
+        let remains =
+            event.said.reason == StopReason::External && !self.case.kernel_rows.is_empty();
+        self.case.was_behind |= remains;
+        self.case.claim = Some(event.said);
         RlcrActive::of(self.case)
     }
 }
@@ -393,7 +406,7 @@ impl Decide<AbandonRound> for GapDecision {
 impl Evolve<RoundAbandoned> for GapDecision {
     type Next = RlcrActive;
 
-    fn evolve(mut self, event: &RoundAbandoned) -> RlcrActive {
+    fn evolve(mut self, event: RoundAbandoned) -> RlcrActive {
         self.case.was_behind |= event.found.behind;
         RlcrActive::of(self.case)
     }

@@ -1,5 +1,6 @@
 //! What does the kernel itself say? (KA-1 … KA-8, RT-3)
 
+use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
 use super::{
@@ -75,7 +76,8 @@ pub(crate) fn family_objections(
     o.unless(!rows.is_empty(), KernelObjection::NoRows {});
     let mut total = 0.0;
     let mut largest = 0.0_f64;
-    for row in rows.iter().copied() {
+    // A row that is cited twice is one row.
+    for row in rows.iter().copied().collect::<BTreeSet<_>>() {
         let ours = row.framework == Framework::Vllm && row.table == Table::Kernel;
         let slow = triage.slower_stage() == Some(row.stage);
         let Some(kernel) = triage.row(row).filter(|_| ours && slow) else {
@@ -168,9 +170,9 @@ impl Decide<FileDigest> for KernelAssist {
 impl Evolve<DigestFiled> for KernelAssist {
     type Next = Self;
 
-    fn evolve(mut self, event: &DigestFiled) -> Self {
+    fn evolve(mut self, event: DigestFiled) -> Self {
         self.shared_mut().ncu_versions.insert(event.said.version.clone());
-        self.digests.push(event.said.clone());
+        self.digests.push(event.said);
         self
     }
 }
@@ -186,7 +188,7 @@ impl Decide<CloseKernelAssist> for KernelAssist {
 impl Evolve<KernelAssistClosed> for KernelAssist {
     type Next = LayerPipeline;
 
-    fn evolve(self, _: &KernelAssistClosed) -> LayerPipeline {
+    fn evolve(self, _: KernelAssistClosed) -> LayerPipeline {
         self.layers
     }
 }
@@ -195,7 +197,7 @@ impl Evolve<KernelAssistClosed> for KernelAssist {
 
 impl Decide<RecordPatch> for KernelAssist {
     fn ready(&self) -> Objections {
-        patch::patch_due(self.shared(), self.triage())
+        patch::patch_due(self.shared())
     }
 
     fn decide(&self, said: &Patch) -> Result<(), Objections> {
@@ -211,8 +213,8 @@ impl Decide<RecordPatch> for KernelAssist {
 impl Evolve<PatchRecorded> for KernelAssist {
     type Next = Revalidate;
 
-    fn evolve(self, event: &PatchRecorded) -> Revalidate {
-        Revalidate::patch(self.layers, event.said.clone())
+    fn evolve(self, event: PatchRecorded) -> Revalidate {
+        Revalidate::patch(self.layers, event.said)
     }
 }
 
@@ -227,8 +229,8 @@ impl Decide<NoteAttempt> for KernelAssist {
 impl Evolve<AttemptNoted> for KernelAssist {
     type Next = Self;
 
-    fn evolve(mut self, event: &AttemptNoted) -> Self {
-        ledger::attempted(self.shared_mut(), &event.said);
+    fn evolve(mut self, event: AttemptNoted) -> Self {
+        ledger::attempted(self.shared_mut(), event.said);
         self
     }
 }
@@ -242,8 +244,8 @@ impl Decide<BlockNcu> for KernelAssist {
 impl Evolve<NcuBlocked> for KernelAssist {
     type Next = Self;
 
-    fn evolve(mut self, event: &NcuBlocked) -> Self {
-        self.layers.triage_mut().ncu_blocked.insert(event.said.kernel.clone());
+    fn evolve(mut self, event: NcuBlocked) -> Self {
+        self.layers.triage_mut().ncu_blocked.insert(event.said.kernel);
         self
     }
 }
@@ -266,7 +268,7 @@ impl Decide<AbandonRound> for KernelAssist {
 impl Evolve<RoundAbandoned> for KernelAssist {
     type Next = RlcrActive;
 
-    fn evolve(self, _: &RoundAbandoned) -> RlcrActive {
+    fn evolve(self, _: RoundAbandoned) -> RlcrActive {
         let (mut case, _) = self.layers.into_parts();
         case.conclude(Outcome::Weak);
         RlcrActive::of(case)

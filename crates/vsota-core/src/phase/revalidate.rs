@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use super::blocks::{self, KeptBlock};
 use super::profiling::profile_objections;
 use super::trial::{self, TrialObjection};
-use super::{Case, LayerPipeline, Outcome, RlcrActive, Triage, entry, patch};
+use super::{Case, LayerPipeline, LoopObjection, Outcome, RlcrActive, Triage, entry, patch};
 use crate::artifact::GitId;
 use crate::ask::command::*;
 use crate::ask::event::*;
@@ -165,21 +165,24 @@ impl Decide<AmendPatch> for Revalidate {
     }
 
     fn decide(&self, said: &Amendment) -> Result<(), Objections> {
-        let Some(triage) = self.trialled.triage() else { return Ok(()) };
+        let Trialled::Patch(it) = &self.trialled else { return Ok(()) };
+        let (recorded, triage) = (&it.0, &it.1);
         let mut before = Case::clone(&self.case);
-        before.attempts.remove(self.trialled.name());
-        patch::patch_objections(&before, triage, &said.patch).or_agree()
+        before.attempts.remove(&recorded.name);
+        let mut o = patch::patch_objections(&before, triage, &said.patch);
+        o.join(patch::same_kernel(recorded, &said.patch));
+        o.or_agree()
     }
 }
 
 impl Evolve<PatchAmended> for Revalidate {
     type Next = Self;
 
-    fn evolve(mut self, event: &PatchAmended) -> Self {
-        if let Trialled::Patch(it) = &mut self.trialled {
-            it.0 = event.said.patch.clone();
-        }
+    fn evolve(mut self, event: PatchAmended) -> Self {
         self.case.attempts.insert(event.said.patch.name.clone());
+        if let Trialled::Patch(it) = &mut self.trialled {
+            it.0 = event.said.patch;
+        }
         self
     }
 }
@@ -198,8 +201,8 @@ impl Decide<FileTests> for Revalidate {
 impl Evolve<TestsFiled> for Revalidate {
     type Next = Self;
 
-    fn evolve(mut self, event: &TestsFiled) -> Self {
-        self.tests.push(event.said.clone());
+    fn evolve(mut self, event: TestsFiled) -> Self {
+        self.tests.push(event.said);
         self.measured = true;
         self
     }
@@ -219,15 +222,15 @@ impl Decide<FileTrialBlock> for Revalidate {
 impl Evolve<TrialBlockFiled> for Revalidate {
     type Next = Self;
 
-    fn evolve(mut self, event: &TrialBlockFiled) -> Self {
+    fn evolve(mut self, event: TrialBlockFiled) -> Self {
         let TrialBlockFiled { said, found } = event;
         for launch in said.runs.iter().filter_map(|it| it.launch) {
             self.case.use_launch(launch);
         }
         self.measured = true;
         if found.report_only.is_none() {
-            let (scenario, session) = (said.scenario.clone(), found.session);
-            self.kept.push(KeptBlock { scenario, session, runs: said.runs.clone() });
+            let (scenario, session) = (said.scenario, found.session);
+            self.kept.push(KeptBlock { scenario, session, runs: said.runs.into() });
         }
         self
     }
@@ -251,9 +254,9 @@ impl Decide<FileProfile> for Revalidate {
 impl Evolve<ProfileFiled> for Revalidate {
     type Next = Self;
 
-    fn evolve(mut self, event: &ProfileFiled) -> Self {
+    fn evolve(mut self, event: ProfileFiled) -> Self {
         self.case.use_launch(event.said.launch);
-        self.profiles.push(event.said.clone());
+        self.profiles.push(event.said);
         self
     }
 }
@@ -277,8 +280,8 @@ impl Decide<AcceptPatch> for Revalidate {
     fn decide(&self, said: &Acceptance) -> Result<Accepted, Objections> {
         let mut o = entry::loop_runs(&self.case, &said.stand);
         let (found, patch) = (said.stand.head.tree.clone(), self.checked_out().clone());
-        let clean = said.stand.head.clean;
-        o.unless(found == patch && clean, TrialObjection::HeadMoved { found, patch });
+        o.unless(found == patch, TrialObjection::HeadMoved { found, patch });
+        o.unless(said.stand.head.clean, LoopObjection::DirtyGate {});
         let eligible = || trial::still_eligible(&self.case, &self.kept);
         match self.gain() {
             Some(gain) => {
@@ -293,7 +296,7 @@ impl Decide<AcceptPatch> for Revalidate {
 impl Evolve<PatchAccepted> for Revalidate {
     type Next = RlcrActive;
 
-    fn evolve(mut self, event: &PatchAccepted) -> RlcrActive {
+    fn evolve(mut self, event: PatchAccepted) -> RlcrActive {
         let tree = self.trialled.head().tree.clone();
         self.case.land(&tree, self.trialled.files());
         for block in &self.kept {
@@ -304,7 +307,7 @@ impl Evolve<PatchAccepted> for Revalidate {
         }
         self.case.claim = match event.found.claim_renewed {
             Some(true) => {
-                self.case.claim.take().map(|it| StopClaim { stand: event.said.stand.clone(), ..it })
+                self.case.claim.take().map(|it| StopClaim { stand: event.said.stand, ..it })
             }
             Some(false) | None => None,
         };
@@ -334,7 +337,7 @@ impl Decide<RetryPatch> for Revalidate {
 impl Evolve<PatchRetried> for Revalidate {
     type Next = LayerPipeline;
 
-    fn evolve(mut self, _: &PatchRetried) -> LayerPipeline {
+    fn evolve(mut self, _: PatchRetried) -> LayerPipeline {
         self.case.conclude(Outcome::Weak);
         let triage = match self.trialled {
             Trialled::Patch(it) => it.1,
@@ -355,7 +358,7 @@ impl Decide<RejectPatch> for Revalidate {
 impl Evolve<PatchRejected> for Revalidate {
     type Next = RlcrActive;
 
-    fn evolve(mut self, _: &PatchRejected) -> RlcrActive {
+    fn evolve(mut self, _: PatchRejected) -> RlcrActive {
         if self.trialled.is_fixup() {
             self.case.claim = None;
         } else {
