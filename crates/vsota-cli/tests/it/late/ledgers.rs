@@ -87,11 +87,17 @@ fn a_lost_loop_is_followed_by_another() {
     let stage = Stage::at(Run::behind());
     let mut start = model::loop_start();
     start.checkout.head = Some(stage.model.stand().head);
+    let same = start.clone();
+    let successor = start.active.as_mut().unwrap();
+    successor.dir = model::name("2026-01-03_00-00-00");
     let entry = |old_state, start| LoopReentry { old_state, start };
+    let again = stage.json_file("again.json", &entry(LoopEnd::Gone, same));
+    stage.refused(&["loop", "reenter", "--facts", &again], &["RL-7"]);
     let running = stage.json_file("a.json", &entry(LoopEnd::Active, start.clone()));
     stage.refused(&["loop", "reenter", "--facts", &running], &["RL-7"]);
     let good = stage.json_file("b.json", &entry(LoopEnd::Gone, start.clone()));
     stage.granted(&["loop", "reenter", "--facts", &good], "loop-reentered", "profiling");
+    start.active.as_mut().unwrap().dir = model::name("2026-01-04_00-00-00");
     start.checkout.head = Some(model::head("patched outside"));
     let outside = stage.json_file("c.json", &entry(LoopEnd::Gone, start));
     let ended = stage.refused(&["loop", "reenter", "--facts", &outside], &["FB-11"]);
