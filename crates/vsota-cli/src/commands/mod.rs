@@ -1,6 +1,5 @@
 //! What can be asked? One file a command: its arguments, and what is done with them.
 
-
 /// Declares a set of commands: the variant, its module and its arguments.
 macro_rules! commands {
     ($(#[$doc:meta])* $Set:ident { $( $Name:ident => $module:ident::$Args:ident, )+ }) => {

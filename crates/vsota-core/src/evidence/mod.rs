@@ -14,6 +14,7 @@ pub mod hygiene;
 pub mod inputs;
 pub mod json;
 pub mod plan;
+pub mod render;
 pub mod run;
 mod time;
 

@@ -1,0 +1,92 @@
+//! `humanize/profile-digests/`: the tables of every profile, for people (PR-5, LE-1).
+
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::page::{Grid, Md, Page, md};
+use super::{Book, figures};
+use crate::facts::*;
+
+pub(super) fn render(book: &Book<'_>) -> Vec<(String, String)> {
+    let mut documents = of_rounds(book);
+    documents.extend(of_trials(book));
+    documents
+}
+
+fn of_rounds(book: &Book<'_>) -> Vec<(String, String)> {
+    let mut groups: BTreeMap<(u32, Framework), Vec<&Profile>> = BTreeMap::new();
+    for it in &book.story.profiles {
+        groups.entry((it.round, it.said.framework)).or_default().push(it.said);
+    }
+    let one = |((round, framework), profiles): ((u32, Framework), Vec<&Profile>)| {
+        let title = md!("Profile of {}, round {}", Md::own(framework.title()), round);
+        let mut page = Page::new(book.demo(), title);
+        for it in profiles {
+            profile(&mut page, it);
+        }
+        (format!("humanize/profile-digests/r{round}-{framework}.md"), page.finish())
+    };
+    groups.into_iter().map(one).collect()
+}
+
+fn of_trials(book: &Book<'_>) -> Vec<(String, String)> {
+    let mut groups: BTreeMap<(u32, &str), Vec<(&str, &Profile)>> = BTreeMap::new();
+    for trial in &book.story.trials {
+        for it in &trial.profiles {
+            let key = (trial.round, trial.head().commit.as_str());
+            groups.entry(key).or_default().push((trial.name().as_str(), it));
+        }
+    }
+    let one = |((round, commit), profiles): ((u32, &str), Vec<(&str, &Profile)>)| {
+        let mut page = Page::new(book.demo(), md!("Profile of a patched vLLM, round {}", round));
+        page.say(md!(
+            "Commit {}. Compared with the round's profile, never cited.",
+            Md::code(commit)
+        ));
+        for (name, it) in profiles {
+            page.say(md!("On trial: {}.", Md::code(name)));
+            profile(&mut page, it);
+        }
+        (format!("humanize/profile-digests/r{round}-{commit}.md"), page.finish())
+    };
+    groups.into_iter().map(one).collect()
+}
+
+fn profile(page: &mut Page, it: &Profile) {
+    page.section(md!("{}", it.stage));
+    let sure = if it.lengths_confirmed { "confirmed by the trace" } else { "unchecked" };
+    let total = Md::figure(figures::duration(it.total_ns));
+    let unlocated = Md::figure(figures::share(it.unlocated_share.get()));
+    page.list([
+        md!(
+            "scenario {}, {} → {} tokens ({})",
+            Md::code(&it.scenario),
+            it.input_len,
+            it.output_len,
+            Md::own(sure)
+        ),
+        md!("GPU time {}, of which {} has no source location", total, unlocated),
+        md!("source: {}", Md::artifact(&it.source)),
+    ]);
+    page.command(&it.server_command);
+    for table in it.tables.iter().copied() {
+        rows(page, it, table);
+    }
+}
+
+fn rows(page: &mut Page, it: &Profile, table: Table) {
+    let prefix = format!("{}:{}:{table}:N", it.framework, it.stage);
+    page.subsection(md!("{} rows, cited as {}", table, Md::code(prefix)));
+    let mut grid = Grid::new(&[">N", ">Share", "Name", "Location"]);
+    for row in it.rows.iter().filter(|it| it.row.table == table) {
+        grid.row([
+            md!("{}", row.row.n),
+            Md::figure(figures::share(row.share.get())),
+            Md::cell(&row.name),
+            row.location.as_ref().map_or(Md::none(), Md::cell),
+        ]);
+    }
+    page.table(grid);
+}
