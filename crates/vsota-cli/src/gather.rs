@@ -85,7 +85,7 @@ fn workload_file(context: &Context, path: &Utf8Path) -> Result<Vec<Input>, Failu
         let line = error.location().map_or(1, |it| it.line() as u64);
         Failure::bad_evidence(error).in_file(path).at_line(line)
     })?;
-    workload::inputs(&value).map_err(|error| bad(&error, path))
+    workload(value).map_err(|error| bad(&error, path))
 }
 
 /// An evidence error with the file in which it was found.

@@ -28,8 +28,17 @@ impl StandArgs {
     ///
     /// Bad evidence when it is not what it should be; secret when it holds one.
     pub fn read(&self, context: &Context) -> Result<Standpoint, Failure> {
-        json(context, &self.stand)
+        stand(context, &self.stand)
     }
+}
+
+/// Reads where checkout and loop stand.
+///
+/// # Errors
+///
+/// Bad evidence when it is not what it should be; secret when it holds one.
+pub fn stand(context: &Context, path: &Utf8Path) -> Result<Standpoint, Failure> {
+    json(context, path)
 }
 
 /// Reads a small JSON file of exactly one shape.

@@ -88,13 +88,16 @@ pub fn reason(objection: &Objection, command: CommandKind) -> Reason {
     Reason { clause: objection.clause, found: objection.found.to_string(), help }
 }
 
+/// The reason for which a command without an edge is refused.
+pub fn misplaced(phase: Phase, command: CommandKind) -> Vec<Reason> {
+    let found = format!("{command} is not admitted in the phase {phase}");
+    vec![Reason { clause: command.clause(), found, help: towards(phase, command) }]
+}
+
 /// A refusal of the machine, with what would help.
 pub fn refused(refusal: &Refusal) -> Refused {
     let reasons = match refusal {
-        Refusal::OutOfPhase { phase, command } => {
-            let found = format!("{command} is not admitted in the phase {phase}");
-            vec![Reason { clause: command.clause(), found, help: towards(*phase, *command) }]
-        }
+        Refusal::OutOfPhase { phase, command } => misplaced(*phase, *command),
         Refusal::Objected { command, objections, .. } => {
             objections.iter().map(|it| reason(it, *command)).collect()
         }

@@ -15,15 +15,19 @@ pub mod clock;
 pub mod commands;
 pub mod context;
 pub mod documents;
+pub mod drafting;
 pub mod escape;
 pub mod exit;
 pub mod failure;
+pub mod filing;
 pub mod find;
 pub mod gather;
 pub mod given;
 pub mod help;
 pub mod journal;
+pub mod junit;
 pub mod output;
+pub mod proof;
 pub mod refusals;
 pub mod rundir;
 pub mod secrets;
@@ -49,10 +53,10 @@ fn call(args: Vec<OsString>) -> Exit {
     let secrets = Secrets::from_env();
     let args = match vetted(args, &secrets) {
         Ok(args) => args,
-        Err(failure) => return early.conclude(Err(failure)),
+        Err(failure) => return early.conclude(&Err(failure)),
     };
     match Cli::try_parse_from(args) {
-        Ok(cli) => cli.global.output().conclude(run(cli, secrets)),
+        Ok(cli) => cli.global.output().conclude(&run(cli, secrets)),
         Err(error) => early.clap(&error),
     }
 }

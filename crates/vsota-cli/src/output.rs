@@ -223,31 +223,37 @@ impl Output {
     }
 
     /// Shows how a command ended, and says what the shell sees.
-    pub fn conclude(&self, result: Result<Outcome, Failure>) -> Exit {
-        let (recorded, exit, written) = match &result {
-            Ok(outcome) => (outcome.recorded, outcome.exit, self.success(outcome)),
-            Err(failure) => (failure.recorded, failure.exit(), self.failure(failure)),
+    pub fn conclude(&self, result: &Result<Outcome, Failure>) -> Exit {
+        let (mut out, mut err) = (io::stdout().lock(), io::stderr().lock());
+        let nowhere = is_nowhere();
+        self.conclude_on(&mut out, &mut err, nowhere, result)
+    }
+
+    fn conclude_on(
+        &self,
+        out: &mut impl Write,
+        err: &mut impl Write,
+        nowhere: bool,
+        result: &Result<Outcome, Failure>,
+    ) -> Exit {
+        let (recorded, exit, written) = match result {
+            Ok(outcome) => (outcome.recorded, outcome.exit, self.success(out, err, outcome)),
+            Err(failure) => (failure.recorded, failure.exit(), self.failure(out, err, failure)),
         };
-        match (written, recorded) {
-            (Ok(()), None) => exit,
-            (Ok(()), Some(head)) => {
-                if is_nowhere() {
-                    self.acknowledge(head, None);
-                }
-                exit
-            }
+        let lost = match (&written, recorded) {
+            (Ok(()), Some(_)) if nowhere => "stdout goes nowhere".to_owned(),
+            (Ok(()), _) => return exit,
             // A reader that went away has seen what it wanted, unless something happened meanwhile.
-            (Err(error), None) if error.kind() == io::ErrorKind::BrokenPipe => exit,
-            (Err(error), recorded) => {
-                match recorded {
-                    Some(head) => self.acknowledge(head, Some(&error)),
-                    None => self.progress(
-                        Text::new().line(format!("error: could not write the answer: {error}")),
-                    ),
-                }
-                if exit == Exit::Done { Exit::Failed } else { exit }
-            }
-        }
+            (Err(error), None) if error.kind() == io::ErrorKind::BrokenPipe => return exit,
+            (Err(error), _) => format!("could not write the answer: {error}"),
+        };
+        let line = match recorded {
+            Some(head) => format!("event {} IS recorded; head {head} ({lost})", head.seq),
+            None => format!("error: {lost}"),
+        };
+        // There is nowhere left to say it.
+        let _ = writeln!(err, "{}", escape::line(&line));
+        if written.is_err() && exit == Exit::Done { Exit::Failed } else { exit }
     }
 
     /// Shows text of clap's: help on stdout, an error on stderr.
@@ -262,55 +268,48 @@ impl Output {
                 let failure = Failure::usage(message);
                 if let Why::Fault(error) = &failure.why {
                     // The exit code says the same.
-                    let _ = self.answer(&FaultView { error });
+                    let _ = json(&FaultView { error })
+                        .and_then(|it| put(&mut io::stdout().lock(), &[&it, "\n"]));
                 }
             }
             return Exit::Usage;
         }
-        let outcome = Outcome::new(shown, &serde_json::json!({ "help": text }));
-        self.conclude(outcome)
+        self.conclude(&Outcome::new(shown, &serde_json::json!({ "help": text })))
     }
 
-    /// An acknowledgement for the case that stdout could not carry it.
-    fn acknowledge(&self, head: Head, error: Option<&io::Error>) {
-        let why =
-            error.map_or("stdout goes nowhere".to_owned(), |it| format!("stdout failed: {it}"));
-        let line = format!("the event {} IS recorded; head {head} ({why})", head.seq);
-        self.progress(Text::new().line(line));
-    }
-
-    fn success(&self, outcome: &Outcome) -> io::Result<()> {
+    fn success(
+        &self,
+        out: &mut impl Write,
+        err: &mut impl Write,
+        outcome: &Outcome,
+    ) -> io::Result<()> {
         if self.json {
-            self.progress(&outcome.text);
-            return put(&escape::json(&outcome.json), true);
+            // Prose is for people who look on; the answer does not depend on it.
+            let text = outcome.text.render(self.colored(io::stderr().is_terminal()));
+            let _ = err.write_all(text.as_bytes());
+            return put(out, &[&escape::json(&outcome.json), "\n"]);
         }
-        put(&outcome.text.render(self.colored(io::stdout().is_terminal())), false)
+        put(out, &[&outcome.text.render(self.colored(io::stdout().is_terminal()))])
     }
 
-    fn failure(&self, failure: &Failure) -> io::Result<()> {
-        let mut text = Text::new();
+    fn failure(
+        &self,
+        out: &mut impl Write,
+        err: &mut impl Write,
+        failure: &Failure,
+    ) -> io::Result<()> {
         let head = failure.recorded;
-        match &failure.why {
-            Why::Fault(fault) => {
-                text.push(Style::Bad, "error: ").line(escape::brief(&fault.to_string(), 1_500));
-            }
-            Why::Refused(refused) => refusal(&mut text, refused),
-        }
-        if let Some(head) = head {
-            text.line(format!("recorded before that: entries up to {}; head {head}", head.seq));
-        }
-        self.progress(&text);
+        let text = told(failure).render(self.colored(io::stderr().is_terminal()));
+        // The exit code says the same.
+        let _ = err.write_all(text.as_bytes());
         if !self.json {
             return Ok(());
         }
-        match &failure.why {
-            Why::Fault(error) => self.answer(&FailureView { what: &FaultView { error }, head }),
-            Why::Refused(refused) => self.answer(&FailureView { what: refused, head }),
-        }
-    }
-
-    fn answer(&self, value: &impl Serialize) -> io::Result<()> {
-        put(&escape::json(&serde_json::to_string(value)?), true)
+        let json = match &failure.why {
+            Why::Fault(error) => json(&FailureView { what: &FaultView { error }, head }),
+            Why::Refused(refused) => json(&FailureView { what: refused, head }),
+        };
+        put(out, &[&json?, "\n"])
     }
 
     fn colored(&self, terminal: bool) -> bool {
@@ -320,6 +319,21 @@ impl Output {
             Color::Auto => terminal && env::var_os("NO_COLOR").is_none_or(|it| it.is_empty()),
         }
     }
+}
+
+/// A failure for people.
+pub fn told(failure: &Failure) -> Text {
+    let mut text = Text::new();
+    match &failure.why {
+        Why::Fault(fault) => {
+            text.push(Style::Bad, "error: ").line(escape::brief(&fault.to_string(), 1_500));
+        }
+        Why::Refused(refused) => refusal(&mut text, refused),
+    }
+    if let Some(head) = failure.recorded {
+        text.line(format!("event {} IS recorded; head {head}", head.seq));
+    }
+    text
 }
 
 fn refusal(text: &mut Text, refused: &Refused) {
@@ -333,12 +347,12 @@ fn refusal(text: &mut Text, refused: &Refused) {
     }
 }
 
-fn put(text: &str, newline: bool) -> io::Result<()> {
-    let mut to = io::stdout().lock();
-    to.write_all(text.as_bytes())?;
-    if newline {
-        to.write_all(b"\n")?;
-    }
+fn json(value: &impl Serialize) -> io::Result<String> {
+    Ok(escape::json(&serde_json::to_string(value)?).into_owned())
+}
+
+fn put(to: &mut impl Write, pieces: &[&str]) -> io::Result<()> {
+    pieces.iter().try_for_each(|it| to.write_all(it.as_bytes()))?;
     to.flush()
 }
 
@@ -391,5 +405,64 @@ mod tests {
             serde_json::to_string(&view).unwrap(),
             r#"{"error":{"kind":"bad-evidence","file":"x.json","line":3,"field":"ttft","message":"too short"}}"#
         );
+    }
+
+    /// A stdout that fails as a full disk or a closed pipe does.
+    struct Failing(io::ErrorKind);
+
+    impl Write for Failing {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(self.0.into())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn recorded() -> (Head, Result<Outcome, Failure>) {
+        let head = Head { seq: 7, hash: vsota_core::Digest::of(b"line") };
+        (head, Outcome::new(Text::new(), &1).map(|it| it.recorded(head)))
+    }
+
+    #[test]
+    fn a_recorded_event_is_told_on_stderr_when_stdout_fails() {
+        for kind in [io::ErrorKind::BrokenPipe, io::ErrorKind::StorageFull] {
+            for json in [true, false] {
+                let (head, mut result) = recorded();
+                if let Ok(outcome) = &mut result {
+                    outcome.text.line("done");
+                }
+                let mut err = Vec::new();
+                let output = Output::new(json, Color::Never);
+                let exit = output.conclude_on(&mut Failing(kind), &mut err, false, &result);
+                assert_eq!(exit, Exit::Failed);
+                let err = String::from_utf8(err).unwrap();
+                assert!(err.contains(&format!("event 7 IS recorded; head {head}")), "{err}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_recorded_event_is_told_on_stderr_when_stdout_was_closed() {
+        let (head, result) = recorded();
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let output = Output::new(true, Color::Never);
+        assert_eq!(output.conclude_on(&mut out, &mut err, true, &result), Exit::Done);
+        assert!(String::from_utf8(err).unwrap().contains(&head.to_string()));
+    }
+
+    #[test]
+    fn a_failure_after_a_recorded_event_says_how_far_it_came() {
+        let (head, _) = recorded();
+        let failure = Failure::io("the disk is full").after(head);
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let output = Output::new(true, Color::Never);
+        let exit = output.conclude_on(&mut out, &mut err, false, &Err(failure));
+        assert_eq!(exit, Exit::Failed);
+        assert!(String::from_utf8(err).unwrap().contains("event 7 IS recorded"));
+        let value: serde_json::Value = serde_json::from_slice(&out).unwrap();
+        assert_eq!(value["error"]["kind"], "io");
+        assert_eq!(value["head"]["seq"], 7);
     }
 }

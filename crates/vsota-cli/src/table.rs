@@ -13,7 +13,7 @@ impl Table {
     /// A table with these heads.
     pub fn new<const N: usize>(heads: [&str; N]) -> Self {
         let mut grid = Grid::new();
-        grid.load_preset(NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+        grid.load_style(NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
         grid.set_width(100).set_header(heads);
         Self(grid)
     }

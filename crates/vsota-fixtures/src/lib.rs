@@ -3,6 +3,8 @@
 //!
 //! Nothing here measures anything. Every number is made up, and says so by its model name.
 #![expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::unwrap_used,
@@ -12,4 +14,5 @@
 )]
 
 pub mod builders;
+pub mod demo;
 pub mod model;

@@ -39,7 +39,7 @@ pub struct InitArgs {
 
 #[derive(Serialize)]
 struct Opened<'a> {
-    run_dir: &'a Utf8Path,
+    run_dir: &'a str,
     missing: &'a [Reason],
 }
 
@@ -75,7 +75,7 @@ pub fn run(context: &Context, args: InitArgs) -> Result<Outcome, Failure> {
     for reason in &missing {
         text.push(Style::Warn, "missing  ").plain(&reason.found).plain("  ").push(Style::Code, &reason.help).end();
     }
-    last.outcome_with(text, &Opened { run_dir: run.path(), missing: &missing })
+    last.outcome_with(text, &Opened { run_dir: run.path().as_str(), missing: &missing })
 }
 
 fn missing(run: &RunDir) -> Result<Vec<Reason>, Failure> {

@@ -4,6 +4,7 @@ group! {
     /// The plan and the Humanize loop
     LoopArgs / LoopCommand {
         Plan => plan::PlanArgs,
+        Reenter => reenter::ReenterArgs,
         Start => start::StartArgs,
     }
 }

@@ -3,6 +3,7 @@
 group! {
     /// Open a round, or give one up
     RoundArgs / RoundCommand {
+        Abandon => abandon::AbandonArgs,
         Open => open::OpenArgs,
     }
 }

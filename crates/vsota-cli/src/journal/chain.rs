@@ -111,6 +111,11 @@ impl Links {
         Some(Head { seq: self.0.len() as u64, hash })
     }
 
+    /// Whether some entry of the journal has this hash.
+    pub fn holds(&self, hash: Digest) -> bool {
+        self.0.contains(&hash)
+    }
+
     /// Whether the journal, at some time, had this head.
     pub fn passed(&self, head: Head) -> bool {
         let index = head.seq.checked_sub(1).and_then(|it| usize::try_from(it).ok());

@@ -68,7 +68,7 @@ mod tests {
         for bad in
             ["raw/-rf", "raw/.hidden", "raw/x.", "raw/é", &format!("raw/{}", "x".repeat(201))]
         {
-            let failure = check(&RelPath::new(*bad).unwrap()).unwrap_err();
+            let failure = check(&RelPath::new(bad).unwrap()).unwrap_err();
             assert_eq!(failure.exit().code(), 4, "{bad}");
         }
         check(&RelPath::new("kernel/ncu-digests/r1-gemm@a=b,c#1-v2/digest.md").unwrap()).unwrap();

@@ -84,13 +84,7 @@ pub struct Ncu {
 pub fn sla(values: &[Measured], limit: Measured) -> Sla {
     let excess: Vec<Real> = values.iter().map(|&value| log_ratio(value, limit)).collect();
     let (lo, hi) = bounds(largest(&excess).as_ref());
-    let state = if hi.is_some_and(below(0.0)) {
-        SlaState::Pass
-    } else if lo.is_some_and(above(0.0)) {
-        SlaState::Fail
-    } else {
-        SlaState::Marginal
-    };
+    let state = SlaState::within(lo, hi);
     Sla { state, lo, hi }
 }
 
@@ -139,16 +133,34 @@ pub fn improvement_ratios(gains: &[Real]) -> Improvement {
 pub fn ncu(base: &[Measured], cand: &[Measured]) -> Result<Ncu, LengthError> {
     LengthError::check("cand_us", cand.len(), base.len())?;
     let (lo, hi) = bounds(largest(&log_ratios(base, cand)?).as_ref());
-    let state = if lo.is_some_and(above(KERNEL_MARGIN)) {
-        NcuState::Gain
-    } else if hi.is_some_and(below(0.0)) {
-        NcuState::Regress
-    } else if lo.is_some_and(above(-KERNEL_MARGIN)) && hi.is_some_and(below(KERNEL_MARGIN)) {
-        NcuState::WithinBand
-    } else {
-        NcuState::Unclear
-    };
+    let state = NcuState::within(lo, hi);
     Ok(Ncu { state, lo, hi, ncu_required: state != NcuState::Gain })
+}
+
+impl SlaState {
+    fn within(lo: Option<Real>, hi: Option<Real>) -> Self {
+        if hi.is_some_and(below(0.0)) {
+            Self::Pass
+        } else if lo.is_some_and(above(0.0)) {
+            Self::Fail
+        } else {
+            Self::Marginal
+        }
+    }
+}
+
+impl NcuState {
+    fn within(lo: Option<Real>, hi: Option<Real>) -> Self {
+        if lo.is_some_and(above(KERNEL_MARGIN)) {
+            Self::Gain
+        } else if hi.is_some_and(below(0.0)) {
+            Self::Regress
+        } else if lo.is_some_and(above(-KERNEL_MARGIN)) && hi.is_some_and(below(KERNEL_MARGIN)) {
+            Self::WithinBand
+        } else {
+            Self::Unclear
+        }
+    }
 }
 
 fn bounds(estimate: Option<&Estimate>) -> (Option<Real>, Option<Real>) {
@@ -161,4 +173,44 @@ fn above(limit: f64) -> impl Fn(Real) -> bool {
 
 fn below(limit: f64) -> impl Fn(Real) -> bool {
     move |value| value.get() < limit
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{KERNEL_MARGIN, NcuState, Real, SlaState};
+
+    fn bounds(lo: f64, hi: f64) -> (Option<Real>, Option<Real>) {
+        (Real::new(lo).ok(), Real::new(hi).ok())
+    }
+
+    #[test]
+    fn an_sla_bound_on_the_limit_proves_nothing() {
+        let state = |lo, hi| {
+            let (lo, hi) = bounds(lo, hi);
+            SlaState::within(lo, hi)
+        };
+        assert_eq!(state(-0.1, 0.0), SlaState::Marginal);
+        assert_eq!(state(-0.1, -f64::MIN_POSITIVE), SlaState::Pass);
+        assert_eq!(state(0.0, 0.1), SlaState::Marginal);
+        assert_eq!(state(f64::MIN_POSITIVE, 0.1), SlaState::Fail);
+        assert_eq!(SlaState::within(None, None), SlaState::Marginal);
+    }
+
+    #[test]
+    fn a_kernel_bound_on_a_margin_proves_nothing() {
+        let state = |lo, hi| {
+            let (lo, hi) = bounds(lo, hi);
+            NcuState::within(lo, hi)
+        };
+        let margin = KERNEL_MARGIN;
+        assert!((margin - libm::log(1.02)).abs() < 1e-16);
+        assert_eq!(state(margin, 0.1), NcuState::Unclear);
+        assert_eq!(state(margin.next_up(), 0.1), NcuState::Gain);
+        assert_eq!(state(-0.1, 0.0), NcuState::Unclear);
+        assert_eq!(state(-0.1, -f64::MIN_POSITIVE), NcuState::Regress);
+        assert_eq!(state(0.0, margin), NcuState::Unclear);
+        assert_eq!(state(0.0, margin.next_down()), NcuState::WithinBand);
+        assert_eq!(state(-margin, 0.0), NcuState::Unclear);
+        assert_eq!(state((-margin).next_up(), 0.0), NcuState::WithinBand);
+    }
 }

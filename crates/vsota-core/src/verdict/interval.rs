@@ -140,3 +140,34 @@ pub(super) fn squares(list: &[Real]) -> f64 {
 pub(super) fn sd(list: &[Real]) -> f64 {
     libm::sqrt(squares(list) / (f64::from(count(list)) - 1.0))
 }
+
+#[cfg(test)]
+mod tests {
+    use statrs::distribution::{ContinuousCDF, StudentsT};
+
+    use super::{DELTA, Estimate, Verdict, looks};
+
+    #[test]
+    fn a_bound_on_a_threshold_proves_nothing() {
+        let verdict = |lo, hi| Estimate { n: 4, mean: 0.0, sd: 0.0, half: 0.0, lo, hi }.verdict();
+        let (above, below) = ((-DELTA).next_up(), (-DELTA).next_down());
+        assert_eq!(verdict(-0.1, -DELTA), None);
+        assert_eq!(verdict(-0.1, below), Some(Verdict::Behind));
+        assert_eq!(verdict(-DELTA, 0.1), None);
+        assert_eq!(verdict(-DELTA, 0.0), None);
+        assert_eq!(verdict(above, DELTA), Some(Verdict::AtLeastTied));
+        assert_eq!(verdict(above, DELTA.next_down()), Some(Verdict::Tied));
+        assert_eq!(verdict(0.0, DELTA), Some(Verdict::AtLeastTied));
+        assert_eq!(verdict(f64::MIN_POSITIVE, DELTA), Some(Verdict::Ahead));
+        assert_eq!(verdict(f64::MIN_POSITIVE, DELTA.next_down()), Some(Verdict::Tied));
+        assert_eq!(verdict(f64::NAN, f64::NAN), None);
+    }
+
+    #[test]
+    fn the_critical_values_are_those_of_students_t() {
+        for look in looks() {
+            let t = StudentsT::new(0.0, 1.0, f64::from(look.n) - 1.0).unwrap();
+            assert!((look.critical + t.inverse_cdf(0.0117)).abs() < 1e-12, "{}", look.n);
+        }
+    }
+}

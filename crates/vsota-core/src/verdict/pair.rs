@@ -185,3 +185,51 @@ impl Pair {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{DELTA, Estimate, Reason, looks, undecided};
+
+    /// Sixteen blocks of which only these numbers matter to what follows a look.
+    fn estimate(mean: f64, sd: f64, hi: f64) -> Estimate {
+        Estimate { n: 16, mean, sd, half: 0.0, lo: -1.0, hi }
+    }
+
+    /// A spread at which the half width of the look is `share` of exactly this distance from -1 %.
+    fn spread(mean: f64, n: u32, share: f64) -> f64 {
+        let look = looks().find(|look| look.n == n).unwrap();
+        let distance = (mean + DELTA).abs();
+        let start = distance / share / look.half(1.0);
+        let near = |steps: i32| start * (1.0 + f64::from(steps) * f64::EPSILON);
+        (-99..99).map(near).find(|&sd| share * look.half(sd) == distance).unwrap()
+    }
+
+    #[test]
+    fn exactly_seventy_percent_is_out_of_reach() {
+        for mean in [0.0, -0.02] {
+            let sd = spread(mean, 32, 0.7);
+            assert_eq!(undecided(&estimate(mean, sd, 0.0), 8).reason, Some(Reason::Noise));
+            let tighter = estimate(mean, sd * (1.0 - 1e-12), 0.0);
+            assert_eq!(undecided(&tighter, 8).reason, Some(Reason::NeedMore));
+        }
+    }
+
+    #[test]
+    fn a_distance_of_exactly_the_half_width_does_not_decide() {
+        for mean in [0.0, -0.02] {
+            let sd = spread(mean, 24, 1.0);
+            assert_eq!(undecided(&estimate(mean, sd, 0.0), 8).forecast, Some(32));
+            let tighter = estimate(mean, sd * (1.0 - 1e-12), 0.0);
+            assert_eq!(undecided(&tighter, 8).forecast, Some(24));
+        }
+    }
+
+    #[test]
+    fn an_upper_bound_of_zero_does_not_lean() {
+        let lean = |mean, hi| undecided(&estimate(mean, 1.0, hi), 8).lean;
+        assert!(lean(-0.02, -f64::MIN_POSITIVE));
+        assert!(!lean(-0.02, 0.0));
+        assert!(lean(-DELTA, -0.001));
+        assert!(!lean((-DELTA).next_up(), -0.001));
+    }
+}

@@ -1,4 +1,5 @@
 //! Files that must not become numbers: each is named with its place, none panics.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 use proptest::prelude::*;
 use vsota_core::evidence::{EvidenceError, Item, read, read_all};
@@ -107,6 +108,8 @@ fn a_file_that_is_no_result_is_named_for_what_it_is() {
         ("{\"num_hidden_layers\": 8}", "configuration"),
         ("{\"completed\": 8, \"request_throughput\": 2.0}", "part of a benchmark result"),
         ("index,name,clocks.sm,power\n0,x,1,2\n", "comma-separated"),
+        ("{\"signal\": 9, \"target\": \"engine\"}", "record of a server"),
+        ("a note, with commas, and more, yes\nno", "text"),
     ] {
         let message = refused(text).message;
         assert!(message.contains(what), "{text:?}: {message}");
@@ -199,4 +202,14 @@ proptest! {
         prop_assert!(items.is_empty());
         prop_assert!(!errors.is_empty());
     }
+}
+
+#[test]
+fn bulk_data_is_passed_over_and_not_kept() {
+    use vsota_core::evidence::json::{Json, values};
+    let (found, errors) = values(b"{\"itls\": [[0.1, NaN]], \"errors\": [\"\"]}");
+    assert_eq!(errors, []);
+    let Json::Object(object) = &found[0].value else { panic!("{found:?}") };
+    assert_eq!(object.get("itls"), Some(&Json::Skipped));
+    assert_eq!(object.get("errors"), Some(&Json::List(vec![Json::Text(String::new())])));
 }

@@ -1,4 +1,5 @@
 //! Native result files: every number of every client comes back.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 use vsota_core::evidence::bench::{Cap, Format, Offered};
 use vsota_core::evidence::{NativeRun, companion_row, read_all};
@@ -202,4 +203,11 @@ fn a_report_of_an_offline_run_is_never_served() {
     assert_eq!((e2e(Stat::P50), e2e(Stat::P99)), (Some(190.5), Some(201.25)));
     assert_eq!(run.duration.map(Measured::get), Some(4.0));
     assert_eq!(companion_row(&run)["served"], false);
+}
+
+#[test]
+fn percentiles_that_fall_are_an_error() {
+    let crossed = Spread { mean: 9.0, p50: 10.0, p99: 9.5 };
+    let run = only(&vllm_bench(&RunNumbers { ttft: crossed, ..numbers() }));
+    assert_eq!(run.check_arithmetic().unwrap_err().field.as_deref(), Some("p99_ttft_ms"));
 }

@@ -1,4 +1,5 @@
 //! Run records and blocks: what becomes a fact, and what contradicts itself.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 use serde_json::{Value, json};
 use vsota_core::evidence::{
@@ -357,7 +358,7 @@ fn a_run_without_a_log_has_no_launch_and_stays_alone() {
 fn a_trial_says_which_build_each_run_measured() {
     let (parts, run) = run_at(Framework::Vllm, 7.0, END);
     let new = RecordParts { build: Some(Build::New), ..parts.clone() };
-    let record = BlockRecord::parse(block_of("trial", &[new.clone()])).unwrap();
+    let record = BlockRecord::parse(block_of("trial", std::slice::from_ref(&new))).unwrap();
     let block = record.block(&files(&[(new.clone(), run)], &[1]), artifact("b")).unwrap();
     assert_eq!(block.runs[0].build, Some(Build::New));
     let field = |value| BlockRecord::parse(value).unwrap_err().field;

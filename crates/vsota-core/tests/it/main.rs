@@ -1,9 +1,21 @@
 //! The tests of the core.
+// `cfg(test)` tells clippy that the helpers of a module are test code too.
 
+#[cfg(test)]
 mod evidence_bad_input;
+#[cfg(test)]
 mod evidence_bench;
+#[cfg(test)]
 mod evidence_commands;
+#[cfg(test)]
+mod evidence_draft;
+#[cfg(test)]
+mod evidence_profile;
+#[cfg(test)]
 mod evidence_run;
+#[cfg(test)]
 mod evidence_samples;
+#[cfg(test)]
 mod journey;
+#[cfg(test)]
 mod verdict;

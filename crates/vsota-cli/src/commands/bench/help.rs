@@ -40,6 +40,11 @@ pub fn run(context: &Context, args: HelpArgs) -> Result<Outcome, Failure> {
     if text.trim().is_empty() {
         return Err(Failure::bad_evidence("the help output is empty").in_file(label));
     }
+    let mark = mark(framework);
+    if !text.contains(mark) {
+        let message = format_args!("it does not mention `{mark}`, so it is not the help of {framework}");
+        return Err(Failure::bad_evidence(message).in_file(label));
+    }
     let run = context.run_dir()?;
     let to = rel(&format!("help/{framework}.txt"))?;
     let staged = run.stage_bytes(text.as_bytes(), label, &to, &context.secrets)?;
@@ -48,6 +53,15 @@ pub fn run(context: &Context, args: HelpArgs) -> Result<Outcome, Failure> {
         Ok(FileHelp(HelpOutput { framework, output }).into())
     })?
     .outcome()
+}
+
+/// What the help of each framework's server mentions in every version.
+fn mark(framework: Framework) -> &'static str {
+    match framework {
+        Framework::Vllm => "vllm serve",
+        Framework::Sglang => "--model-path",
+        Framework::TensorrtLlm => "--backend",
+    }
 }
 
 /// The help of the framework that is installed here.

@@ -3,7 +3,7 @@
 use camino::Utf8PathBuf;
 use clap::Args;
 use serde_json::Value;
-use vsota_core::verdict::evaluate::{KINDS, evaluate};
+use vsota_core::verdict::{KINDS, evaluate};
 
 use crate::context::Context;
 use crate::failure::Failure;

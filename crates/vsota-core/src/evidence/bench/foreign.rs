@@ -42,11 +42,17 @@ pub(super) fn text(bytes: &[u8]) -> Option<EvidenceError> {
         not("a log")
     } else if start.starts_with("schema:") || start.starts_with("---") {
         not("YAML")
-    } else if start.lines().next().is_some_and(|line| line.split(',').count() > 3) {
+    } else if is_table(start) {
         not("a table of comma-separated values")
     } else {
         not("text that is no JSON")
     }
+}
+
+/// Whether the first two lines have equally many commas, and some.
+fn is_table(start: &str) -> bool {
+    let mut commas = start.lines().map(|line| line.matches(',').count());
+    commas.next().is_some_and(|first| first > 2 && commas.next() == Some(first))
 }
 
 fn is_command(start: &str) -> bool {
@@ -99,7 +105,18 @@ fn kind(object: &Object) -> Option<String> {
         "a record for PyTorch's benchmark database"
     } else if has("num_hidden_layers") || has("text_config") {
         "a model's configuration"
-    } else if has("openapi") || has("internal_states") || has("max_total_num_tokens") {
+    } else if [
+        "openapi",
+        "internal_states",
+        "max_total_num_tokens",
+        "server_load",
+        "lived_s",
+        "ready_s",
+    ]
+    .iter()
+    .any(|key| has(key))
+        || (has("signal") && has("target"))
+    {
         "a record of a server"
     } else if object
         .get("object")

@@ -35,7 +35,7 @@ fn of_trials(book: &Book<'_>) -> Vec<(String, String)> {
     let mut groups: BTreeMap<(u32, &str), Vec<(&str, &Profile)>> = BTreeMap::new();
     for trial in &book.story.trials {
         for it in &trial.profiles {
-            let key = (trial.round, trial.head().commit.as_str());
+            let key = (trial.round, trial.head().commit.short());
             groups.entry(key).or_default().push((trial.name().as_str(), it));
         }
     }

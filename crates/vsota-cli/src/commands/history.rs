@@ -1,0 +1,10 @@
+//! `vsota history`: the PR history of the model family.
+
+group! {
+    /// The PR history of the model family
+    HistoryArgs / HistoryCommand {
+        Note => note::NoteArgs,
+        Block => block::BlockArgs,
+        Close => close::CloseArgs,
+    }
+}

@@ -1,0 +1,50 @@
+//! `vsota idea note`: LE-2, ST-5.
+
+use camino::Utf8PathBuf;
+use clap::Args;
+use vsota_core::command::NoteIdea;
+use vsota_core::evidence::draft::{self, DraftKind};
+
+use crate::context::Context;
+use crate::drafting::{self, DraftArgs};
+use crate::failure::Failure;
+use crate::journal::rel;
+use crate::output::Outcome;
+use crate::rundir::intake::{self, LIMIT};
+use crate::rundir::names;
+use crate::transition;
+
+/// Note a source idea and its verdict
+#[derive(Args, Debug)]
+pub struct NoteArgs {
+    #[command(flatten)]
+    draft: DraftArgs,
+
+    /// What proves that the cause is external
+    #[arg(long, value_name = "FILE")]
+    evidence: Option<Utf8PathBuf>,
+}
+
+/// Notes the idea.
+///
+/// # Errors
+///
+/// Bad evidence with file, line and field; refused when rows, source or verdict do not hold.
+pub fn run(context: &Context, args: NoteArgs) -> Result<Outcome, Failure> {
+    let Some(sheet) = args.draft.read(context)? else {
+        return drafting::skeleton(context, DraftKind::Idea);
+    };
+    let mut idea = sheet.says(|text| draft::idea(text, None))?;
+    let run = context.run_dir()?;
+    let mut staged = Vec::new();
+    if let Some(from) = &args.evidence {
+        let bytes = intake::read(from, LIMIT)?;
+        let name = from.file_name().and_then(names::slug);
+        let name = name.unwrap_or_else(|| "evidence".to_owned());
+        let to = rel(&format!("analysis/ideas/{}-{name}", crate::short(&bytes)))?;
+        let kept = run.stage_bytes(&bytes, from.as_str(), &to, &context.secrets)?;
+        idea.evidence = Some(kept.artifact().clone());
+        staged.push(kept);
+    }
+    transition::take_with(context, &run, staged, |_| Ok(NoteIdea(idea).into()))?.outcome()
+}

@@ -1,0 +1,8 @@
+//! `vsota layers`: the layer pipeline of the profiled forward pass.
+
+group! {
+    /// The layer pipeline of the profiled forward pass
+    LayersArgs / LayersCommand {
+        File => file::FileArgs,
+    }
+}

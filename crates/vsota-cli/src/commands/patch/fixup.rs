@@ -1,0 +1,60 @@
+//! `vsota patch fixup`: RL-9; enters Revalidate.
+
+use camino::Utf8PathBuf;
+use clap::Args;
+use vsota_core::command::RecordFixup;
+use vsota_core::evidence::draft::Range;
+use vsota_core::facts::Fixup;
+use vsota_core::text::{Line, Name};
+
+use super::record;
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::given::StandArgs;
+use crate::output::Outcome;
+use crate::transition;
+
+/// Record a commit that Humanize's review demands
+#[derive(Args, Debug)]
+pub struct FixupArgs {
+    /// The finding or the phase that demands it
+    #[arg(long, value_name = "TEXT")]
+    finding: Line,
+
+    /// A short name [default: fixup-COMMIT]
+    #[arg(long)]
+    name: Option<Name>,
+
+    #[command(flatten)]
+    stand: StandArgs,
+
+    /// What git says of the range: JSON with base_tree, commits, descends and files [{path}]
+    #[arg(long, value_name = "FILE")]
+    git: Utf8PathBuf,
+
+    /// The diff of the range, as `git -c core.quotepath=off diff` prints it
+    #[arg(long, value_name = "FILE")]
+    diff: Utf8PathBuf,
+}
+
+/// Records the fixup.
+///
+/// # Errors
+///
+/// Bad evidence with file, line and field; refused when it touches other files than RL-9 allows.
+pub fn run(context: &Context, args: FixupArgs) -> Result<Outcome, Failure> {
+    let stand = args.stand.read(context)?;
+    let run = context.run_dir()?;
+    let (range, staged) = record::range(context, &run, &stand, &args.git, &args.diff)?;
+    let name = match args.name {
+        Some(name) => name,
+        None => {
+            let name = format!("fixup-{}", stand.head.commit.short());
+            Name::new(name).map_err(Failure::bad_evidence)?
+        }
+    };
+    let Range { base_tree, descends, files, .. } = range;
+    let diff = staged.artifact().clone();
+    let fixup = Fixup { stand, name, finding: args.finding, base_tree, descends, files, diff };
+    transition::take_with(context, &run, vec![staged], |_| Ok(RecordFixup(fixup).into()))?.outcome()
+}

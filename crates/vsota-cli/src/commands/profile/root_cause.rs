@@ -1,0 +1,46 @@
+//! `vsota profile root-cause`: PR-6, GD-3; enters LayerPipeline.
+
+use camino::Utf8PathBuf;
+use clap::Args;
+use vsota_core::command::NameRootCause;
+use vsota_core::evidence::draft::{self, DraftKind};
+
+use crate::context::Context;
+use crate::drafting::{self, DraftArgs};
+use crate::failure::Failure;
+use crate::given;
+use crate::journal::rel;
+use crate::output::Outcome;
+use crate::transition;
+
+/// Name the root cause of the gap, and go on to the layer pipeline
+#[derive(Args, Debug)]
+pub struct RootCauseArgs {
+    #[command(flatten)]
+    draft: DraftArgs,
+
+    /// Where checkout and loop stand: JSON with head {commit, tree, clean}, loop_dir, loop_state and
+    /// loop_round
+    #[arg(long, value_name = "FILE", required_unless_present = "template")]
+    stand: Option<Utf8PathBuf>,
+}
+
+/// Names the root cause.
+///
+/// # Errors
+///
+/// Bad evidence with file, line and field; refused while a profile is missing or a row does not exist.
+pub fn run(context: &Context, args: RootCauseArgs) -> Result<Outcome, Failure> {
+    let (Some(sheet), Some(stand)) = (args.draft.read(context)?, args.stand) else {
+        return drafting::skeleton(context, DraftKind::RootCause);
+    };
+    let said = sheet.says(draft::root_cause)?;
+    let stand = given::stand(context, &stand)?;
+    let run = context.run_dir()?;
+    let (_, round) = drafting::standing(&run)?;
+    let at = rel(&format!("analysis/r{round}-root-cause-{}.md", sheet.short()))?;
+    let staged = sheet.stage(context, &run, &at)?;
+    let cause = said.fact(stand, staged.artifact().clone());
+    transition::take_with(context, &run, vec![staged], |_| Ok(NameRootCause(cause).into()))?
+        .outcome()
+}

@@ -1,0 +1,8 @@
+//! `vsota research`: code-first research.
+
+group! {
+    /// Note code-first research
+    ResearchArgs / ResearchCommand {
+        Note => note::NoteArgs,
+    }
+}

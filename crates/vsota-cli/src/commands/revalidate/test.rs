@@ -1,0 +1,133 @@
+//! `vsota revalidate test`: RV-2.
+
+use std::process::{Command, Stdio};
+
+use camino::{Utf8Path, Utf8PathBuf};
+use clap::Args;
+use vsota_core::GitId;
+use vsota_core::command::FileTests;
+use vsota_core::facts::{TestRun, WaivedTest};
+use vsota_core::text::Line;
+
+use crate::context::Context;
+use crate::drafting;
+use crate::failure::Failure;
+use crate::journal::rel;
+use crate::junit::{self, Report};
+use crate::output::Outcome;
+use crate::rundir::RunDir;
+use crate::rundir::intake::{self, LIMIT, Staged};
+use crate::transition;
+
+/// Run the tests of the patched commit, or file what they said
+#[derive(Args, Debug)]
+pub struct TestArgs {
+    /// The commit that the tests run on
+    #[arg(long)]
+    commit: GitId,
+
+    /// A JUnit XML; with a command, the one that it writes
+    #[arg(long, value_name = "FILE", required_unless_present = "run")]
+    junit: Option<Utf8PathBuf>,
+
+    /// A test that is known to fail, and why; once for each
+    #[arg(long, num_args = 2, value_names = ["TEST", "REASON"])]
+    waive: Vec<Line>,
+
+    /// The command that runs the tests; without --junit its closing line must be pytest's
+    #[arg(last = true, value_name = "CMD")]
+    run: Vec<String>,
+}
+
+/// A command that was run.
+struct Ran {
+    argv: Vec<Line>,
+    exit: i32,
+    log: Vec<u8>,
+}
+
+/// Runs or files the tests.
+///
+/// # Errors
+///
+/// Bad evidence when the report cannot be read; refused on another commit than the patch's.
+pub fn run(context: &Context, args: TestArgs) -> Result<Outcome, Failure> {
+    let run = context.run_dir()?;
+    let (_, round) = drafting::standing(&run)?;
+    let stem = format!("benchmark/logs/tests/r{round}-{}", args.commit.short());
+    let ran = if args.run.is_empty() { None } else { Some(call(&args.run)?) };
+    let mut staged = Vec::new();
+    let mut report = match (&args.junit, &ran) {
+        (Some(from), _) => {
+            let bytes = intake::read(from, LIMIT)?;
+            let report = junit::read(&bytes).map_err(|error| error.in_file(from))?;
+            staged.push(stage(context, &run, &bytes, from.as_str(), &stem, "xml")?);
+            report
+        }
+        (None, Some(ran)) => junit::closing_line(&String::from_utf8_lossy(&ran.log))?,
+        (None, None) => return Err(Failure::usage("--junit FILE or -- CMD is needed")),
+    };
+    if let Some(ran) = &ran {
+        staged.push(stage(context, &run, &ran.log, "the log", &stem, "log")?);
+        if ran.exit != 0 && report.failed.is_empty() {
+            report.failed.push(line(&format!("the command ended with {}", ran.exit))?);
+        }
+    }
+    let kept = staged.last().ok_or_else(|| Failure::usage("nothing was run or filed"))?;
+    let log = kept.artifact().clone();
+    let Report { passed, failed } = report;
+    let (argv, exit) = ran.map_or((Vec::new(), None), |it| (it.argv, Some(it.exit)));
+    let waived = waived(&args.waive);
+    let tests = TestRun { commit: args.commit, argv, exit, passed, failed, waived, log };
+    transition::take_with(context, &run, staged, |_| Ok(FileTests(tests).into()))?.outcome()
+}
+
+/// Runs the command with both its streams in one log. Nothing is read from the terminal.
+fn call(argv: &[String]) -> Result<Ran, Failure> {
+    let (program, rest) = argv.split_first().ok_or_else(|| Failure::usage("no command"))?;
+    let failed = |error: std::io::Error| {
+        Failure::child(format_args!("could not run {program}: {error}; nothing was recorded"))
+    };
+    let log = tempfile::NamedTempFile::new().map_err(failed)?;
+    let out = log.reopen().map_err(failed)?;
+    let again = out.try_clone().map_err(failed)?;
+    let status = Command::new(program)
+        .args(rest)
+        .stdin(Stdio::null())
+        .stdout(out)
+        .stderr(again)
+        .status()
+        .map_err(failed)?;
+    let Some(exit) = status.code() else {
+        let message = format_args!("{program} was killed: {status}; nothing was recorded");
+        return Err(Failure::child(message));
+    };
+    let path = Utf8Path::from_path(log.path());
+    let path = path.ok_or_else(|| Failure::io("the temporary directory is not UTF-8"))?;
+    let argv = argv.iter().map(|it| line(it)).collect::<Result<_, _>>()?;
+    Ok(Ran { argv, exit, log: intake::read(path, LIMIT)? })
+}
+
+fn stage<'a>(
+    context: &Context,
+    run: &'a RunDir,
+    bytes: &[u8],
+    label: &str,
+    stem: &str,
+    ending: &str,
+) -> Result<Staged<'a>, Failure> {
+    let to = rel(&format!("{stem}-{}.{ending}", crate::short(bytes)))?;
+    run.stage_bytes(bytes, label, &to, &context.secrets)
+}
+
+fn waived(pairs: &[Line]) -> Vec<WaivedTest> {
+    let pair = |pair: &[Line]| match pair {
+        [name, reason] => Some(WaivedTest { name: name.clone(), reason: reason.clone() }),
+        _ => None,
+    };
+    pairs.chunks(2).filter_map(pair).collect()
+}
+
+fn line(text: &str) -> Result<Line, Failure> {
+    Line::new(text).map_err(Failure::bad_evidence)
+}

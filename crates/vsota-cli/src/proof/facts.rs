@@ -1,0 +1,122 @@
+//! Are the facts of the journal what the artefacts say? Each is decoded again from the filed bytes.
+
+use std::collections::BTreeMap;
+
+use vsota_core::event::Event;
+use vsota_core::evidence::{self, BlockRecord, NativeRun, RunFiles, RunRecord};
+use vsota_core::facts::{Block, BlockRun, Candidate, Dimension, Profile};
+use vsota_core::text::Line;
+use vsota_core::{Artifact, Campaign, Clause, Digest, Entry};
+
+use super::Checks;
+use crate::failure::Failure;
+use crate::filing::{at_line, told};
+use crate::gather::bad;
+use crate::rundir::RunDir;
+use crate::rundir::intake::LIMIT;
+
+/// Derives every fact again that a filed artefact tells.
+pub(super) fn derived(run: &RunDir, entries: &[Entry], checks: &mut Checks) {
+    let mut count = 0_usize;
+    let mut campaign: Option<Campaign> = None;
+    for entry in entries {
+        let before = campaign.take();
+        campaign = match &before {
+            None => Campaign::begin(entry.seq, &entry.event).ok(),
+            Some(before) => before.clone().follow(entry.seq, &entry.event).ok(),
+        };
+        let told = before.as_ref().map(told).unwrap_or_default();
+        let again = match &entry.event {
+            Event::CandidateFiled(it) if it.said.record.is_some() => {
+                Some(candidate(run, &it.said, told))
+            }
+            Event::GapBlockFiled(it) => Some(block(run, &it.said)),
+            Event::TrialBlockFiled(it) => Some(block(run, &it.said)),
+            _ => None,
+        };
+        let Some(again) = again else { continue };
+        count = count.saturating_add(1);
+        let place = format!("entry {}, {}", entry.seq, entry.event.kind());
+        match again {
+            Ok(true) => {}
+            Ok(false) => {
+                let found = format!("{place}: the artefacts tell another fact");
+                checks.say("fact", Clause::Fb3, false, found, None);
+            }
+            Err(failure) => checks.wrong("fact", Clause::Fb3, &failure),
+        }
+    }
+    checks.conclude("fact", Clause::Fb3, format!("{count} facts derived again from their files"));
+}
+
+fn candidate(
+    run: &RunDir,
+    said: &Candidate,
+    told: BTreeMap<Dimension, Line>,
+) -> Result<bool, Failure> {
+    let Some(record) = &said.record else { return Ok(true) };
+    let parsed =
+        RunRecord::read(&bytes(run, record)?).map_err(|error| bad(&error, record.path.as_str()))?;
+    let line = parsed.result.as_ref().map_or(1, |it| it.line);
+    let native = native(run, said.result.as_ref(), line)?;
+    let filed = evidence::Filed {
+        record: said.record.clone(),
+        result: said.result.clone(),
+        log: said.log.clone(),
+        told,
+    };
+    let again = parsed.candidate(native.as_ref(), filed);
+    Ok(again.map_err(|error| bad(&error, record.path.as_str()))? == *said)
+}
+
+fn block(run: &RunDir, said: &Block) -> Result<bool, Failure> {
+    let source = &said.source;
+    let parsed = BlockRecord::read(&bytes(run, source)?)
+        .map_err(|error| bad(&error, source.path.as_str()))?;
+    let mut files = Vec::new();
+    for record in &parsed.runs {
+        files.push(run_files(run, record, said)?);
+    }
+    let again = parsed.block(&files, source.clone());
+    Ok(again.map_err(|error| bad(&error, source.path.as_str()))? == *said)
+}
+
+/// The filed run that a record of the block became: the one with its times.
+fn run_files(run: &RunDir, record: &RunRecord, said: &Block) -> Result<RunFiles, Failure> {
+    let same = |it: &&BlockRun| {
+        let times = it.measured.as_ref().map(|it| (it.started_at, it.ended_at));
+        it.framework == record.framework
+            && it.build == record.build
+            && times.is_none_or(|it| it == (record.started_at.0, record.ended_at.0))
+    };
+    let Some(filed) = said.runs.iter().find(same) else { return Ok(RunFiles::default()) };
+    let line = record.result.as_ref().map_or(1, |it| it.line);
+    let native = native(run, filed.result.as_ref(), line)?;
+    Ok(RunFiles { native, result: filed.result.clone(), log: filed.log.clone() })
+}
+
+fn native(
+    run: &RunDir,
+    result: Option<&Artifact>,
+    line: u64,
+) -> Result<Option<NativeRun>, Failure> {
+    let Some(result) = result else { return Ok(None) };
+    let found = at_line(&bytes(run, result)?, line);
+    found.map(Some).map_err(|error| bad(&error, result.path.as_str()))
+}
+
+fn bytes(run: &RunDir, artifact: &Artifact) -> Result<Vec<u8>, Failure> {
+    let found = run.read(&artifact.path, LIMIT)?;
+    found.ok_or_else(|| Failure::integrity("the artefact is gone").in_file(artifact.path.as_str()))
+}
+
+/// Whether every trace of a profile lies beside it.
+pub(super) fn has_traces(run: &RunDir, profile: &Profile) -> bool {
+    let there = |trace: &Digest| {
+        let name: String = trace.to_string().chars().take(12).collect();
+        let dir = profile.source.path.as_str().rsplit_once('/').map_or("", |it| it.0);
+        let at = crate::journal::rel(&format!("{dir}/trace-{name}"));
+        at.is_ok_and(|at| run.digest(&at).is_ok_and(|it| it.is_some_and(|it| it.sha256 == *trace)))
+    };
+    profile.traces.iter().all(there)
+}

@@ -1,0 +1,273 @@
+//! From the opening to the loop.
+
+use serde_json::{Value, json};
+use vsota_core::facts::{CompanionName, Framework, Status};
+
+use super::{Demo, build};
+use crate::builders::{
+    MODEL, RecordParts, RunNumbers, benchmark_command, run_record, server_command, sglang_bench,
+    trtllm_bench, vllm_bench,
+};
+use crate::model::{LEADS, SCENARIOS};
+
+/// The commands that each framework tries, the baseline first; the last one wins.
+fn variants(framework: Framework) -> [&'static [&'static str]; 4] {
+    match framework {
+        Framework::Vllm => [
+            &[],
+            &["--max-num-seqs", "128"],
+            &["--max-num-batched-tokens", "16384"],
+            &["--max-num-seqs", "128", "--async-scheduling"],
+        ],
+        Framework::Sglang => [
+            &[],
+            &["--max-running-requests", "128"],
+            &["--chunked-prefill-size", "8192"],
+            &["--max-running-requests", "128", "--enable-mixed-chunk"],
+        ],
+        Framework::TensorrtLlm => [
+            &[],
+            &["--max_batch_size", "128"],
+            &["--max_num_tokens", "16384"],
+            &["--max_batch_size", "128", "--max_num_tokens", "16384"],
+        ],
+    }
+}
+
+fn short(framework: Framework) -> &'static str {
+    match framework {
+        Framework::Vllm => "vllm",
+        Framework::Sglang => "sglang",
+        Framework::TensorrtLlm => "trtllm",
+    }
+}
+
+/// The launch command of a framework's variant, 1 to 4.
+pub(super) fn launch_command(framework: Framework, variant: usize) -> Vec<String> {
+    let mut command = server_command(framework, MODEL, 16_384);
+    let flags = variants(framework).into_iter().nth(variant - 1).unwrap_or_default();
+    command.extend(flags.iter().map(|it| (*it).to_owned()));
+    command
+}
+
+/// The lengths of a scenario, in tokens.
+pub(super) fn lengths(scenario: &str) -> (u64, u64) {
+    if scenario == "chat" { (1_000, 1_000) } else { (8_000, 1_000) }
+}
+
+/// The frozen request throughput of a framework in a scenario, before any patch.
+pub(super) fn level(framework: Framework, scenario: &str) -> f64 {
+    let base = SCENARIOS.iter().find(|(it, _)| *it == scenario).map_or(1.0, |(_, base)| *base);
+    let lead = LEADS.iter().find(|(it, _)| *it == framework).map_or(1.0, |(_, lead)| *lead);
+    base * lead
+}
+
+/// What one run of the demonstration is.
+pub(super) struct RunOf<'a> {
+    pub(super) framework: Framework,
+    pub(super) scenario: &'a str,
+    pub(super) variant: usize,
+    pub(super) req_s: f64,
+    pub(super) candidate: bool,
+    pub(super) build: Option<(vsota_core::facts::Build, &'a str)>,
+}
+
+impl Demo {
+    pub(super) fn open(&mut self) {
+        let config = json!({
+            "architectures": ["DemoMoeForCausalLM"], "model_type": "demo_moe", "torch_dtype": "bfloat16",
+            "num_hidden_layers": 4, "num_experts": 64, "max_position_embeddings": 16_384,
+        });
+        let config = self.file("config.json", format!("{config:#}\n"));
+        let workload = "\
+# The default workload of the companion's cookbook, with a limit on the time to first token.
+schema: vsota-workload/1
+kind: random
+endpoint: /v1/completions
+sampling: {temperature: 0}
+sla: {max_p50_ttft_ms: 2500, min_success_rate: 1.0}
+scenarios:
+  - {name: chat, input_len: 1000, output_len: 1000, num_prompts: 80}
+  - {name: summarization, input_len: 8000, output_len: 1000, num_prompts: 80}
+";
+        let workload = self.file("workload.yaml", workload);
+        let told = [format!("model={MODEL}"), "gpu_model=demo-gpu-80g".to_owned()];
+        self.step(
+            "open the campaign; what a config tells is not asked for",
+            &[
+                "init",
+                "--demo",
+                "--config",
+                &config,
+                "--workload",
+                &workload,
+                &told[0],
+                &told[1],
+                "gpu_count=1",
+                "gpu_ids=0",
+            ],
+        );
+        for framework in [Framework::Vllm, Framework::Sglang] {
+            let draft = self.file(&format!("history/{framework}.md"), history(framework));
+            self.step("note what the PR history says", &["history", "note", &draft]);
+        }
+        self.step("leave the history gate", &["history", "close"]);
+        for name in CompanionName::ALL {
+            let text = format!(
+                "---\nname: {name}\n---\n# {name}\n\nA stand-in for the skill, for the demonstration.\n"
+            );
+            let skill = self.file(&format!("companions/{name}/SKILL.md"), text);
+            self.step("note a companion", &["companion", "note", name.as_str(), "--read", &skill]);
+        }
+    }
+
+    pub(super) fn benchmark(&mut self) {
+        for framework in Framework::ALL.iter().copied() {
+            let help = self.file(&format!("help/{framework}.txt"), help(framework));
+            self.step(
+                "file the framework's help",
+                &["bench", "help", framework.as_str(), "--file", &help],
+            );
+            let mut records = String::new();
+            for variant in 1..=4 {
+                for (scenario, _) in SCENARIOS {
+                    let slower =
+                        [0.93, 0.97, 0.98, 1.0].into_iter().nth(variant - 1).unwrap_or(1.0);
+                    let req_s = level(framework, scenario) * slower;
+                    let run =
+                        RunOf { framework, scenario, variant, req_s, candidate: true, build: None };
+                    let dir = format!("bench/{framework}");
+                    let record = self.run(&dir, "baseline", &run);
+                    records.push_str(&format!("{record}\n"));
+                }
+            }
+            let rows = self.file(&format!("bench/{framework}/runs.jsonl"), records);
+            self.step("file the rows of the bounded search", &["bench", "ingest", &rows]);
+        }
+        let (commit, tree) = build("baseline");
+        self.step("look at the ranking", &["bench", "table"]);
+        self.step(
+            "freeze the benchmark, once",
+            &["bench", "freeze", "--commit", &commit, "--tree", &tree],
+        );
+        self.refused(
+            "a second freeze is refused",
+            &["bench", "freeze", "--commit", &commit, "--tree", &tree],
+        );
+        self.step("write the plan", &["loop", "plan"]);
+    }
+
+    pub(super) fn enter_the_loop(&mut self) {
+        let (commit, tree) = build("baseline");
+        let facts = json!({
+            "checkout": {
+                "is_git": true, "head": {"commit": commit, "tree": tree, "clean": true},
+                "humanize_ignored": true, "humanize_tracked": false,
+                "base_exists": true, "base_ambiguous": false,
+            },
+            "other_loops": [],
+            "setup": {
+                "argv": ["scripts/setup-rlcr-loop.sh", ".humanize/vllm-sota-agent/refined-plan.md",
+                         "--yolo", "--strict-success"],
+                "exit": 0, "message": null,
+            },
+            "active": {
+                "dir": "2026-01-05_09-00-00", "started_at": "2026-01-05T09:00:00Z",
+                "base_commit": commit, "plan_sha256": "@plan", "current_round": 0,
+                "strict_success": true, "ask_codex_question": false,
+                "round_prompt": true, "round_contract": true,
+            },
+            "handshake": "strict",
+        });
+        let facts = self.file("loop-start.json", format!("{facts:#}\n"));
+        self.step("enter the RLCR loop", &["loop", "start", "--facts", &facts]);
+    }
+
+    /// Ten minutes later: a fresh launch, a run, and its record.
+    pub(super) fn run(&mut self, dir: &str, on: &str, run: &RunOf<'_>) -> Value {
+        let RunOf { framework, scenario, .. } = *run;
+        self.launches += 1;
+        self.clock += 600_000;
+        let n = self.launches;
+        let noise = f64::from((n * 7_919) % 41) - 20.0;
+        let req_s = run.req_s * (1.0 + noise * 0.000_1);
+        let mut numbers = RunNumbers::plausible(MODEL, lengths(scenario), req_s, 0);
+        let (started_at, lasted) = (self.clock, (numbers.duration() * 1_000.0) as i64);
+        numbers.ended_at = started_at + lasted;
+        let (text, ending) = match framework {
+            Framework::Vllm => (vllm_bench(&numbers), "json"),
+            Framework::Sglang => (sglang_bench(&numbers).unwrap_or_default(), "jsonl"),
+            Framework::TensorrtLlm => (trtllm_bench(&numbers), "json"),
+        };
+        let name = format!("{}-{n:03}", short(framework));
+        let raw = format!("raw/{name}.{ending}");
+        self.file(&format!("{dir}/{raw}"), text);
+        let command = launch_command(framework, run.variant);
+        let log = format!("logs/{name}.log");
+        self.file(&format!("{dir}/{log}"), server_log(framework, n, &command));
+        let tree = run.build.map_or(on, |(_, build)| build);
+        let parts = RecordParts {
+            framework,
+            framework_version: Some("0.0.1+demo".into()),
+            candidate_id: run.candidate.then(|| format!("{}-{}", short(framework), run.variant)),
+            scenario: scenario.into(),
+            build: run.build.map(|(build, _)| build),
+            tree: (framework == Framework::Vllm).then(|| build(tree).1),
+            benchmark_command: benchmark_command(framework, &numbers, &raw),
+            server_command: command,
+            log: Some(log),
+            started_at,
+            ended_at: numbers.ended_at,
+            status: Status::Ok,
+            failure_reason: None,
+            result: Some((raw, 1)),
+            smoke: false,
+        };
+        run_record(&parts)
+    }
+}
+
+fn server_log(framework: Framework, launch: u32, command: &[String]) -> String {
+    let name = framework.title();
+    format!(
+        "demo launch {launch:03} of {name}\n$ {}\nINFO engine ready, demo/tiny-moe loaded\nINFO shut down\n",
+        command.join(" ")
+    )
+}
+
+/// Help output as short as a demonstration needs it, with the flags that the search uses.
+fn help(framework: Framework) -> String {
+    let flags: Vec<&str> = variants(framework)
+        .into_iter()
+        .flatten()
+        .copied()
+        .filter(|it| it.starts_with('-'))
+        .collect();
+    let usage = match framework {
+        Framework::Vllm => "usage: vllm serve [model] [--dtype DTYPE] [--max-model-len TOKENS]",
+        Framework::Sglang => "usage: launch_server.py --model-path PATH [--context-length TOKENS]",
+        Framework::TensorrtLlm => "usage: trtllm-serve serve MODEL [--backend {pytorch,tensorrt}]",
+    };
+    format!("{usage}\n\n(demonstration) flags of the search:\n  {}\n", flags.join("\n  "))
+}
+
+fn history(framework: Framework) -> String {
+    format!(
+        "\
+# History note
+
+- framework: {framework}
+- root: /knowledge/model-pr-optimization-history
+- slug: demo-moe
+
+## Item {framework}-pr-4242
+
+- path: {framework}/demo-moe/README.md
+- pr: 4242
+- file: vllm/model_executor/layers/fused_moe.py
+- symbol: fused_moe
+- risk: ties in the routing change the chosen experts
+- decision: look at the routing kernel before the grouped GEMM
+"
+    )
+}

@@ -1,0 +1,80 @@
+//! The demonstration: a whole campaign on made-up evidence, as files and as command lines.
+//!
+//! Every number is invented and every document says so. The files have the shapes that real tools
+//! write; the steps are what a person would type.
+
+mod bench;
+mod round;
+
+use std::collections::BTreeMap;
+
+/// A file of the evidence: its path below `evidence/`, and its bytes.
+pub type Files = BTreeMap<String, Vec<u8>>;
+
+/// One step of the demonstration.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Step {
+    /// What it shows, for people.
+    pub shows: &'static str,
+    /// The arguments after `vsota -C RUN`; files are named below `evidence/` with a leading `@`.
+    pub args: Vec<String>,
+    /// Whether it is meant to be refused.
+    pub refused: bool,
+}
+
+/// The demonstration: its evidence and its steps.
+#[derive(Clone, Debug, Default)]
+pub struct Demo {
+    /// Every file, by its path below `evidence/`.
+    pub files: Files,
+    /// Every step, in order.
+    pub steps: Vec<Step>,
+    clock: i64,
+    launches: u32,
+}
+
+/// The commit and tree that the made-up checkout stands on, by the name of the build.
+pub fn build(name: &str) -> (String, String) {
+    let id = |what: &str| super::model::git(&format!("demo {what} {name}")).to_string();
+    (id("commit"), id("tree"))
+}
+
+impl Demo {
+    /// The whole demonstration.
+    pub fn new() -> Self {
+        let mut demo = Self { clock: 1_767_600_000_000, ..Self::default() };
+        demo.open();
+        demo.benchmark();
+        demo.enter_the_loop();
+        demo.first_round();
+        demo.second_round();
+        demo
+    }
+
+    fn file(&mut self, path: &str, text: impl Into<Vec<u8>>) -> String {
+        self.files.insert(path.to_owned(), text.into());
+        format!("@{path}")
+    }
+
+    fn step(&mut self, shows: &'static str, args: &[&str]) {
+        let args = args.iter().map(|it| (*it).to_owned()).collect();
+        self.steps.push(Step { shows, args, refused: false });
+    }
+
+    fn refused(&mut self, shows: &'static str, args: &[&str]) {
+        self.step(shows, args);
+        if let Some(step) = self.steps.last_mut() {
+            step.refused = true;
+        }
+    }
+
+    /// Where checkout and loop stand, as a file.
+    fn stand(&mut self, file: &str, on: &str, state: &str, round: u32) -> String {
+        let (commit, tree) = build(on);
+        let stand = serde_json::json!({
+            "head": {"commit": commit, "tree": tree, "clean": true},
+            "loop_dir": "2026-01-05_09-00-00", "loop_state": state, "loop_round": round,
+        });
+        self.file(&format!("stand/{file}.json"), format!("{stand:#}\n"))
+    }
+}
