@@ -25,17 +25,15 @@ fn cause(page: &mut Page, book: &Book<'_>, root: &At<'_, RootCause>) {
     let it = root.said;
     page.say(md!("The slower stage is **{}**.", it.slower_stage));
     page.quote(&it.explanation);
-    let mut grid = Grid::new(&["Row", ">Share", "Name", "Location"]);
-    for id in &it.rows {
-        let row = find(book, root.round, *id);
-        grid.row([
-            Md::cell(id.to_string()),
-            row.map_or(Md::none(), |it| Md::figure(figures::share(it.share.get()))),
-            row.map_or(Md::none(), |it| Md::cell(&it.name)),
-            row.and_then(|it| it.location.as_ref()).map_or(Md::none(), Md::cell),
-        ]);
-    }
-    page.table(grid);
+    page.list(it.rows.iter().map(|id| {
+        let name = Md::code(id.to_string());
+        let Some(row) = find(book, root.round, *id) else {
+            return md!("{}: no profile of the round has this row", name);
+        };
+        let share = Md::figure(figures::share(row.share.get()));
+        let at = row.location.as_ref().map_or(Md::own("an unknown place"), Md::code);
+        md!("{}: {} of the stage in {} at {}", name, share, Md::code(&row.name), at)
+    }));
     let explained = it.estimated_gap_pct.map_or(Md::own("not estimated"), |it| {
         md!("an estimated {} %", Md::figure(figures::two(it.get())))
     });
@@ -77,7 +75,7 @@ fn layers(page: &mut Page, it: &Pipeline) {
     let mut grid = Grid::new(&["Type", ">Layers", ">Mean wall", ">Mean sum of kernels"]);
     for layer in &it.layer_types {
         grid.row([
-            Md::cell(&layer.name),
+            Md::code(&layer.name),
             md!("{}", layer.layers),
             Md::figure(figures::duration(layer.mean_wall_ns)),
             Md::figure(figures::duration(layer.mean_sum_ns)),
@@ -87,7 +85,7 @@ fn layers(page: &mut Page, it: &Pipeline) {
     page.say(Md::own("**Representative layers**"));
     let mut grid = Grid::new(&[">Layer", "Type", "Why it stands for it"]);
     for layer in &it.representative {
-        let name = Md::cell(&layer.layer_type);
+        let name = Md::code(&layer.layer_type);
         grid.row([md!("{}", layer.layer), name, Md::text(&layer.reason)]);
     }
     page.table(grid);
@@ -95,7 +93,7 @@ fn layers(page: &mut Page, it: &Pipeline) {
     let mut grid = Grid::new(&["Row", ">Layer", ">Share", "Kernel"]);
     for hot in &it.hot {
         let share = Md::figure(figures::share(hot.share.get()));
-        grid.row([Md::cell(&hot.row), md!("{}", hot.layer), share, Md::cell(&hot.name)]);
+        grid.row([Md::code(&hot.row), md!("{}", hot.layer), share, Md::code(&hot.name)]);
     }
     page.table(grid);
     let ranges: Vec<_> = it.perfetto.iter().map(range).collect();

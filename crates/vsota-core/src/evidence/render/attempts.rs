@@ -54,7 +54,7 @@ fn rows<'a>(book: &'a Book<'a>) -> Vec<(Seq, Row<'a>)> {
 fn cells(book: &Book<'_>, row: &Row<'_>) -> [Md; 5] {
     match row {
         Row::Attempt(it) => {
-            let (name, result) = (Md::cell(&it.said.name), md!("{}", it.said.result));
+            let (name, result) = (Md::code(&it.said.name), md!("{}", it.said.result));
             [md!("{}", it.round), name, Md::own("try"), result, Md::none()]
         }
         Row::Abandoned(it) => {
@@ -66,7 +66,7 @@ fn cells(book: &Book<'_>, row: &Row<'_>) -> [Md; 5] {
                 End::Accepted(_, it) => Md::figure(figures::percent(it.found.gain.gain_pct.get())),
                 End::Open | End::Retried(_) | End::Rejected(_) => Md::none(),
             };
-            [md!("{}", it.round), Md::cell(it.name()), kind, Md::own(result(book, it)), gain]
+            [md!("{}", it.round), Md::code(it.name()), kind, Md::own(result(book, it)), gain]
         }
     }
 }

@@ -119,7 +119,7 @@ fn comparison(page: &mut Page, book: &Book<'_>) {
             grid.row([
                 md!("{}", at.saturating_add(1)),
                 Md::own(row.framework.title()),
-                Md::cell(&row.id),
+                Md::code(&row.id),
                 sla(book, row),
                 value(Metric::RequestThroughput),
                 value(Metric::OutputTokenThroughput),
@@ -153,9 +153,9 @@ fn failing(page: &mut Page, book: &Book<'_>) {
     for (scenario, rank) in ranks(book) {
         let mut add = |row: &Candidate, reason: Md| {
             grid.row([
-                Md::cell(&scenario.name),
+                Md::code(&scenario.name),
                 Md::own(row.framework.title()),
-                Md::cell(&row.id),
+                Md::code(&row.id),
                 md!("{}", row.status),
                 sla(book, row),
                 reason,
@@ -180,9 +180,9 @@ fn smoke(page: &mut Page, book: &Book<'_>) {
     for row in book.story.candidates.iter().filter(|it| it.smoke) {
         let rate = row.measured.as_ref().and_then(|it| it.metric(Metric::RequestThroughput));
         grid.row([
-            Md::cell(&row.scenario),
+            Md::code(&row.scenario),
             Md::own(row.framework.title()),
-            Md::cell(&row.id),
+            Md::code(&row.id),
             md!("{}", row.status),
             rate.map_or(Md::none(), |it| Md::figure(figures::two(it.get()))),
         ]);
@@ -197,7 +197,8 @@ fn search(page: &mut Page, book: &Book<'_>) {
     for framework in story.brief.frameworks() {
         let rows = || story.candidates.iter().filter(|it| it.framework == framework && !it.smoke);
         let ok = rows().filter(|it| it.status == Status::Ok).count();
-        let mut commands: Vec<_> = rows().map(|it| &it.server_command).collect();
+        let mut commands: Vec<_> =
+            rows().map(|it| &it.server_command).filter(|it| !it.is_empty()).collect();
         commands.sort();
         commands.dedup();
         let total = rows().count();
@@ -208,7 +209,7 @@ fn search(page: &mut Page, book: &Book<'_>) {
             md!("{}", ok),
             md!("{}", total.saturating_sub(ok)),
             md!("{}", commands.len()),
-            help.map_or(Md::own("not filed"), |it| Md::cell(it.output.path.as_str())),
+            help.map_or(Md::own("not filed"), |it| Md::code(it.output.path.as_str())),
         ]);
     }
     page.table(grid);

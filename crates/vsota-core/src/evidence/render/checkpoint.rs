@@ -1,11 +1,11 @@
 //! `humanize/model-loop-checkpoint.md`: all that a reader who knows nothing needs to go on (CK-1).
 
-use alloc::format;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::page::{Grid, Md, Page, md};
-use super::story::Story;
+use super::story::{At, End, Story};
 use super::{Book, figures, kernel, profiles, report, standing, waivers, workload};
 use crate::facts::*;
 use crate::text::Line;
@@ -13,7 +13,7 @@ use crate::text::Line;
 pub(super) fn render(book: &Book<'_>) -> String {
     let mut page = Page::new(book.demo(), Md::own("Checkpoint"));
     page.say(place(book));
-    page.mark(&format!("vsota-head: {} {}", book.head.seq, book.head.hash));
+    page.head(book.head.seq, book.head.hash);
     page.section(Md::own("What is served"));
     served(&mut page, book);
     if book.story.freeze.is_some() {
@@ -82,7 +82,7 @@ fn remaining(page: &mut Page, book: &Book<'_>) {
     let mut grid = Grid::new(&["Scenario", "Against", ">vLLM to it", "From"]);
     for gap in standing::gaps(book) {
         grid.row([
-            Md::cell(&gap.scenario),
+            Md::code(&gap.scenario),
             Md::own(gap.rival.title()),
             Md::figure(figures::ratio(gap.log)),
             gap.source,
@@ -147,11 +147,11 @@ fn patches(page: &mut Page, book: &Book<'_>) {
     let mut grid = Grid::new(&["Name", ">Round", "Kind", ">Gain", "Commit", "Tests"]);
     for (trial, _, accepted) in book.story.accepted() {
         grid.row([
-            Md::cell(trial.name()),
+            Md::code(trial.name()),
             md!("{}", trial.round),
             Md::own(if trial.is_fixup() { "fixup" } else { "patch" }),
             Md::figure(figures::percent(accepted.found.gain.gain_pct.get())),
-            Md::cell(trial.head().commit.short()),
+            Md::code(trial.head().commit.short()),
             report::tests(&trial.tests),
         ]);
     }
@@ -183,10 +183,9 @@ pub(super) fn paths(book: &Book<'_>) -> Vec<Md> {
     if !story.notes.is_empty() || !story.no_history.is_empty() {
         found.push(md!("history notes: {}", Md::code("history/model-pr-history-notes.md")));
     }
-    let digests = profiles::render(book);
+    let digests = profiles::paths(book);
     if !digests.is_empty() {
-        let paths = Md::codes(digests.iter().map(|(path, _)| path));
-        found.push(md!("profile digests: {}", paths));
+        found.push(md!("profile digests: {}", Md::codes(digests)));
     }
     found.extend(profile_files(story));
     if !story.roots.is_empty() {
@@ -205,29 +204,38 @@ pub(super) fn paths(book: &Book<'_>) -> Vec<Md> {
 fn profile_files(story: &Story<'_>) -> Option<Md> {
     let round = story.profiles.iter().map(|it| &it.said.source.path);
     let trial = story.trials.iter().flat_map(|it| &it.profiles).map(|it| &it.source.path);
-    let paths: Vec<_> = round.chain(trial).collect();
+    let paths: BTreeSet<_> = round.chain(trial).collect();
     (!paths.is_empty()).then(|| md!("profiles: {}", Md::codes(paths)))
 }
 
+/// What was turned down: ideas, tries and patches, each with its reason where one was given.
 fn rejected(book: &Book<'_>) -> Vec<Md> {
-    let mut latest: Vec<(u32, &Idea)> = Vec::new();
-    for it in &book.story.ideas {
-        latest.retain(|(_, idea)| idea.name != it.said.name);
-        latest.push((it.round, it.said));
+    let story = &book.story;
+    let mut latest: BTreeMap<_, &At<'_, Idea>> = BTreeMap::new();
+    for it in &story.ideas {
+        latest.insert(&it.said.name, it);
     }
-    let mut found: Vec<_> = latest
-        .iter()
-        .filter(|(_, it)| matches!(it.fate, IdeaFate::Rejected | IdeaFate::External))
-        .map(|(round, it)| {
-            let reason = it.reason.as_ref().map_or(Md::own("no reason"), Md::text);
-            let (name, path) = (Md::code(&it.name), Md::code(&it.source_path));
-            md!("{} ({}, round {}, {}): {}", name, path, round, it.fate, reason)
-        })
-        .collect();
-    if found.is_empty() {
-        found.push(Md::own("none"));
-    }
-    found
+    let ideas = latest.values().filter_map(|at| {
+        let it = at.said;
+        let closed = matches!(it.fate, IdeaFate::Rejected | IdeaFate::External);
+        let reason = it.reason.as_ref().map_or(Md::own("no reason"), Md::text);
+        let (name, path) = (Md::code(&it.name), Md::code(&it.source_path));
+        closed.then(|| md!("idea {}, {}, round {}, {}: {}", name, path, at.round, it.fate, reason))
+    });
+    let tries = story.attempts.iter().filter_map(|at| {
+        let it = at.said;
+        let closed = matches!(it.result, AttemptResult::Rejected | AttemptResult::Failed);
+        closed.then(|| md!("try {}, round {}: {}", Md::code(&it.name), at.round, it.result))
+    });
+    let patches = story.trials.iter().filter_map(|it| match it.end {
+        End::Retried(why) | End::Rejected(why) => {
+            let (name, reason) = (Md::code(it.name()), Md::text(&why.reason));
+            Some(md!("patch {}, round {}: {}", name, it.round, reason))
+        }
+        End::Open | End::Accepted(..) => None,
+    });
+    let found: Vec<_> = ideas.chain(tries).chain(patches).collect();
+    if found.is_empty() { alloc::vec![Md::own("none")] } else { found }
 }
 
 fn next(page: &mut Page, book: &Book<'_>) {

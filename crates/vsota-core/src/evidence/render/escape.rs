@@ -6,6 +6,7 @@
 use alloc::format;
 use alloc::string::{String, ToString};
 
+use super::page::HEAD;
 use crate::text::is_unsafe;
 
 /// Text as prose of one line or several: every mark of Markdown in it is escaped.
@@ -26,23 +27,16 @@ pub(super) fn inline(text: &str) -> String {
     line(&one_line(text))
 }
 
-/// Text as a code span with a fence that it cannot close.
+/// Text as a code span, wherever it stands.
+///
+/// In a table a pipe ends a cell even inside code, and a backslash before it cannot be written
+/// there; text with one of these, or with a backtick, stands as escaped prose.
 pub(super) fn code(text: &str) -> String {
-    let shown = visible(&one_line(text));
-    let fence = "`".repeat(longest_run(&shown, '`').saturating_add(1));
-    if shown.trim().is_empty() {
-        String::from("(blank)")
-    } else if shown.starts_with('`') || shown.ends_with('`') {
-        format!("{fence} {shown} {fence}")
+    if text.contains(['|', '\\', '`']) || text.trim().is_empty() {
+        inline(text)
     } else {
-        format!("{fence}{shown}{fence}")
+        format!("`{}`", visible(&one_line(text)))
     }
-}
-
-/// Text as a code span inside a table. A pipe ends a cell even inside code, and a backslash before
-/// it cannot be written there, so such text stands as escaped prose.
-pub(super) fn cell_code(text: &str) -> String {
-    if text.contains(['|', '\\', '`']) { inline(text) } else { code(text) }
 }
 
 /// The lines of a code block with a fence that they cannot close, without the final line break.
@@ -75,7 +69,8 @@ pub(super) fn shell(argv: impl IntoIterator<Item = impl AsRef<str>>, width: usiz
 /// A word as a POSIX shell reads it back.
 fn shell_word(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:=,@%+".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
+    // A quoted word cannot begin a line that looks like a head of the journal.
+    if !word.is_empty() && word.chars().all(plain) && !word.starts_with(HEAD) {
         word.to_string()
     } else {
         format!("'{}'", word.replace('\'', "'\\''"))

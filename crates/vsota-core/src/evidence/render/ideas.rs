@@ -26,8 +26,8 @@ pub(super) fn render(book: &Book<'_>) -> Option<String> {
     let mut grid = Grid::new(&["Source path", "Idea", "Verdict", ">Round"]);
     for (path, it) in by_path {
         grid.row([
-            Md::cell(path),
-            Md::cell(&it.said.name),
+            Md::code(path),
+            Md::code(&it.said.name),
             md!("{}", it.said.fate),
             md!("{}", it.round),
         ]);

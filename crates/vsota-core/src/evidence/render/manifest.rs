@@ -46,7 +46,7 @@ pub(super) fn render(book: &Book<'_>) -> String {
     page.section(Md::own("Inputs"));
     let mut grid = Grid::new(&["Input", "Value", "Source"]);
     for (key, sourced) in brief.iter() {
-        grid.row([Md::cell(key), value(&sourced.input), Md::text(&sourced.source)]);
+        grid.row([Md::code(key), value(&sourced.input), Md::text(&sourced.source)]);
     }
     page.table(grid);
     let unknown: Vec<_> = WANTED.iter().filter(|it| brief.get(it).is_none()).collect();
@@ -87,19 +87,17 @@ pub(super) fn excluded(it: &Exclusion) -> Md {
 }
 
 fn companions(page: &mut Page, book: &Book<'_>) {
-    let mut grid = Grid::new(&["Companion", "State", "Path or reason", "sha256"]);
-    for name in CompanionName::ALL {
-        let [state, what, sha] = match book.story.companions.get(name) {
-            None => [Md::own("not noted"), Md::none(), Md::none()],
-            Some(Noted::Blocked { reason }) => [Md::own("blocked"), Md::text(reason), Md::none()],
+    page.list(CompanionName::ALL.iter().map(|name| {
+        let title = Md::code(name.as_str());
+        match book.story.companions.get(name) {
+            None => md!("{}: not noted yet", title),
+            Some(Noted::Blocked { reason }) => md!("{}: blocked: {}", title, Md::text(reason)),
             Some(Noted::Read { path, sha256 }) => {
                 let short: String = sha256.to_string().chars().take(12).collect();
-                [Md::own("read"), Md::cell(path), Md::cell(short)]
+                md!("{}: read {} (sha256 `{}…`)", title, Md::code(path), Md::figure(short))
             }
-        };
-        grid.row([Md::cell(name.as_str()), state, what, sha]);
-    }
-    page.table(grid);
+        }
+    }));
 }
 
 fn value(input: &Input) -> Md {
@@ -119,17 +117,17 @@ fn value(input: &Input) -> Md {
         | Input::Nccl(it)
         | Input::ArtifactRoot(it)
         | Input::Endpoint(it)
-        | Input::Sampling { value: it, .. } => Md::cell(it),
+        | Input::Sampling { value: it, .. } => Md::code(it),
         Input::TrustRemoteCode(it) | Input::MultiNode(it) => yes(it),
         Input::MaxModelLen(it) => md!("{} tokens", it.get()),
         Input::GpuCount(it) => md!("{}", it.get()),
         Input::Frameworks(it) => Md::list(it.iter().map(|it| Md::own(it.title())), ", "),
-        Input::HistorySlug(it) => Md::cell(it),
-        Input::Workload(it) => Md::cells(it.scenarios.iter().map(|it| &it.name)),
+        Input::HistorySlug(it) => Md::code(it),
+        Input::Workload(it) => Md::codes(it.scenarios.iter().map(|it| &it.name)),
         Input::SlaLimit { limit, .. } => md!("{} ms", Md::figure(figures::one(limit.get()))),
         Input::SlaSuccessRate(it) => Md::figure(figures::share(it.get())),
         Input::ModelConfig(it) => {
-            let name = it.architecture.as_ref().map_or(Md::own("unnamed"), Md::cell);
+            let name = it.architecture.as_ref().map_or(Md::own("unnamed"), Md::code);
             md!("{}, {} layers", name, it.num_layers.get())
         }
     }

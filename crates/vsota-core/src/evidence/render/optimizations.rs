@@ -16,11 +16,11 @@ pub(super) fn render(book: &Book<'_>) -> Option<String> {
         let (lo, hi) = (Md::figure(figures::ratio(gain.lo)), Md::figure(figures::ratio(gain.hi)));
         grid.row([
             md!("{}", trial.round),
-            Md::cell(trial.name()),
+            Md::code(trial.name()),
             Md::figure(figures::percent(gain.gain_pct.get())),
             md!("{} … {}", lo, hi),
             md!("{}", gain.blocks),
-            Md::cell(trial.head().commit.short()),
+            Md::code(trial.head().commit.short()),
         ]);
     }
     page.table(grid);
@@ -30,7 +30,7 @@ pub(super) fn render(book: &Book<'_>) -> Option<String> {
         for scenario in standing::scenarios(book) {
             let Some(value) = accepted.found.gain.values.get(&scenario) else { continue };
             let objective = workload::objective(book, &scenario);
-            grid.row([Md::cell(&scenario), workload::value(objective, *value)]);
+            grid.row([Md::code(&scenario), workload::value(objective, *value)]);
         }
         page.table(grid);
         page.list([

@@ -20,6 +20,9 @@ const WIDTH: usize = 96;
 /// The widest column that other rows are padded to.
 const WIDEST: usize = 44;
 
+/// What begins the line that holds a head of the journal; no line of anything else begins so.
+pub(super) const HEAD: &str = "vsota-head";
+
 /// What every document of a demonstration begins with.
 pub(super) const DEMO: &str =
     "> demo: every number here was made up or replayed; it says nothing about any machine.\n\n";
@@ -64,14 +67,9 @@ impl Md {
         Self(escape::inline(text.as_ref()))
     }
 
-    /// Text from outside, as code in a paragraph.
+    /// Text from outside, as code.
     pub(super) fn code(text: impl AsRef<str>) -> Self {
         Self(escape::code(text.as_ref()))
-    }
-
-    /// Text from outside, as code in a table.
-    pub(super) fn cell(text: impl AsRef<str>) -> Self {
-        Self(escape::cell_code(text.as_ref()))
     }
 
     /// Words of our own.
@@ -103,11 +101,6 @@ impl Md {
     /// Several texts as code, separated by commas.
     pub(super) fn codes(texts: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
         Self::list(texts.into_iter().map(Self::code), ", ")
-    }
-
-    /// Several texts as code in a table.
-    pub(super) fn cells(texts: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
-        Self::list(texts.into_iter().map(Self::cell), ", ")
     }
 
     /// Row ids as code.
@@ -206,9 +199,9 @@ impl Page {
         }
     }
 
-    /// A line that programs look for.
-    pub(super) fn mark(&mut self, line: &str) {
-        self.part(line);
+    /// A head of the journal, on a line that programs look for (CK-1).
+    pub(super) fn head(&mut self, seq: u64, hash: Digest) {
+        self.part(&format!("{HEAD}: {seq} {hash}"));
     }
 
     /// The whole text.
@@ -300,6 +293,9 @@ fn wrap(text: &str, first: &str, rest: &str) -> String {
 }
 
 fn may_begin(word: &str) -> bool {
+    if word.starts_with(HEAD) {
+        return false;
+    }
     let mut chars = word.chars();
     match (chars.next(), chars.next()) {
         (Some('`' | '('), Some(c)) => c.is_alphanumeric(),

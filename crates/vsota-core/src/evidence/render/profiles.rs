@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 use super::page::{Grid, Md, Page, md};
 use super::{Book, figures};
 use crate::facts::*;
+use crate::text::Name;
 
 pub(super) fn render(book: &Book<'_>) -> Vec<(String, String)> {
     let mut documents = of_rounds(book);
@@ -15,43 +16,65 @@ pub(super) fn render(book: &Book<'_>) -> Vec<(String, String)> {
     documents
 }
 
+/// Where the digests lie, in path order.
+pub(super) fn paths(book: &Book<'_>) -> Vec<String> {
+    let mut paths: Vec<_> = by_round(book).into_keys().map(round_path).collect();
+    paths.extend(by_commit(book).into_keys().map(commit_path));
+    paths
+}
+
 fn of_rounds(book: &Book<'_>) -> Vec<(String, String)> {
-    let mut groups: BTreeMap<(u32, Framework), Vec<&Profile>> = BTreeMap::new();
-    for it in &book.story.profiles {
-        groups.entry((it.round, it.said.framework)).or_default().push(it.said);
-    }
-    let one = |((round, framework), profiles): ((u32, Framework), Vec<&Profile>)| {
-        let title = md!("Profile of {}, round {}", Md::own(framework.title()), round);
+    let one = |(key, profiles): ((u32, Framework), Vec<&Profile>)| {
+        let title = md!("Profile of {}, round {}", Md::own(key.1.title()), key.0);
         let mut page = Page::new(book.demo(), title);
         for it in profiles {
             profile(&mut page, it);
         }
-        (format!("humanize/profile-digests/r{round}-{framework}.md"), page.finish())
+        (round_path(key), page.finish())
     };
-    groups.into_iter().map(one).collect()
+    by_round(book).into_iter().map(one).collect()
 }
 
 fn of_trials(book: &Book<'_>) -> Vec<(String, String)> {
-    let mut groups: BTreeMap<(u32, &str), Vec<(&str, &Profile)>> = BTreeMap::new();
-    for trial in &book.story.trials {
-        for it in &trial.profiles {
-            let key = (trial.round, trial.head().commit.short());
-            groups.entry(key).or_default().push((trial.name().as_str(), it));
-        }
-    }
-    let one = |((round, commit), profiles): ((u32, &str), Vec<(&str, &Profile)>)| {
-        let mut page = Page::new(book.demo(), md!("Profile of a patched vLLM, round {}", round));
-        page.say(md!(
-            "Commit {}. Compared with the round's profile, never cited.",
-            Md::code(commit)
-        ));
+    let one = |(key, profiles): ((u32, &str), Vec<(&Name, &Profile)>)| {
+        let mut page = Page::new(book.demo(), md!("Profile of a patched vLLM, round {}", key.0));
+        let commit = Md::code(key.1);
+        page.say(md!("Commit {}. Compared with the profile of the round, never cited.", commit));
         for (name, it) in profiles {
             page.say(md!("On trial: {}.", Md::code(name)));
             profile(&mut page, it);
         }
-        (format!("humanize/profile-digests/r{round}-{commit}.md"), page.finish())
+        (commit_path(key), page.finish())
     };
-    groups.into_iter().map(one).collect()
+    by_commit(book).into_iter().map(one).collect()
+}
+
+fn by_round<'a>(book: &Book<'a>) -> BTreeMap<(u32, Framework), Vec<&'a Profile>> {
+    let mut groups: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for it in &book.story.profiles {
+        groups.entry((it.round, it.said.framework)).or_default().push(it.said);
+    }
+    groups
+}
+
+/// Profiles of patched builds by round and commit, each with the name of what was on trial.
+fn by_commit<'a>(book: &Book<'a>) -> BTreeMap<(u32, &'a str), Vec<(&'a Name, &'a Profile)>> {
+    let mut groups: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for trial in &book.story.trials {
+        for it in trial.profiles.iter().copied() {
+            let key = (trial.round, trial.head().commit.short());
+            groups.entry(key).or_default().push((trial.name(), it));
+        }
+    }
+    groups
+}
+
+fn round_path((round, framework): (u32, Framework)) -> String {
+    format!("humanize/profile-digests/r{round}-{framework}.md")
+}
+
+fn commit_path((round, commit): (u32, &str)) -> String {
+    format!("humanize/profile-digests/r{round}-{commit}.md")
 }
 
 fn profile(page: &mut Page, it: &Profile) {
@@ -84,8 +107,8 @@ fn rows(page: &mut Page, it: &Profile, table: Table) {
         grid.row([
             md!("{}", row.row.n),
             Md::figure(figures::share(row.share.get())),
-            Md::cell(&row.name),
-            row.location.as_ref().map_or(Md::none(), Md::cell),
+            Md::code(&row.name),
+            row.location.as_ref().map_or(Md::none(), Md::code),
         ]);
     }
     page.table(grid);

@@ -1,6 +1,5 @@
 //! `final_report.md`: what was reached, on what evidence, and with which waivers (RE-1).
 
-use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -39,11 +38,12 @@ pub(super) fn render(book: &Book<'_>) -> String {
     page.section(Md::own("Winner commands"));
     commands(&mut page, book);
     page.section(Md::own("Artefacts"));
-    page.list(checkpoint::paths(book));
-    page.list([
-        md!("every attempt: {}", Md::code("humanize/attempt-ledger.md")),
-        md!("the journal: {}", Md::code("humanize/lineage.jsonl")),
-    ]);
+    let mut artefacts = checkpoint::paths(book);
+    if !book.story.loops.is_empty() {
+        artefacts.push(md!("every attempt: {}", Md::code("humanize/attempt-ledger.md")));
+    }
+    artefacts.push(md!("the journal: {}", Md::code("humanize/lineage.jsonl")));
+    page.list(artefacts);
     page.finish()
 }
 
@@ -52,6 +52,7 @@ fn verdict(page: &mut Page, book: &Book<'_>) {
     match (story.stop, story.claim) {
         (Some(stop), claim) => {
             page.say(ended(book, &stop, claim.map(|it| it.said)));
+            page.say(scope(book));
             match (stop.said, claim) {
                 (StopOrder::External { because, evidence }, _) => {
                     page.say(md!("Cause: {}", Md::text(because)));
@@ -70,6 +71,7 @@ fn verdict(page: &mut Page, book: &Book<'_>) {
                 Md::time(claim.at)
             ));
             page.say(Md::own("Humanize's review of the claimed build must end complete first."));
+            page.say(scope(book));
             cause(page, claim.said);
             head(page, &claim, story.claimed_after);
         }
@@ -82,10 +84,15 @@ fn verdict(page: &mut Page, book: &Book<'_>) {
 /// How the campaign ended. SOTA is said only under ST-1 and ST-2.
 fn ended(book: &Book<'_>, stop: &At<'_, StopOrder>, claim: Option<&StopClaim>) -> Md {
     let when = Md::time(stop.at);
-    let confirmed = claim.filter(|_| matches!(stop.said, StopOrder::Confirm { .. }));
-    let Some(claim) = confirmed else {
-        let external = reason(StopReason::External);
-        return md!("**SOTA was not reached.** The campaign ended {}: {}.", when, external);
+    let claim = match (stop.said, claim) {
+        (StopOrder::Confirm { .. }, Some(claim)) => claim,
+        (StopOrder::Confirm { .. }, None) => {
+            return md!("**SOTA was not reached.** The campaign ended {} without a claim.", when);
+        }
+        (StopOrder::External { .. }, _) => {
+            let external = reason(StopReason::External);
+            return md!("**SOTA was not reached.** The campaign ended {}: {}.", when, external);
+        }
     };
     let reason = reason(claim.reason);
     match claim.reason {
@@ -120,6 +127,32 @@ fn measured(book: &Book<'_>) -> Md {
     Md::list(Framework::COMPETITORS.iter().filter(there).map(|it| Md::own(it.title())), " and ")
 }
 
+/// What the verdict does not cover.
+fn scope(book: &Book<'_>) -> Md {
+    let mut left: Vec<_> = book
+        .story
+        .exclusions
+        .iter()
+        .map(|it| {
+            let why = match it.cause {
+                ExclusionCause::ByUser => "user-excluded",
+                ExclusionCause::Unsupported { .. } => "unsupported",
+            };
+            md!("{} ({})", Md::own(it.framework.title()), Md::own(why))
+        })
+        .collect();
+    left.extend(unasked(book).map(|it| md!("{} (user-excluded)", Md::own(it.title()))));
+    let left = if left.is_empty() { Md::own("nothing") } else { Md::list(left, ", ") };
+    let waived = waivers::all(book).len();
+    md!("Left out of the comparison: {}. Waivers and blockers: {}, each named below.", left, waived)
+}
+
+/// Competitors that the caller did not ask for.
+fn unasked(book: &Book<'_>) -> impl Iterator<Item = Framework> {
+    let asked = book.story.brief.frameworks();
+    Framework::COMPETITORS.iter().copied().filter(move |it| !asked.contains(it))
+}
+
 fn cause(page: &mut Page, claim: &StopClaim) {
     if let Some(because) = &claim.because {
         page.quote(because);
@@ -130,7 +163,7 @@ fn cause(page: &mut Page, claim: &StopClaim) {
 /// The head that stood before the entry: its own hash is not known inside it.
 fn head<T>(page: &mut Page, at: &At<'_, T>, before: Option<Digest>) {
     if let (Some(hash), Some(seq)) = (before, at.seq.0.checked_sub(1)) {
-        page.mark(&format!("vsota-head: {seq} {hash}"));
+        page.head(seq, hash);
     }
 }
 
@@ -149,8 +182,7 @@ fn compared(page: &mut Page, book: &Book<'_>) {
     ));
     let mut lines = alloc::vec![md!("measured beside vLLM: {}", measured(book))];
     lines.extend(book.story.exclusions.iter().map(|it| super::manifest::excluded(it)));
-    let asked = brief.frameworks();
-    for framework in Framework::COMPETITORS.iter().filter(|it| !asked.contains(it)) {
+    for framework in unasked(book) {
         lines.push(md!("{} was not asked for (user-excluded)", Md::own(framework.title())));
     }
     page.list(lines);

@@ -127,12 +127,15 @@ pub(super) fn frozen_table(page: &mut Page, book: &Book<'_>) {
         for framework in Framework::ALL.iter().copied() {
             let Some(it) = winner(book, &scenario, framework) else { continue };
             grid.row([
-                Md::cell(&scenario),
+                Md::code(&scenario),
                 Md::own(framework.title()),
-                Md::cell(&it.candidate),
+                Md::code(&it.candidate),
                 Md::own(if it.sla_passed { "pass" } else { "FAIL" }),
                 workload::value(objective, it.objective),
-                literal(objective, ours, it.objective),
+                match framework {
+                    Framework::Vllm => Md::none(),
+                    _ => literal(objective, ours, it.objective),
+                },
             ]);
         }
     }
@@ -162,7 +165,7 @@ pub(super) fn present_table(page: &mut Page, book: &Book<'_>) {
             let Some(now) = level(book, &scenario, framework) else { continue };
             let frozen = winner(book, &scenario, framework).map(|it| it.objective);
             grid.row([
-                Md::cell(&scenario),
+                Md::code(&scenario),
                 Md::own(framework.title()),
                 frozen.map_or(Md::none(), |it| workload::value(objective, it)),
                 workload::value(objective, now.value),
@@ -186,7 +189,7 @@ pub(super) fn verdict_table(page: &mut Page, verdict: &GapVerdict) {
             let none = Md::none;
             let verdict = named(it.verdict);
             grid.row([
-                Md::cell(&it.scenario),
+                Md::code(&it.scenario),
                 verdict,
                 none(),
                 none(),
@@ -199,7 +202,7 @@ pub(super) fn verdict_table(page: &mut Page, verdict: &GapVerdict) {
             let ratio =
                 |it: Option<Real>| it.map_or(Md::none(), |it| Md::figure(figures::ratio(it)));
             grid.row([
-                Md::cell(&it.scenario),
+                Md::code(&it.scenario),
                 named(pair.verdict),
                 Md::own(rival.title()),
                 ratio(pair.mean),

@@ -25,14 +25,14 @@ pub(super) fn scenarios(page: &mut Page, workload: &Workload) {
             Rate::PerSecond(rate) => number(rate),
         };
         grid.row([
-            Md::cell(&it.name),
+            Md::code(&it.name),
             md!("{}", it.input_len),
             md!("{}", it.output_len),
             md!("{}", it.num_prompts),
             rate,
             it.max_concurrency.map_or(Md::own("none"), |cap| md!("{}", cap)),
             number(it.burstiness),
-            Md::cell(it.objective.to_string()),
+            Md::code(it.objective.to_string()),
         ]);
     }
     page.table(grid);
