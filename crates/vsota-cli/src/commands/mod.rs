@@ -31,6 +31,7 @@ macro_rules! group {
     ($(#[$doc:meta])* $Args:ident / $Set:ident { $($rest:tt)+ }) => {
         $(#[$doc])*
         #[derive(clap::Args, Debug)]
+        #[command(disable_help_subcommand = true)]
         pub struct $Args {
             /// What to do.
             #[command(subcommand)]

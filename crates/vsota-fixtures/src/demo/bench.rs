@@ -1,9 +1,9 @@
 //! From the opening to the loop.
 
 use serde_json::{Value, json};
-use vsota_core::facts::{CompanionName, Framework, Status};
+use vsota_core::facts::{CompanionName, Duty, Framework, Status};
 
-use super::{Demo, build};
+use super::{Demo, build, sha256};
 use crate::builders::{
     MODEL, RecordParts, RunNumbers, benchmark_command, run_record, server_command, sglang_bench,
     trtllm_bench, vllm_bench,
@@ -154,11 +154,13 @@ scenarios:
             "a second freeze is refused",
             &["bench", "freeze", "--commit", &commit, "--tree", &tree],
         );
-        self.step("write the plan", &["loop", "plan"]);
+        let plan = self.file("refined-plan.md", plan());
+        self.step("file the plan", &["loop", "plan", "--file", &plan]);
     }
 
     pub(super) fn enter_the_loop(&mut self) {
         let (commit, tree) = build("baseline");
+        let plan = self.files.get("refined-plan.md").map(|it| sha256(it)).unwrap_or_default();
         let facts = json!({
             "checkout": {
                 "is_git": true, "head": {"commit": commit, "tree": tree, "clean": true},
@@ -173,7 +175,7 @@ scenarios:
             },
             "active": {
                 "dir": "2026-01-05_09-00-00", "started_at": "2026-01-05T09:00:00Z",
-                "base_commit": commit, "plan_sha256": "@plan", "current_round": 0,
+                "base_commit": commit, "plan_sha256": plan, "current_round": 0,
                 "strict_success": true, "ask_codex_question": false,
                 "round_prompt": true, "round_contract": true,
             },
@@ -270,4 +272,42 @@ fn history(framework: Framework) -> String {
 - decision: look at the routing kernel before the grouped GEMM
 "
     )
+}
+
+/// A plan that requires every duty of every round.
+fn plan() -> String {
+    let mut plan = String::from(
+        "\
+# vLLM performance campaign for demo/tiny-moe (demonstration)
+
+## Goal
+
+Match or beat the best competitor on chat and summarization under the frozen workload.
+
+## Acceptance Criteria
+
+",
+    );
+    for duty in Duty::ALL {
+        let words = duty.as_str().replace('-', " ");
+        plan.push_str(&format!("- **{duty}**: every round keeps the duty to {words}.\n"));
+        plan.push_str("  - positive test: the journal holds the event of this round.\n");
+        plan.push_str("  - negative test: the next gate refuses without it.\n");
+    }
+    plan.push_str(
+        "\
+\n## Path Boundaries\n
+- in bounds: csrc/, vllm/, their tests and docs
+- out of bounds: workload, SLA, competitors' rows, correctness checks
+
+## Dependencies and Sequence
+
+- round open, gap, profiles, root cause, layer pipeline, kernel evidence, patch, revalidation
+
+## Implementation Notes
+
+- `vsota next` says what is due
+",
+    );
+    plan
 }

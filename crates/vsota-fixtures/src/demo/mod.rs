@@ -39,6 +39,11 @@ pub fn build(name: &str) -> (String, String) {
     (id("commit"), id("tree"))
 }
 
+/// The SHA-256 of a file, in hex.
+fn sha256(bytes: &[u8]) -> String {
+    vsota_core::Digest::of(bytes).to_string()
+}
+
 impl Demo {
     /// The whole demonstration.
     pub fn new() -> Self {
