@@ -18,4 +18,6 @@ mod evidence_samples;
 #[cfg(test)]
 mod journey;
 #[cfg(test)]
+mod render;
+#[cfg(test)]
 mod verdict;

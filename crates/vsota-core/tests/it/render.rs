@@ -1,6 +1,7 @@
 //! The documents: what they hold, that they are pure, and that no text from outside forges them.
 
 mod documents;
+mod eventful;
 mod forgery;
 mod machine;
 mod numbers;

@@ -5,7 +5,9 @@ use vsota_core::facts::{Build, Framework, Stage};
 
 use super::bench::{RunOf, launch_command, lengths, level};
 use super::{Demo, build, sha256};
-use crate::builders::{FuseRow, KernelRow, LayerGroup, OverlapRow, ProfileParts, block, layers, profile};
+use crate::builders::{
+    FuseRow, KernelRow, LayerGroup, OverlapRow, ProfileParts, block, layers, profile,
+};
 use crate::model::SCENARIOS;
 
 /// What the patch gains in every scenario.
@@ -36,15 +38,40 @@ fn kernels(framework: Framework, patched: bool) -> Kernels {
             ("rms_norm_kernel", "norm", 0.095, norm),
         ],
         (Framework::Sglang, _) => [
-            ("fused_moe_kernel", "moe", 0.50, "sglang/srt/layers/moe/fused_moe_triton.py:501 invoke"),
-            ("flash_fwd_splitkv_kernel", "attention", 0.33, "sglang/srt/layers/attention/flash.py:88 forward"),
-            ("moe_align_and_topk_kernel", "moe", 0.08, "sglang/srt/layers/moe/topk.py:212 select_experts"),
+            (
+                "fused_moe_kernel",
+                "moe",
+                0.50,
+                "sglang/srt/layers/moe/fused_moe_triton.py:501 invoke",
+            ),
+            (
+                "flash_fwd_splitkv_kernel",
+                "attention",
+                0.33,
+                "sglang/srt/layers/attention/flash.py:88 forward",
+            ),
+            (
+                "moe_align_and_topk_kernel",
+                "moe",
+                0.08,
+                "sglang/srt/layers/moe/topk.py:212 select_experts",
+            ),
             ("fused_add_rmsnorm_kernel", "norm", 0.09, "sglang/srt/layers/layernorm.py:61 forward"),
         ],
         (Framework::TensorrtLlm, _) => [
             ("moeGemmKernel", "moe", 0.51, "tensorrt_llm/_torch/modules/fused_moe.py:300 forward"),
-            ("fmhaKernel", "attention", 0.32, "tensorrt_llm/_torch/attention_backend/trtllm.py:410 run"),
-            ("customMoeRoutingKernel", "moe", 0.07, "tensorrt_llm/_torch/modules/moe_routing.py:55 apply"),
+            (
+                "fmhaKernel",
+                "attention",
+                0.32,
+                "tensorrt_llm/_torch/attention_backend/trtllm.py:410 run",
+            ),
+            (
+                "customMoeRoutingKernel",
+                "moe",
+                0.07,
+                "tensorrt_llm/_torch/modules/moe_routing.py:55 apply",
+            ),
             ("rmsnormKernel", "norm", 0.10, "tensorrt_llm/_torch/modules/rms_norm.py:42 forward"),
         ],
     }
@@ -119,8 +146,14 @@ impl Demo {
         }
         self.step(
             "accept the patch",
-            &["revalidate", "accept", "--stand", "@stand/patch.json", "--next-planned",
-              "fuse the norm with the quantization of its output"],
+            &[
+                "revalidate",
+                "accept",
+                "--stand",
+                "@stand/patch.json",
+                "--next-planned",
+                "fuse the norm with the quantization of its output",
+            ],
         );
     }
 
@@ -159,7 +192,14 @@ impl Demo {
                 for framework in order {
                     let ours = if framework == Framework::Vllm { gain } else { 1.0 };
                     let req_s = level(framework, scenario) * ours;
-                    let run = RunOf { framework, scenario, variant: 4, req_s, candidate: false, build: None };
+                    let run = RunOf {
+                        framework,
+                        scenario,
+                        variant: 4,
+                        req_s,
+                        candidate: false,
+                        build: None,
+                    };
                     runs.push(self.run(dir, on, &run));
                 }
                 let block = block("gap", scenario, &runs);
@@ -228,7 +268,8 @@ impl Demo {
         let file = self.file(&format!("{dir}/{name}.json"), format!("{:#}\n", profile(&parts)));
         let log = format!("{name}-server.log");
         self.launches += 1;
-        let launch = format!("demo profiled launch {:03} of {}\n", self.launches, framework.title());
+        let launch =
+            format!("demo profiled launch {:03} of {}\n", self.launches, framework.title());
         self.file(&format!("{dir}/{log}"), launch);
         let mut capture = json!({
             "stage": stage, "scenario": "summarization", "round": round,
@@ -239,7 +280,10 @@ impl Demo {
             capture["build"] = json!(build(on).1);
         }
         let capture = self.file(&format!("{dir}/{name}.capture.json"), format!("{capture:#}\n"));
-        self.step("file a profile of the slow scenario", &["profile", "file", &file, "--capture", &capture]);
+        self.step(
+            "file a profile of the slow scenario",
+            &["profile", "file", &file, "--capture", &capture],
+        );
     }
 
     fn layer_report(&mut self) -> String {
@@ -247,8 +291,18 @@ impl Demo {
         let trace = digest("profiles/round-1/vllm-decode.pt.trace.json");
         let config = digest("config.json");
         let groups = [
-            LayerGroup { layer_type: "dense".into(), layers: vec![0], wall_ns: 410_000, sum_ns: 402_000 },
-            LayerGroup { layer_type: "moe".into(), layers: vec![1, 2, 3], wall_ns: 655_000, sum_ns: 640_000 },
+            LayerGroup {
+                layer_type: "dense".into(),
+                layers: vec![0],
+                wall_ns: 410_000,
+                sum_ns: 402_000,
+            },
+            LayerGroup {
+                layer_type: "moe".into(),
+                layers: vec![1, 2, 3],
+                wall_ns: 655_000,
+                sum_ns: 640_000,
+            },
         ];
         let hot = [
             (2, "fused_moe_kernel".to_owned(), 0.52),

@@ -24,7 +24,7 @@ pub(super) fn prose(text: &str) -> String {
 
 /// Text on one line: a line break in it becomes a space.
 pub(super) fn inline(text: &str) -> String {
-    line(&one_line(text))
+    line(one_line(text).trim_matches(' '))
 }
 
 /// Text as a code span, wherever it stands.
@@ -75,6 +75,21 @@ fn shell_word(word: &str) -> String {
     } else {
         format!("'{}'", word.replace('\'', "'\\''"))
     }
+}
+
+/// JSON in which such a character stands as its escape; outside of strings JSON has none.
+pub(super) fn json(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_hidden(c) && c != '\n' {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                out.push_str(&format!("\\u{unit:04x}"));
+            }
+        } else {
+            out.push(c);
+        }
+    }
+    out
 }
 
 /// The text with every character that could act on a terminal written out.
@@ -129,12 +144,14 @@ fn line(text: &str) -> String {
 /// Whether a character means something to Markdown at this place; `rest` begins with it.
 fn is_mark(c: char, before: &str, rest: &str) -> bool {
     match c {
-        '\\' | '`' | '*' | '[' | ']' | '<' | '>' | '|' | '~' | '&' | '$' => true,
+        '\\' | '`' | '*' | '[' | ']' | '<' | '>' | '|' | '~' | '&' | '$' | '^' => true,
         // Between two letters an underscore emphasises nothing.
         '_' => {
             let inside = |it: Option<char>| it.is_some_and(char::is_alphanumeric);
             !(inside(before.chars().next_back()) && inside(rest.chars().nth(1)))
         }
+        // What looks like a head of the journal would be taken for one at the start of a line.
+        '-' => rest.starts_with("-head") && before.ends_with("vsota"),
         // GitHub makes links of bare addresses.
         ':' => rest.starts_with("://"),
         '.' => before.ends_with(['w', 'W']) && ends_in_www(before),

@@ -173,7 +173,7 @@ fn compared(page: &mut Page, book: &Book<'_>) {
     let gpu = brief.gpu_model().map_or(Md::own("unknown"), Md::code);
     let count = brief.gpu_count().map_or(Md::own("unknown"), |it| md!("{}", it.get()));
     page.say(md!(
-        "{} on {} × {}; precision and quantization {} and {}.",
+        "Model {} on {} × {}; precision {}, quantization {}.",
         model,
         count,
         gpu,

@@ -18,7 +18,7 @@ pub(super) fn render(book: &Book<'_>) -> Option<String> {
     }
     let mut text = String::new();
     for candidate in candidates {
-        text.push_str(&row(book, candidate).to_string());
+        text.push_str(&escape::json(&row(book, candidate).to_string()));
         text.push('\n');
     }
     Some(text)
