@@ -103,8 +103,10 @@ fn trial(page: &mut Page, it: &Trial<'_>) {
         (Some(patch), _) | (None, What::Patch(patch)) => described(page, patch),
         (None, What::Fixup(fixup)) => page.list([
             md!("demanded by: {}", Md::text(&fixup.finding)),
+            md!("commit: {}", Md::code(fixup.stand.head.commit.as_str())),
             md!("base tree: {}", Md::code(fixup.base_tree.as_str())),
             md!("diff: {}", Md::artifact(&fixup.diff)),
+            md!("files: {}", report::files(&fixup.files)),
         ]),
     }
     for amendment in &it.amended {
@@ -160,6 +162,7 @@ fn described(page: &mut Page, it: &Patch) {
 }
 
 fn revalidation(page: &mut Page, it: &Trial<'_>) {
+    let fixup = it.is_fixup();
     let counted = it.blocks.iter().filter(|it| it.found.report_only.is_none()).count();
     let mut lines = alloc::vec![
         md!("tests: {}", report::tests(&it.tests)),
@@ -187,7 +190,7 @@ fn revalidation(page: &mut Page, it: &Trial<'_>) {
             let percent = Md::figure(figures::percent(gain.gain_pct.get()));
             let (lo, hi) =
                 (Md::figure(figures::ratio(gain.lo)), Md::figure(figures::ratio(gain.hi)));
-            let weak = Md::own(if gain.weak { "; a weak outcome (LE-3)" } else { "" });
+            let weak = Md::own(if gain.weak && !fixup { "; a weak outcome (LE-3)" } else { "" });
             md!("**accepted**: {} over the accepted build ({} … {}){}", percent, lo, hi, weak)
         }
     });

@@ -7,7 +7,7 @@ use super::manifest::excluded;
 use super::page::{Grid, Md, Page, md};
 use super::{Book, checkpoint, figures, standing, workload};
 use crate::facts::*;
-use crate::phase::{Rank, passes_sla, rank};
+use crate::phase::{Rank, Rejected, passes_sla, rank};
 
 /// Where this tool differs from the companion that FB-12 names as the source of truth.
 const DEVIATIONS: [&str; 9] = [
@@ -162,16 +162,22 @@ fn failing(page: &mut Page, book: &Book<'_>) {
             ]);
         };
         for it in rank.rejected.iter().filter(|it| !it.row.smoke) {
-            let reason = it.row.failure_reason.as_ref().map(Md::text);
-            let found =
-                it.reasons.iter().map(|(clause, found)| md!("{}: {}", clause, Md::text(found)));
-            add(it.row, Md::list(reason.into_iter().chain(found), "; "));
+            add(it.row, why_not(it));
         }
         for row in rank.ranking.iter().filter(|it| !kept(it)) {
             add(row, Md::own("it breaks the SLA"));
         }
     }
     page.table(grid);
+}
+
+/// Why a row does not rank: its own reason where it failed, else every clause against it.
+fn why_not(it: &Rejected<'_>) -> Md {
+    if let Some(reason) = &it.row.failure_reason {
+        return Md::text(reason);
+    }
+    let against = it.reasons.iter();
+    Md::list(against.map(|(clause, found)| md!("{}: {}", clause, Md::text(found))), "; ")
 }
 
 fn smoke(page: &mut Page, book: &Book<'_>) {

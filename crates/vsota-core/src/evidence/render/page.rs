@@ -298,7 +298,8 @@ fn may_begin(word: &str) -> bool {
     }
     let mut chars = word.chars();
     match (chars.next(), chars.next()) {
-        (Some('`' | '('), Some(c)) => c.is_alphanumeric(),
+        (Some('`'), Some(c)) => c.is_alphanumeric(),
+        (Some('('), Some(c)) => c.is_alphanumeric() || c == '`',
         (Some(c), _) => c.is_alphabetic(),
         (None, _) => false,
     }

@@ -230,7 +230,7 @@ fn hostile_texts_change_no_structure() {
         check(&[(*text).to_owned()]);
     }
     let all: Vec<_> = HOSTILE.iter().map(|it| (*it).to_owned()).collect();
-    for turn in 0..all.len() {
+    for turn in (0..all.len()).step_by(7) {
         let mut turned = all.clone();
         turned.rotate_left(turn);
         check(&turned);
@@ -260,7 +260,7 @@ fn hostile() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(cases(24)))]
+    #![proptest_config(ProptestConfig::with_cases(cases(12)))]
 
     #[test]
     fn random_texts_change_no_structure(texts in prop::collection::vec(hostile(), 150)) {
