@@ -14,43 +14,43 @@ pub fn typed(command: CommandKind) -> &'static str {
         CloseInputs => "vsota inputs close",
         NoteCompanion => "vsota companion note NAME --read PATH",
         NoteHistory => "vsota history note DRAFT",
-        BlockHistory => "vsota history block",
+        BlockHistory => "vsota history block --framework FRAMEWORK --tried PATH --reason TEXT",
         CloseHistory => "vsota history close",
         DeclareSearch => "vsota bench plan FILE",
         FileHelp => "vsota bench help FRAMEWORK",
         FileCandidate => "vsota bench ingest FILE",
-        ExcludeFramework => "vsota bench exclude FRAMEWORK --unsupported --reason TEXT",
-        FreezeBenchmark => "vsota bench freeze",
+        ExcludeFramework => "vsota bench exclude FRAMEWORK --unsupported FILE --reason TEXT",
+        FreezeBenchmark => "vsota bench freeze --tree ID --commit ID",
         FilePlan => "vsota loop plan",
-        EnterLoop => "vsota loop start",
-        ReenterLoop => "vsota loop reenter",
-        OpenRound => "vsota round open",
-        RecordFixup => "vsota patch fixup --finding TEXT",
+        EnterLoop => "vsota loop start --facts FILE",
+        ReenterLoop => "vsota loop reenter --facts FILE",
+        OpenRound => "vsota round open --stand FILE",
+        RecordFixup => "vsota patch fixup --finding TEXT --stand FILE --git FILE --diff FILE",
         FileGapBlock => "vsota gap ingest FILE",
-        DecideGap | OpenProfiling => "vsota gap decide",
+        DecideGap | OpenProfiling => "vsota gap decide --stand FILE",
         NoteRig => "vsota gap rig --changed TEXT",
-        BlockCompetitor => "vsota gap block-competitor FRAMEWORK --log FILE",
-        ClaimStop => "vsota stop claim REASON",
-        FileProfile => "vsota profile file FILE",
-        WaiveProfile => "vsota profile waive FRAMEWORK --log FILE",
-        NameRootCause => "vsota profile root-cause DRAFT",
-        FilePipeline => "vsota layers file FILE",
-        OpenKernelAssist => "vsota kernel open",
+        BlockCompetitor => "vsota gap block-competitor FRAMEWORK --log FILE --reason TEXT",
+        ClaimStop => "vsota stop claim REASON --stand FILE",
+        FileProfile => "vsota profile file FILE --capture FILE",
+        WaiveProfile => "vsota profile waive FRAMEWORK --log FILE --reason TEXT",
+        NameRootCause => "vsota profile root-cause DRAFT --stand FILE",
+        FilePipeline => "vsota layers file FILE --stand FILE",
+        OpenKernelAssist => "vsota kernel open DRAFT --stand FILE --ncu-skill PATH",
         FileDigest => "vsota kernel digest DRAFT",
         CloseKernelAssist => "vsota kernel close --reason TEXT",
-        BlockNcu => "vsota kernel block",
-        NoteAttempt => "vsota attempt note",
-        RecordPatch => "vsota patch record",
-        AmendPatch => "vsota patch amend",
-        FileTests => "vsota revalidate test --junit FILE",
+        BlockNcu => "vsota kernel block NAME --reason TEXT --next-edit TEXT",
+        NoteAttempt => "vsota attempt note DRAFT",
+        RecordPatch => "vsota patch record DRAFT --stand FILE --git FILE --diff FILE",
+        AmendPatch => "vsota patch amend DRAFT --stand FILE --git FILE --diff FILE --reason TEXT",
+        FileTests => "vsota revalidate test --commit COMMIT --junit FILE",
         FileTrialBlock => "vsota revalidate ingest FILE",
-        AcceptPatch => "vsota revalidate accept",
-        RetryPatch => "vsota revalidate retry --reason TEXT",
-        RejectPatch => "vsota revalidate reject --reason TEXT",
-        NoteResearch => "vsota research note",
-        NoteIdea => "vsota idea note",
-        AbandonRound => "vsota round abandon --reason TEXT",
-        StopCampaign => "vsota stop confirm",
+        AcceptPatch => "vsota revalidate accept --stand FILE",
+        RetryPatch => "vsota revalidate retry --reason TEXT --stand FILE",
+        RejectPatch => "vsota revalidate reject --reason TEXT --stand FILE",
+        NoteResearch => "vsota research note DRAFT",
+        NoteIdea => "vsota idea note DRAFT",
+        AbandonRound => "vsota round abandon --reason TEXT --stand FILE",
+        StopCampaign => "vsota stop confirm --stand FILE",
     }
 }
 
@@ -58,12 +58,27 @@ pub fn typed(command: CommandKind) -> &'static str {
 pub fn meets(clause: Clause, command: CommandKind) -> &'static str {
     use Clause::*;
     use CommandKind as C;
+    match (clause, command) {
+        // The campaign ends early by its cause, not by a confirmation.
+        (St3, C::StopCampaign) => return "vsota stop external --because TEXT --evidence FILE",
+        // Humanize reviews when the agent stops; what it said is in the loop's files.
+        (Rl8, C::OpenRound) => return "vsota round open --stand FILE --review VERDICT",
+        _ => {}
+    }
     typed(match clause {
         In1 | In2 | In5 | Fb14 => C::RecordInputs,
         In4 => C::ExcludeFramework,
         Rt4 => C::NoteCompanion,
         Hi1 | Hi2 | Hi3 => C::NoteHistory,
         Hi5 => C::BlockHistory,
+        Fb8 => C::FileHelp,
+        Fb2 | Fb3 | Fb4 | Fb5 | Fb6 | Fb10 if command == C::FreezeBenchmark => C::FileCandidate,
+        Fb12 => C::DeclareSearch,
+        Pl1 | Pl2 | Pl3 => C::FilePlan,
+        // In the loop a lost or ended loop is followed by a successor.
+        Rl7 | Rl8 | Fb11 if !before_the_loop(command) => C::ReenterLoop,
+        // A fixup is neither amended nor retried.
+        Rl9 if matches!(command, C::AmendPatch | C::RetryPatch) => C::RejectPatch,
         Gd1 | Gd2 | Gd6 => C::FileGapBlock,
         Gd3 | Gd5 => C::DecideGap,
         Gd7 => C::NoteRig,
@@ -73,13 +88,39 @@ pub fn meets(clause: Clause, command: CommandKind) -> &'static str {
         Pr6 => C::NameRootCause,
         Lp1 | Lp2 => C::FilePipeline,
         Ka3 => C::FileDigest,
-        Ka4 | Rt3 => C::BlockNcu,
-        Rv1 => C::FileTrialBlock,
-        Le2 => C::NoteIdea,
+        Ka4 | Ka7 | Rt3 => C::BlockNcu,
+        // What is not gained or wired is put aside, and another patch follows.
+        Ka5 | Ka9 if command == C::AcceptPatch => C::RetryPatch,
+        Pa4 if matches!(command, C::RecordPatch | C::AmendPatch) => C::BlockNcu,
+        Pa5 if matches!(command, C::RecordPatch | C::AmendPatch) => C::NoteHistory,
+        Rv1 if matches!(command, C::AcceptPatch | C::FileTrialBlock) => C::FileTrialBlock,
+        Rv2 if command == C::AcceptPatch => C::FileTests,
+        // What is measured changes no more.
+        Rv1 if command == C::AmendPatch => C::RetryPatch,
+        Le2 | St5 => C::NoteIdea,
         Le3 => C::NoteResearch,
         // The command itself, with what it lacks.
         _ => command,
     })
+}
+
+/// Whether the command belongs to the way into the loop, where there is no loop to succeed.
+fn before_the_loop(command: CommandKind) -> bool {
+    use CommandKind as C;
+    matches!(
+        command,
+        C::OpenCampaign
+            | C::RecordInputs
+            | C::CloseInputs
+            | C::NoteCompanion
+            | C::CloseHistory
+            | C::DeclareSearch
+            | C::FileHelp
+            | C::FileCandidate
+            | C::ExcludeFramework
+            | C::FreezeBenchmark
+            | C::EnterLoop
+    )
 }
 
 /// An objection to a command, with what would help.
@@ -112,5 +153,67 @@ fn towards(phase: Phase, command: CommandKind) -> String {
         Some(edge) => typed(edge.command).to_owned(),
         None if phase.is_terminal() => "vsota report".to_owned(),
         None => "vsota next".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::cli::Cli;
+
+    /// A word that a user would put in the place of capitals.
+    fn filled(word: &str) -> String {
+        match word {
+            "FRAMEWORK" => "sglang".to_owned(),
+            "NAME" => "host-skill".to_owned(),
+            "KEY=VALUE" => "model=some/model".to_owned(),
+            "REASON" => "beats".to_owned(),
+            "VERDICT" => "advanced".to_owned(),
+            "COMMIT" | "ID" => "0".repeat(40),
+            "DRAFT" | "FILE" | "PATH" | "TEXT" => "x".to_owned(),
+            word => {
+                assert!(
+                    !word.contains(|c: char| c.is_ascii_uppercase()),
+                    "{word} stands for what?"
+                );
+                word.to_owned()
+            }
+        }
+    }
+
+    #[test]
+    fn every_help_can_be_typed() {
+        let mut helps: BTreeSet<&str> = BTreeSet::from(["vsota report", "vsota next"]);
+        for command in CommandKind::ALL.iter().copied() {
+            helps.insert(typed(command));
+            helps.extend(Clause::ALL.iter().map(|clause| meets(*clause, command)));
+        }
+        assert!(helps.len() > CommandKind::ALL.len() - 2);
+        for help in helps {
+            let args = help.split(' ').map(filled);
+            if let Err(error) = Cli::try_parse_from(args) {
+                panic!("`{help}` cannot be typed: {error}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_missing_in_the_round_is_offered_before_the_command_itself() {
+        for (clause, command, help) in [
+            (Clause::Pr1, CommandKind::NameRootCause, "vsota profile file FILE --capture FILE"),
+            (Clause::Lp1, CommandKind::RecordPatch, "vsota layers file FILE --stand FILE"),
+            (Clause::Le3, CommandKind::RecordPatch, "vsota research note DRAFT"),
+            (Clause::St5, CommandKind::ClaimStop, "vsota idea note DRAFT"),
+            (Clause::Rv1, CommandKind::AcceptPatch, "vsota revalidate ingest FILE"),
+            (Clause::Rl8, CommandKind::RecordPatch, "vsota loop reenter --facts FILE"),
+            (Clause::Rl7, CommandKind::EnterLoop, "vsota loop start --facts FILE"),
+            (Clause::Pa2, CommandKind::RecordPatch, typed(CommandKind::RecordPatch)),
+        ] {
+            assert_eq!(meets(clause, command), help);
+        }
     }
 }

@@ -30,6 +30,7 @@ macro_rules! commands {
 macro_rules! group {
     ($(#[$doc:meta])* $Args:ident / $Set:ident { $($rest:tt)+ }) => {
         $(#[$doc])*
+        // `bench help` is a command of its own; `--help` helps everywhere.
         #[derive(clap::Args, Debug)]
         #[command(disable_help_subcommand = true)]
         pub struct $Args {

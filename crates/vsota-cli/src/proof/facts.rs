@@ -110,13 +110,19 @@ fn bytes(run: &RunDir, artifact: &Artifact) -> Result<Vec<u8>, Failure> {
     found.ok_or_else(|| Failure::integrity("the artefact is gone").in_file(artifact.path.as_str()))
 }
 
-/// Whether every trace of a profile lies beside it.
+/// Whether every trace of a profile lies beside it, as it was: a name that holds the first digits of
+/// its digest, and the bytes.
 pub(super) fn has_traces(run: &RunDir, profile: &Profile) -> bool {
+    let dir = profile.source.path.as_str().rsplit_once('/').map_or("", |it| it.0);
+    let Ok(files) = run.path().join(dir).read_dir_utf8() else { return false };
+    let names: Vec<String> =
+        files.filter_map(|it| it.ok().map(|it| it.file_name().to_owned())).collect();
     let there = |trace: &Digest| {
-        let name: String = trace.to_string().chars().take(12).collect();
-        let dir = profile.source.path.as_str().rsplit_once('/').map_or("", |it| it.0);
-        let at = crate::journal::rel(&format!("{dir}/trace-{name}"));
-        at.is_ok_and(|at| run.digest(&at).is_ok_and(|it| it.is_some_and(|it| it.sha256 == *trace)))
+        let short: String = trace.to_string().chars().take(12).collect();
+        names.iter().filter(|it| it.contains(&short)).any(|name| {
+            let at = crate::journal::rel(&format!("{dir}/{name}"));
+            at.is_ok_and(|at| run.digest(&at).is_ok_and(|it| it.is_some_and(|it| it.sha256 == *trace)))
+        })
     };
     profile.traces.iter().all(there)
 }

@@ -10,6 +10,7 @@
 
 mod crash;
 mod damage;
+mod demo;
 mod discovery;
 mod intake;
 mod lock;

@@ -15,6 +15,7 @@ mod profiling;
 mod rank;
 mod revalidate;
 mod rlcr;
+mod search;
 mod stop;
 mod trial;
 

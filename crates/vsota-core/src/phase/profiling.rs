@@ -272,6 +272,10 @@ impl Evolve<ProfileFiled> for Profiling {
     fn evolve(mut self, event: &ProfileFiled) -> Self {
         let profile = &event.said;
         self.case.use_launch(profile.launch);
+        if self.triage.profiles.is_empty() {
+            self.case.rows.clear();
+        }
+        self.case.rows.extend(profile.rows.iter().map(|it| it.row));
         let first = !self.triage.profiles.iter().any(|it| it.framework == Framework::Vllm);
         if profile.framework == Framework::Vllm {
             if first {

@@ -64,7 +64,7 @@ fn close_history(run: &mut Run) {
     run.ask(CloseHistory(Nothing {}));
 }
 
-/// An external claim when nothing is left to look into; otherwise the round is looked into first.
+/// An external claim when nothing is left to measure or to look into; otherwise that comes first.
 fn leave_gap(run: &mut Run) {
     let it = super::claim(run, StopReason::External);
     if run.campaign.decide(ClaimStop(it.clone())).is_ok() {
@@ -74,8 +74,28 @@ fn leave_gap(run: &mut Run) {
     let asked = run.asked();
     if run.campaign.decide(OpenProfiling(asked.clone())).is_ok() {
         run.ask(OpenProfiling(asked));
+    } else if matches!(run.campaign.state(), State::GapDecision(it) if it.kept().len() >= 16) {
+        // Blocks that began in one order are never balanced again; the next round begins afresh.
+        let stand = run.stand();
+        run.ask(AbandonRound(Abandonment { reason: line("measure again"), stand }));
     } else {
-        run.blocks(1, 1.0);
+        compare(run);
+    }
+}
+
+/// Two blocks a scenario, one in each order, of all that still run.
+fn compare(run: &mut Run) {
+    for vllm_first in [true, false] {
+        for (of, _) in super::SCENARIOS {
+            let mut block = super::gap_block(run, of, 1.0, vllm_first);
+            let case = run.case();
+            let winners = case.charter.scenarios.get(&block.scenario).map(|it| &it.winners);
+            block.runs.retain(|it| {
+                winners.is_some_and(|winners| winners.contains_key(&it.framework))
+                    && !case.blocked.contains(&it.framework)
+            });
+            run.ask(FileGapBlock(block));
+        }
     }
 }
 
