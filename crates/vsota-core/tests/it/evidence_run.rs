@@ -299,14 +299,10 @@ fn run_at(framework: Framework, throughput: f64, ended_at: i64) -> (RecordParts,
 }
 
 fn files(runs: &[(RecordParts, NativeRun)], launches: &[u8]) -> Vec<RunFiles> {
-    let log = |byte: &u8| Some(Artifact { sha256: Digest::of(&[*byte]), ..artifact("server.log") });
+    let log = |byte: &u8| Some(Artifact { sha256: Digest::of(&[*byte]), ..artifact("log") });
     runs.iter()
         .zip(launches)
-        .map(|((_, run), byte)| RunFiles {
-            native: Some(run.clone()),
-            result: None,
-            log: log(byte),
-        })
+        .map(|((_, run), byte)| RunFiles { native: Some(run.clone()), result: None, log: log(byte) })
         .collect()
 }
 
@@ -343,7 +339,6 @@ fn runs_that_share_a_launch_are_one_value() {
     let measured = block.runs[0].measured.as_ref().unwrap();
     let value = measured.metric(Metric::RequestThroughput).unwrap().get();
     assert!((value - 4.0).abs() < 1e-12, "{value}");
-    // Counted per run, so that the merged run is held to the workload like any other.
     assert_eq!((measured.completed, measured.requested), (80, 80));
     let error = record.block(&files(&runs, &[1, 2, 1]), artifact("b")).unwrap_err();
     assert_eq!(error.field.as_deref(), Some("launch"));

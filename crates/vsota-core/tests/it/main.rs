@@ -30,6 +30,8 @@ mod laws;
 #[cfg(test)]
 mod purity;
 #[cfg(test)]
+mod render;
+#[cfg(test)]
 mod table;
 #[cfg(test)]
 mod verdict;
