@@ -115,7 +115,7 @@ const CHANGES: &[(&str, &str, &str, &str)] = &[
         "companion note",
     ),
     ("help/vllm.txt", "vllm serve", "vllm", "bench help"),
-    ("bench/vllm/runs.jsonl", "\"model\":\"demo-gpu-80g\"", "\"model\":\"another\"", "bench"),
+    ("bench/vllm/runs.jsonl", "\"scenario\":\"chat\"", "\"scenario\":\"talk\"", "bench ingest"),
     ("bench/vllm/raw/vllm-001.json", "\"completed\": 80", "\"completed\": 79", "bench"),
     ("bench/sglang/raw/sglang-009.jsonl", "\"completed\": 80", "\"completed\": 7", "bench"),
     ("refined-plan.md", "- **profile**:", "- profile:", "loop plan"),

@@ -1,6 +1,7 @@
 //! Which blocks count, and what they compare. (GD-1, GD-2, GD-6, RV-1)
 
 use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::rank::{is_rate_limited, off_workload};
@@ -20,7 +21,7 @@ pub struct KeptBlock {
     /// Its session.
     pub session: SessionId,
     /// Its runs, in the order in which they started.
-    pub runs: Vec<BlockRun>,
+    pub runs: Arc<[BlockRun]>,
 }
 
 objections! {

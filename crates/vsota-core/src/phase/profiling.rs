@@ -269,8 +269,8 @@ impl Decide<FileProfile> for Profiling {
 impl Evolve<ProfileFiled> for Profiling {
     type Next = Self;
 
-    fn evolve(mut self, event: &ProfileFiled) -> Self {
-        let profile = &event.said;
+    fn evolve(mut self, event: ProfileFiled) -> Self {
+        let profile = event.said;
         self.case.use_launch(profile.launch);
         if self.triage.profiles.is_empty() {
             self.case.rows.clear();
@@ -284,7 +284,7 @@ impl Evolve<ProfileFiled> for Profiling {
             let kernels = profile.rows.iter().filter(|it| it.row.table == Table::Kernel);
             self.case.kernel_rows.extend(kernels.cloned());
         }
-        self.triage.profiles.push(profile.clone());
+        self.triage.profiles.push(profile);
         self
     }
 }
@@ -306,7 +306,7 @@ impl Decide<WaiveProfile> for Profiling {
 impl Evolve<ProfileWaived> for Profiling {
     type Next = Self;
 
-    fn evolve(mut self, event: &ProfileWaived) -> Self {
+    fn evolve(mut self, event: ProfileWaived) -> Self {
         self.triage.waived.insert(event.said.framework);
         self
     }
@@ -341,8 +341,8 @@ impl Decide<NameRootCause> for Profiling {
 impl Evolve<RootCauseNamed> for Profiling {
     type Next = LayerPipeline;
 
-    fn evolve(mut self, event: &RootCauseNamed) -> LayerPipeline {
-        self.triage.root = Some(event.said.clone());
+    fn evolve(mut self, event: RootCauseNamed) -> LayerPipeline {
+        self.triage.root = Some(event.said);
         LayerPipeline::of(self.case, self.triage)
     }
 }
@@ -359,7 +359,7 @@ impl Decide<AbandonRound> for Profiling {
 impl Evolve<RoundAbandoned> for Profiling {
     type Next = RlcrActive;
 
-    fn evolve(self, _: &RoundAbandoned) -> RlcrActive {
+    fn evolve(self, _: RoundAbandoned) -> RlcrActive {
         RlcrActive::of(self.case)
     }
 }

@@ -2,6 +2,10 @@
 // `cfg(test)` tells clippy that the helpers of a module are test code too.
 
 #[cfg(test)]
+mod disk;
+#[cfg(test)]
+mod embed;
+#[cfg(test)]
 mod evidence_bad_input;
 #[cfg(test)]
 mod evidence_bench;
@@ -16,6 +20,14 @@ mod evidence_run;
 #[cfg(test)]
 mod evidence_samples;
 #[cfg(test)]
+mod invariants;
+#[cfg(test)]
 mod journey;
+#[cfg(test)]
+mod laws;
+#[cfg(test)]
+mod purity;
+#[cfg(test)]
+mod table;
 #[cfg(test)]
 mod verdict;

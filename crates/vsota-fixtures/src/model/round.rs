@@ -47,7 +47,7 @@ pub fn block_run(run: &mut Run, framework: Framework, of: &str, req_s: f64) -> B
 pub fn gap_block(run: &mut Run, of: &str, level: f64, vllm_first: bool) -> Block {
     let base = SCENARIOS.iter().find(|(it, _)| *it == of).map_or(1.0, |(_, base)| *base);
     let mut order = vec![(Framework::Vllm, level)];
-    order.extend(LEADS);
+    order.extend(rivals(run, of));
     if !vllm_first {
         order.rotate_left(1);
     }
@@ -59,19 +59,36 @@ pub fn gap_block(run: &mut Run, of: &str, level: f64, vllm_first: bool) -> Block
     }
 }
 
+/// The competitors that a block of this scenario can run, with their leads.
+fn rivals(run: &Run, of: &str) -> Vec<(Framework, f64)> {
+    let case = run.case();
+    let rows = case.charter.scenarios.get(&name(of)).map(|it| &it.winners);
+    let runs = |it: &Framework| {
+        rows.is_some_and(|rows| rows.contains_key(it)) && !case.blocked.contains(it)
+    };
+    LEADS.into_iter().filter(|(it, _)| runs(it)).collect()
+}
+
 /// A trial block in which the new build runs at `gain` times the accepted one.
+///
+/// A fixup under a standing claim is measured beside every rival (RL-9).
 pub fn trial_block(run: &mut Run, of: &str, gain: f64, new_first: bool) -> Block {
     let State::Revalidate(state) = run.campaign.state() else { panic!("no trial is open") };
     let new = state.trialled().head().tree.clone();
+    let claimed_fixup = state.trialled().triage().is_none() && run.case().claim.is_some();
     let base = SCENARIOS.iter().find(|(it, _)| *it == of).map_or(1.0, |(_, base)| *base);
-    let mut order = vec![(Build::New, gain), (Build::Accepted, 1.0)];
+    let vllm = Framework::Vllm;
+    let mut order = vec![(vllm, Some(Build::New), gain), (vllm, Some(Build::Accepted), 1.0)];
+    if claimed_fixup {
+        order.extend(rivals(run, of).into_iter().map(|(it, lead)| (it, None, lead)));
+    }
     if !new_first {
         order.reverse();
     }
-    let mut one = |(build, level): (Build, f64)| {
-        let mut it = block_run(run, Framework::Vllm, of, base * level);
-        it.build = Some(build);
-        if build == Build::New {
+    let mut one = |(framework, build, level): (Framework, Option<Build>, f64)| {
+        let mut it = block_run(run, framework, of, base * level);
+        it.build = build;
+        if build == Some(Build::New) {
             it.tree = Some(new.clone());
         }
         it
@@ -327,6 +344,11 @@ pub fn claim(run: &Run, reason: StopReason) -> StopClaim {
     }
 }
 
+fn state_of(run: &Run) -> &vsota_core::phase::Revalidate {
+    let State::Revalidate(state) = run.campaign.state() else { panic!("no trial is open") };
+    state
+}
+
 impl Run {
     /// What `gap decide` is told.
     pub fn asked(&self) -> DecisionAsked {
@@ -363,7 +385,12 @@ impl Run {
     /// Files every profile that the round asks for.
     pub fn profiles(&mut self) -> &mut Self {
         let of = slow(self);
-        for framework in Framework::ALL.iter().copied() {
+        let frozen = |it: &Framework| {
+            let case = self.case();
+            case.charter.scenarios.values().any(|scenario| scenario.winners.contains_key(it))
+        };
+        let compared: Vec<_> = Framework::ALL.iter().copied().filter(frozen).collect();
+        for framework in compared {
             for stage in STAGES {
                 let it = profile(self, framework, stage, &of);
                 self.ask(FileProfile(it));
@@ -417,7 +444,10 @@ impl Run {
                 self.ask(FileTrialBlock(block));
             }
         }
-        let of = slow(self);
+        let of = match state_of(self).trialled().triage() {
+            Some(_) => slow(self),
+            None => SCENARIOS[0].0.to_string(),
+        };
         let mut it = profile(self, Framework::Vllm, Stage::Decode, &of);
         it.tree = Some(head.tree);
         self.ask(FileProfile(it))
@@ -498,18 +528,16 @@ impl Run {
 }
 
 impl Run {
-    /// Files the profiles that are still missing and names the root cause.
-    pub(crate) fn finish_triage(&mut self) {
+    /// Files the profiles that are still missing and names the root cause, if they allow one.
+    pub(crate) fn finish_triage(&mut self) -> bool {
         let of = slow(self);
         for framework in Framework::ALL.iter().copied() {
             for stage in STAGES {
-                let it = FileProfile(profile(self, framework, stage, &of));
-                if self.campaign.decide(it.clone()).is_ok() {
-                    self.ask(it);
-                }
+                let it = profile(self, framework, stage, &of);
+                // One that is filed already stays.
+                let _ = self.attempt(FileProfile(it));
             }
         }
-        let cause = root_cause(self);
-        self.ask(NameRootCause(cause));
+        self.attempt(NameRootCause(root_cause(self))).is_ok()
     }
 }
