@@ -67,7 +67,8 @@ pub(crate) fn gap_block(case: &Case, block: &Block) -> Objections {
     let mut seen = BTreeSet::new();
     for run in &block.runs {
         let framework = run.framework;
-        o.unless(seen.insert(framework), BlockObjection::TwoRuns { framework });
+        let first = seen.insert(framework);
+        o.unless(first, BlockObjection::TwoRuns { framework });
         let live = !case.blocked.contains(&framework);
         o.unless(live, BlockObjection::RivalBlocked { framework });
         let Some(winner) = chartered.winners.get(&framework) else {
@@ -134,7 +135,8 @@ fn rival_runs(chartered: &Chartered, wanted: &BTreeSet<Framework>, block: &Block
             o.raise(BlockObjection::Stranger { framework });
             continue;
         }
-        o.unless(seen.insert(framework), BlockObjection::TwoRuns { framework });
+        let first = seen.insert(framework);
+        o.unless(first, BlockObjection::TwoRuns { framework });
         let winner = chartered.winners.get(&framework);
         let winning = winner.is_some_and(|it| it.server_command == run.server_command);
         let scenario = block.scenario.clone();
