@@ -1,4 +1,5 @@
 //! What is written comes back bit for bit: events, extreme numbers, golden journals, long ones.
+#![expect(clippy::print_stdout, reason = "a census is worth reading: --nocapture")]
 
 use proptest::prelude::*;
 use vsota_core::command::FileCandidate;

@@ -1,4 +1,5 @@
 //! What holds on every walk, whatever is asked in whatever order.
+#![expect(clippy::print_stdout, reason = "a census is worth reading: --nocapture")]
 
 use std::collections::{BTreeMap, BTreeSet};
 
