@@ -119,6 +119,7 @@ pub(super) fn fixup_under_claim() -> Run {
 pub(super) fn claim_block(run: &mut Run, of: &str, level: f64, new_first: bool) -> Block {
     let base = SCENARIOS.iter().find(|(it, _)| *it == of).unwrap().1;
     let mut block = trial_block(run, of, 1.0, new_first);
+    block.runs.retain(|it| it.build.is_some());
     for (rival, lead) in LEADS {
         let it = block_run(run, rival, of, base * lead * level);
         block.runs.push(it);
