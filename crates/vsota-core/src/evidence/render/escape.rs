@@ -11,7 +11,8 @@ use crate::text::is_unsafe;
 
 /// Text as prose of one line or several: every mark of Markdown in it is escaped.
 pub(super) fn prose(text: &str) -> String {
-    let lines = text.split('\n').map(|it| line(it.trim_matches([' ', '\t', '\r'])));
+    let text = text.replace(['\t', '\r'], " ");
+    let lines = text.split('\n').map(|it| line(it.trim_matches(' ')));
     let mut out = String::with_capacity(text.len());
     for line in lines {
         if !out.is_empty() {
@@ -150,8 +151,6 @@ fn is_mark(c: char, before: &str, rest: &str) -> bool {
             let inside = |it: Option<char>| it.is_some_and(char::is_alphanumeric);
             !(inside(before.chars().next_back()) && inside(rest.chars().nth(1)))
         }
-        // What looks like a head of the journal would be taken for one at the start of a line.
-        '-' => rest.starts_with("-head") && before.ends_with("vsota"),
         // GitHub makes links of bare addresses.
         ':' => rest.starts_with("://"),
         '.' => before.ends_with(['w', 'W']) && ends_in_www(before),

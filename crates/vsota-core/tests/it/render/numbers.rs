@@ -44,7 +44,7 @@ fn times_are_those_of_the_calendar() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(256))]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(256) })]
 
     #[test]
     fn a_shown_time_is_read_back_to_the_second(at in -62_167_219_200_000_i64..=253_402_300_799_999) {
