@@ -302,7 +302,11 @@ fn files(runs: &[(RecordParts, NativeRun)], launches: &[u8]) -> Vec<RunFiles> {
     let log = |byte: &u8| Some(Artifact { sha256: Digest::of(&[*byte]), ..artifact("log") });
     runs.iter()
         .zip(launches)
-        .map(|((_, run), byte)| RunFiles { native: Some(run.clone()), result: None, log: log(byte) })
+        .map(|((_, run), byte)| RunFiles {
+            native: Some(run.clone()),
+            result: None,
+            log: log(byte),
+        })
         .collect()
 }
 

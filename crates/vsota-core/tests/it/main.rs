@@ -18,9 +18,9 @@ mod evidence_draft;
 #[cfg(test)]
 mod evidence_profile;
 #[cfg(test)]
-mod evidence_samples;
-#[cfg(test)]
 mod evidence_run;
+#[cfg(test)]
+mod evidence_samples;
 #[cfg(test)]
 mod invariants;
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use vsota_core::command::*;
 use vsota_core::facts::*;
+use vsota_core::text::Line;
 use vsota_core::{GitId, State};
 
 use super::bench::{LEADS, SCENARIOS, measurement, scenario, server_command};
@@ -21,13 +22,14 @@ fn noise(tick: i64) -> f64 {
     1.0 + f64::from(i32::try_from(step).unwrap()) * 0.000_1
 }
 
-/// The command that a framework won with in a scenario; for vLLM the best that was accepted since.
-fn winning_command(run: &Run, framework: Framework, of: &str) -> Vec<vsota_core::text::Line> {
-    let case = run.case();
-    let best = case.best_command.get(&name(of)).filter(|_| framework == Framework::Vllm);
-    let chartered = case.charter.scenarios.get(&name(of));
-    let winner = chartered.and_then(|it| it.winners.get(&framework));
-    let command = best.or(winner.map(|it| &it.server_command));
+/// What a framework is launched with: vLLM's current best, a competitor's frozen winner.
+fn winning(run: &Run, framework: Framework, of: &str) -> Vec<Line> {
+    let (case, of) = (run.case(), name(of));
+    let frozen = case.charter.scenarios.get(&of).and_then(|it| it.winners.get(&framework));
+    let command = match framework {
+        Framework::Vllm => case.best_command.get(&of),
+        Framework::Sglang | Framework::TensorrtLlm => frozen.map(|it| &it.server_command),
+    };
     command.cloned().unwrap_or_else(|| server_command(framework, WINNER))
 }
 
@@ -40,7 +42,7 @@ pub fn block_run(run: &mut Run, framework: Framework, of: &str, req_s: f64) -> B
         build: None,
         tree: vllm.then(|| run.accepted()),
         launch: Some(launch),
-        server_command: winning_command(run, framework, of),
+        server_command: winning(run, framework, of),
         status: Status::Ok,
         smoke: false,
         measured: Some(measurement(run, of, req_s * noise(run.tick))),
@@ -127,7 +129,7 @@ pub fn profile(run: &mut Run, framework: Framework, stage: Stage, of: &str) -> P
         round: run.case().rounds,
         tree: (framework == Framework::Vllm).then(|| run.accepted()),
         launch,
-        server_command: winning_command(run, framework, of),
+        server_command: winning(run, framework, of),
         scenario: name(of),
         input_len,
         output_len,
