@@ -214,6 +214,7 @@ fn candidate(framework: Framework, n: i64) -> Result<Candidate> {
         (Dimension::Quantization, "none"),
         (Dimension::GpuModel, "Example GPU"),
         (Dimension::GpuCount, "1"),
+        (Dimension::GpuIds, "0"),
         (Dimension::Endpoint, "/v1/completions"),
         (Dimension::Sampling, "default"),
         (Dimension::RequestRate, "inf"),

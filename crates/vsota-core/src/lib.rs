@@ -97,6 +97,7 @@ pub mod machine;
 pub mod measure;
 mod objection;
 pub mod phase;
+mod record_only;
 pub mod text;
 pub mod verdict;
 
@@ -107,3 +108,4 @@ pub use campaign::{Campaign, Entry, ReplayError, Seq, Step};
 pub use clause::Clause;
 pub use machine::{Decide, Evolve, Misplaced, Phase, State, TRANSITIONS, Transition};
 pub use objection::{Finding, Objection, Objections, Refusal};
+pub use record_only::RECORD_ONLY;

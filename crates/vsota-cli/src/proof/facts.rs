@@ -121,7 +121,9 @@ pub(super) fn has_traces(run: &RunDir, profile: &Profile) -> bool {
         let short: String = trace.to_string().chars().take(12).collect();
         names.iter().filter(|it| it.contains(&short)).any(|name| {
             let at = crate::journal::rel(&format!("{dir}/{name}"));
-            at.is_ok_and(|at| run.digest(&at).is_ok_and(|it| it.is_some_and(|it| it.sha256 == *trace)))
+            at.is_ok_and(|at| {
+                run.digest(&at).is_ok_and(|it| it.is_some_and(|it| it.sha256 == *trace))
+            })
         })
     };
     profile.traces.iter().all(there)

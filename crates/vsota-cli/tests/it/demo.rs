@@ -115,7 +115,7 @@ const CHANGES: &[(&str, &str, &str, &str)] = &[
         "companion note",
     ),
     ("help/vllm.txt", "vllm serve", "vllm", "bench help"),
-    ("bench/vllm/runs.jsonl", "\"model\":\"demo-gpu-80g\"", "\"model\":\"another\"", "bench"),
+    ("bench/vllm/runs.jsonl", "\"scenario\":\"chat\"", "\"scenario\":\"talk\"", "bench ingest"),
     ("bench/vllm/raw/vllm-001.json", "\"completed\": 80", "\"completed\": 79", "bench"),
     ("bench/sglang/raw/sglang-009.jsonl", "\"completed\": 80", "\"completed\": 7", "bench"),
     ("refined-plan.md", "- **profile**:", "- profile:", "loop plan"),
@@ -159,7 +159,12 @@ const CHANGES: &[(&str, &str, &str, &str)] = &[
     ),
     ("drafts/patch.md", "- item: vllm-pr-4242", "- item: vllm-pr-1", "patch record"),
     ("git/patch.json", "csrc/moe/topk_softmax_kernels.cu", "docs/notes.md", "patch record"),
-    ("tests/junit.xml", "name=\"test_empty_batch\" time=\"0.4\"/>", "name=\"test_empty_batch\" time=\"0.4\"><failure/></testcase>", "revalidate accept"),
+    (
+        "tests/junit.xml",
+        "name=\"test_empty_batch\" time=\"0.4\"/>",
+        "name=\"test_empty_batch\" time=\"0.4\"><failure/></testcase>",
+        "revalidate accept",
+    ),
     ("trial/chat-1.json", "\"build\": \"new\"", "\"build\": \"accepted\"", "revalidate ingest"),
     (
         "profiles/patched/vllm-decode.json",
@@ -183,7 +188,12 @@ fn a_changed_value_stops_the_step_that_reads_it() {
         fs::write(&path, text.replacen(from, to, 1)).unwrap();
         let ended = demo(&dir);
         let step = ended.last_step();
-        assert!(matches!(ended.code, Some(3 | 4)), "{file}, {from}: {:?}\n{}", ended.code, tail(&ended));
+        assert!(
+            matches!(ended.code, Some(3 | 4)),
+            "{file}, {from}: {:?}\n{}",
+            ended.code,
+            tail(&ended)
+        );
         assert!(step.starts_with(command), "{file}, {from}: stopped at {step}\n{}", tail(&ended));
     }
 }
@@ -224,7 +234,12 @@ fn needed<'a>(paths: impl Iterator<Item = &'a str>) {
             }
             let ended = demo(&dir);
             let how = if empty { "emptied" } else { "deleted" };
-            assert!(matches!(ended.code, Some(3 | 4)), "{path} {how}: {:?}\n{}", ended.code, tail(&ended));
+            assert!(
+                matches!(ended.code, Some(3 | 4)),
+                "{path} {how}: {:?}\n{}",
+                ended.code,
+                tail(&ended)
+            );
             fs::remove_dir_all(&dir).unwrap();
         }
     }

@@ -18,6 +18,7 @@ pub mod json;
 pub mod layers;
 pub mod plan;
 pub mod profile;
+pub mod render;
 pub mod run;
 mod time;
 mod workload;

@@ -5,10 +5,14 @@
 
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::rank::{best_of_each, passes_sla};
+use super::rank::best_of_each;
+use super::search::{
+    backend, everyone_agrees, everyone_ranks, is_same_run, names_another_launch,
+    pytorch_or_skipped, was_tried, winner,
+};
 use super::{
     Case, Charter, Chartered, LoopObjection, Rank, RlcrActive, Stopped, entry, rank, stop,
 };
@@ -20,7 +24,7 @@ use crate::clause::Clause;
 use crate::facts::*;
 use crate::machine::{Decide, Evolve};
 use crate::objection::{Objections, objections};
-use crate::text::Name;
+use crate::text::{Line, Name};
 
 /// The benchmark: rows first, then the charter.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -79,6 +83,8 @@ objections! {
         [Fb12] EmptySearch { framework: Framework } "the search of {framework} names no candidate",
         /// A search beyond the cap.
         [Fb12] Unbounded { framework: Framework, found: usize } "the search of {framework} names {found} candidates; at most 10 are allowed",
+        /// A search that is declared after its rows.
+        [Fb12] SearchTooLate { framework: Framework } "{framework} has rows already; its search is declared before the first",
         /// A row of a scenario that is not in the workload.
         [Fb14] UnknownScenario { scenario: Name } "the workload has no scenario {scenario}",
         /// TensorRT-LLM with another backend.
@@ -92,9 +98,9 @@ objections! {
         /// A row that is ok and measured nothing.
         [Fb9] NoNumbers { candidate: Name } "the row of {candidate} is ok and holds no measurement",
         /// A search that is too small.
-        [Fb2] SearchTooSmall { framework: Framework, found: usize } "{framework} tried {found} launch commands; the baseline and three others are needed, or the whole declared space",
+        [Fb2] SearchTooSmall { framework: Framework, scenario: Name, found: usize } "{framework} tried {found} launch commands in {scenario}; the baseline and three others are needed, or the whole declared space",
         /// No competitor was tried.
-        [Fb2] NoCompetitorTried {} "no competitor has a row",
+        [Fb2] NoCompetitorTried {} "no competitor was tried",
         /// No help output.
         [Fb8] NoHelp { framework: Framework } "the help output of {framework} is not filed",
         /// Nothing was filed for a scenario.
@@ -103,6 +109,8 @@ objections! {
         [*clause] Unranked { clause: Clause, candidate: Name, scenario: Name, reason: String } "{candidate} does not rank in {scenario}: {reason}",
         /// Unknown is never a match.
         [Fb3] Unknown { candidate: Name, scenario: Name, dimensions: String } "{candidate} in {scenario} does not say its {dimensions}",
+        /// Two winners differ where the inputs fix nothing.
+        [Fb3] Mismatch { candidate: Name, scenario: Name, dimension: Dimension, found: Line, ours: Line } "{candidate} in {scenario} has the {dimension} {found}; vllm has {ours}",
         /// The winner ran on another tree.
         [Fb13] OtherTree { candidate: Name, tree: GitId, head: GitId } "{candidate} was measured on the tree {tree}; the checkout has {head}",
     }
@@ -209,6 +217,7 @@ impl Decide<DeclareSearch> for FixedBenchmark {
     }
 
     fn decide(&self, said: &SearchPlan) -> Result<(), Objections> {
+        let it = self.searching()?;
         let mut o = Objections::default();
         for space in &said.spaces {
             let framework = space.framework;
@@ -216,6 +225,9 @@ impl Decide<DeclareSearch> for FixedBenchmark {
             o.join(self.among(framework));
             o.unless(found > 0, BenchObjection::EmptySearch { framework });
             o.unless(found <= 10, BenchObjection::Unbounded { framework, found });
+            let early = !it.candidates.iter().any(|row| row.framework == framework);
+            let same = it.spaces.get(&framework) == Some(space);
+            o.unless(early || same, BenchObjection::SearchTooLate { framework });
         }
         o.or_agree()
     }
@@ -278,9 +290,7 @@ impl Decide<FileCandidate> for FixedBenchmark {
         let again = it.candidates.iter().any(|row| is_same_run(row, said));
         o.unless(!again, BenchObjection::AlreadyFiled { candidate: candidate.clone() });
         let reused = it.candidates.iter().any(|row| {
-            row.id == said.id
-                && row.framework == said.framework
-                && row.server_command != said.server_command
+            row.id == said.id && row.framework == said.framework && names_another_launch(row, said)
         });
         o.unless(!reused, BenchObjection::IdReused { candidate: candidate.clone() });
         let explained = said.status == Status::Ok || said.failure_reason.is_some();
@@ -289,26 +299,6 @@ impl Decide<FileCandidate> for FixedBenchmark {
         o.unless(measured, BenchObjection::NoNumbers { candidate });
         o.or_agree()
     }
-}
-
-fn backend(row: &Candidate) -> String {
-    row.backend.as_ref().map_or("unknown", Name::as_str).to_string()
-}
-
-fn pytorch_or_skipped(row: &Candidate) -> bool {
-    row.framework != Framework::TensorrtLlm
-        || row.status == Status::Skipped
-        || row.server_command.is_empty()
-        || backend(row) == "pytorch"
-}
-
-/// The same result file, or the same launch at the same moment, is the same run.
-fn is_same_run(a: &Candidate, b: &Candidate) -> bool {
-    let result = |row: &Candidate| row.result.as_ref().map(|it| it.sha256);
-    let moment = |row: &Candidate| row.measured.as_ref().map(|it| it.started_at);
-    let same_result = result(a).is_some() && result(a) == result(b) && moment(a) == moment(b);
-    let same_launch = a.launch.is_some() && a.launch == b.launch && moment(a) == moment(b);
-    a.scenario == b.scenario && (same_result || same_launch)
 }
 
 impl Evolve<CandidateFiled> for FixedBenchmark {
@@ -367,16 +357,15 @@ impl Decide<FreezeBenchmark> for FixedBenchmark {
         let Bench::Searching(it) = &self.inside else { return self.while_searching() };
         let compared = self.compared();
         let mut o = Objections::default();
-        let tried = it.candidates.iter().any(|row| row.framework != Framework::Vllm);
-        o.unless(tried, BenchObjection::NoCompetitorTried {});
+        let competitor = |row: &Candidate| row.framework != Framework::Vllm && was_tried(row);
+        o.unless(it.candidates.iter().any(competitor), BenchObjection::NoCompetitorTried {});
         for framework in compared.iter().copied() {
-            let found = it.distinct_commands(framework);
-            let enough = found >= 4 || it.covers_its_space(framework);
-            o.unless(enough, BenchObjection::SearchTooSmall { framework, found });
             o.unless(it.helped.contains(&framework), BenchObjection::NoHelp { framework });
         }
         for (scenario, rank) in self.table() {
+            o.join(it.everyone_searched(scenario, &compared));
             o.join(everyone_ranks(scenario, &rank, &compared));
+            o.join(everyone_agrees(scenario, &rank));
         }
         o
     }
@@ -391,76 +380,11 @@ impl Decide<FreezeBenchmark> for FixedBenchmark {
                     let (candidate, head) = (row.id.clone(), said.tree.clone());
                     o.unless(tree == head, BenchObjection::OtherTree { candidate, tree, head });
                 }
-                rows.extend(self.winner(scenario, row));
+                rows.extend(winner(&self.base.brief.sla(), scenario, row));
             }
         }
         o.or_grant(Winners { rows })
     }
-}
-
-impl FixedBenchmark {
-    fn winner(&self, scenario: &Scenario, row: &Candidate) -> Option<Winner> {
-        let measured = row.measured.as_ref()?;
-        Some(Winner {
-            scenario: scenario.name.clone(),
-            framework: row.framework,
-            candidate: row.id.clone(),
-            sla_passed: passes_sla(&self.base.brief.sla(), measured),
-            objective: measured.metric(scenario.objective)?,
-            server_command: row.server_command.clone(),
-        })
-    }
-}
-
-impl Searching {
-    /// Distinct launch commands that a framework tried; failed ones count (FB-2).
-    fn distinct_commands(&self, framework: Framework) -> usize {
-        let tried = self.candidates.iter().filter(|it| it.framework == framework && !it.smoke);
-        let commands: BTreeSet<_> =
-            tried.map(|it| &it.server_command).filter(|it| !it.is_empty()).collect();
-        commands.len()
-    }
-
-    fn covers_its_space(&self, framework: Framework) -> bool {
-        let Some(space) = self.spaces.get(&framework) else { return false };
-        let filed =
-            |id: &Name| self.candidates.iter().any(|it| it.framework == framework && it.id == *id);
-        space.whole && space.candidates.iter().all(filed)
-    }
-}
-
-/// In each scenario each framework has a row that ranks, and the best one is fully known.
-fn everyone_ranks(
-    scenario: &Scenario,
-    rank: &Rank<'_>,
-    compared: &BTreeSet<Framework>,
-) -> Objections {
-    let mut o = Objections::default();
-    let best = best_of_each(rank);
-    for framework in compared.iter().copied() {
-        let name = scenario.name.clone();
-        let Some(row) = best.get(&framework) else {
-            let mut rejected =
-                rank.rejected.iter().filter(|it| it.row.framework == framework).peekable();
-            o.unless(
-                rejected.peek().is_some(),
-                BenchObjection::NoRow { framework, scenario: name },
-            );
-            for it in rejected {
-                let (candidate, scenario) = (it.row.id.clone(), it.row.scenario.clone());
-                let Some((clause, reason)) = it.reasons.first().cloned() else { continue };
-                o.raise(BenchObjection::Unranked { clause, candidate, scenario, reason });
-            }
-            continue;
-        };
-        let unknown = rank.unknown.iter().find(|(it, _)| core::ptr::eq(*it, *row));
-        if let Some((_, dimensions)) = unknown {
-            let names: Vec<_> = dimensions.iter().map(|it| it.as_str()).collect();
-            let (candidate, dimensions) = (row.id.clone(), names.join(", "));
-            o.raise(BenchObjection::Unknown { candidate, scenario: name, dimensions });
-        }
-    }
-    o
 }
 
 impl Evolve<BenchmarkFrozen> for FixedBenchmark {
@@ -472,6 +396,7 @@ impl Evolve<BenchmarkFrozen> for FixedBenchmark {
             tree: event.said.tree,
             commit: event.said.commit,
             excluded: BTreeMap::new(),
+            launches: BTreeSet::new(),
         };
         if let Some(workload) = self.base.brief.workload() {
             for scenario in &workload.scenarios {
@@ -484,6 +409,7 @@ impl Evolve<BenchmarkFrozen> for FixedBenchmark {
         }
         if let Bench::Searching(it) = &self.inside {
             charter.excluded = it.excluded.clone();
+            charter.launches = it.candidates.iter().filter_map(|row| row.launch).collect();
         }
         self.inside = Bench::Frozen { charter, plan: None };
         self

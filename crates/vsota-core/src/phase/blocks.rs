@@ -4,8 +4,8 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use super::Case;
 use super::rank::{is_rate_limited, off_workload};
+use super::{Case, Chartered};
 use crate::artifact::{Digest, GitId};
 use crate::facts::*;
 use crate::measure::{Measured, Real, geometric_mean};
@@ -67,7 +67,8 @@ pub(crate) fn gap_block(case: &Case, block: &Block) -> Objections {
     let mut seen = BTreeSet::new();
     for run in &block.runs {
         let framework = run.framework;
-        o.unless(seen.insert(framework), BlockObjection::TwoRuns { framework });
+        let first = seen.insert(framework);
+        o.unless(first, BlockObjection::TwoRuns { framework });
         let live = !case.blocked.contains(&framework);
         o.unless(live, BlockObjection::RivalBlocked { framework });
         let Some(winner) = chartered.winners.get(&framework) else {
@@ -95,9 +96,12 @@ pub(crate) fn gap_block(case: &Case, block: &Block) -> Objections {
 pub(crate) fn trial_block(case: &Case, new: &GitId, rivals: bool, block: &Block) -> Objections {
     let mut o = Objections::default();
     let scenario = block.scenario.clone();
-    let known = case.charter.scenarios.contains_key(&block.scenario);
-    o.unless(known, BlockObjection::UnknownScenario { scenario: scenario.clone() });
-    let of = |build| block.runs.iter().filter(move |it| it.build == Some(build));
+    let Some(chartered) = case.charter.scenarios.get(&block.scenario) else {
+        o.raise(BlockObjection::UnknownScenario { scenario });
+        return o;
+    };
+    let ours = |it: &&BlockRun| it.framework == Framework::Vllm;
+    let of = |build| block.runs.iter().filter(ours).filter(move |it| it.build == Some(build));
     let pair = of(Build::New).count() == 1 && of(Build::Accepted).count() == 1;
     o.unless(pair, BlockObjection::NoPair {});
     for run in of(Build::New) {
@@ -113,13 +117,32 @@ pub(crate) fn trial_block(case: &Case, new: &GitId, rivals: bool, block: &Block)
         let (framework, scenario) = (Framework::Vllm, scenario.clone());
         o.unless(winning, BlockObjection::OtherCommand { framework, scenario });
     }
-    let others: BTreeSet<_> =
-        block.runs.iter().filter(|it| it.build.is_none()).map(|it| it.framework).collect();
-    let wanted = if rivals { case.charter.rivals(&scenario) } else { BTreeSet::new() };
-    for framework in others.difference(&wanted).copied() {
-        o.raise(BlockObjection::Stranger { framework });
+    let live: BTreeSet<_> =
+        case.charter.rivals(&scenario).difference(&case.blocked).copied().collect();
+    let wanted = if rivals { live } else { BTreeSet::new() };
+    o.join(rival_runs(chartered, &wanted, block));
+    o
+}
+
+/// RL-9: each rival that a claim needs runs once, with its winning command, and nobody else does.
+fn rival_runs(chartered: &Chartered, wanted: &BTreeSet<Framework>, block: &Block) -> Objections {
+    let mut o = Objections::default();
+    let mut seen = BTreeSet::new();
+    let builds = |it: &&BlockRun| it.framework == Framework::Vllm && it.build.is_some();
+    for run in block.runs.iter().filter(|it| !builds(it)) {
+        let framework = run.framework;
+        if !wanted.contains(&framework) || run.build.is_some() {
+            o.raise(BlockObjection::Stranger { framework });
+            continue;
+        }
+        let first = seen.insert(framework);
+        o.unless(first, BlockObjection::TwoRuns { framework });
+        let winner = chartered.winners.get(&framework);
+        let winning = winner.is_some_and(|it| it.server_command == run.server_command);
+        let scenario = block.scenario.clone();
+        o.unless(winning, BlockObjection::OtherCommand { framework, scenario });
     }
-    for framework in wanted.difference(&others).copied() {
+    for framework in wanted.difference(&seen).copied() {
         o.raise(BlockObjection::ClaimNeedsRival { framework });
     }
     o

@@ -24,6 +24,8 @@ pub struct Charter {
     pub commit: GitId,
     /// The frameworks that are not compared, and why.
     pub excluded: BTreeMap<Framework, Exclusion>,
+    /// The launches of its rows; none of them is a launch of a round (GD-2, PR-8).
+    pub launches: BTreeSet<Digest>,
 }
 
 /// One frozen scenario.
@@ -78,7 +80,7 @@ pub struct Case {
     pub review_due: bool,
     /// The standing claim, with the tree it was made on.
     pub claim: Option<StopClaim>,
-    /// Every launch that a block or profile named, with its round.
+    /// Every launch that a row, block or profile named, with its round; 0 before the loop.
     pub launches: BTreeMap<Digest, u32>,
     /// All counted blocks on this build and rig (GD-7).
     pub pool: Vec<KeptBlock>,
@@ -88,6 +90,8 @@ pub struct Case {
     pub blocked: BTreeSet<Framework>,
     /// The latest citable vLLM kernel rows, for ST-5.
     pub kernel_rows: Vec<ProfileRow>,
+    /// Every row of the latest profiles, for LE-2.
+    pub rows: BTreeSet<RowId>,
     /// Kernels with an attempt or an idea verdict (ST-5).
     pub investigated: BTreeSet<Line>,
     /// Source ideas, by name (LE-2).
@@ -156,6 +160,7 @@ impl Charter {
             tree: head.map_or_else(zero, |it| it.tree.clone()),
             commit: head.map_or_else(zero, |it| it.commit.clone()),
             excluded: BTreeMap::new(),
+            launches: BTreeSet::new(),
         }
     }
 
@@ -189,11 +194,12 @@ impl Case {
             rounds: 0,
             review_due: false,
             claim: None,
-            launches: BTreeMap::new(),
+            launches: charter.launches.iter().map(|it| (*it, 0)).collect(),
             pool: Vec::new(),
             was_behind: false,
             blocked: BTreeSet::new(),
             kernel_rows: Vec::new(),
+            rows: BTreeSet::new(),
             investigated: BTreeSet::new(),
             ideas: BTreeMap::new(),
             attempts: BTreeSet::new(),
@@ -242,10 +248,24 @@ impl Case {
         }
     }
 
-    /// Whether SGLang's history is owed: it leads, or is compared, and is unread (HI-2).
-    pub(crate) fn owes_sglang_history(&self, leaders: &BTreeSet<Framework>) -> bool {
-        leaders.contains(&Framework::Sglang) && !self.base.history.answers(Framework::Sglang)
+    /// Whether SGLang's history is owed: it is unread, and its source was cited (HI-2).
+    ///
+    /// Where SGLang is compared its history was answered for before the benchmark.
+    pub(crate) fn owes_sglang_history(&self) -> bool {
+        let idea = |it: &Idea| cites_sglang(&it.source_path) || cites_sglang(&it.provenance);
+        let cited = self.ideas.values().any(idea) || self.read.iter().any(cites_sglang);
+        cited && !self.base.history.answers(Framework::Sglang)
     }
+
+    /// The same, for a patch that takes code from there.
+    pub(crate) fn owes_sglang_history_for(&self, copied: &Copied) -> bool {
+        copied.provenance.as_ref().is_some_and(cites_sglang)
+            && !self.base.history.answers(Framework::Sglang)
+    }
+}
+
+fn cites_sglang(line: &Line) -> bool {
+    line.as_str().to_ascii_lowercase().contains("sglang")
 }
 
 impl Running {

@@ -57,6 +57,10 @@ objections! {
         [Fb13] OtherTree { found: GitId, frozen: GitId } "HEAD has the tree {found}; the benchmark was frozen on {frozen}",
         /// The old loop still runs.
         [Rl7] StillActive {} "the old loop is still active",
+        /// The successor is the old loop.
+        [Rl7] SameLoop { dir: Name } "{dir} is the loop that ended; a successor is another one",
+        /// Not a fresh loop.
+        [Rl4] NotFresh { dir: Name, round: u32 } "the loop {dir} is in its round {round}; only a loop of round 0 is entered",
         /// HEAD moved while no loop was active.
         [Fb11] PatchedOutside { found: GitId, wanted: GitId } "HEAD has the tree {found}; the lost loop was left on {wanted}, and nothing is patched outside a loop",
         /// The checkout left the accepted build.
@@ -136,6 +140,8 @@ fn handshake_objections(active: &ActiveLoop, handshake: Handshake, plan: &Plan) 
     o.unless(same, LoopObjection::OtherPlan { dir: dir() });
     match handshake {
         Handshake::Strict => {
+            let round = active.current_round;
+            o.unless(round == 0, LoopObjection::NotFresh { dir: dir(), round });
             let strict = active.strict_success == Some(true);
             o.unless(strict, LoopObjection::NotStrict { dir: dir() });
         }

@@ -38,6 +38,8 @@ objections! {
         [Gd3] NoPatch { action: Action } "the verdict is {action:?}: no scenario is behind, fails its SLA, or leans behind",
         /// A scenario is not compared yet.
         [Gd1] TooFewBlocks { scenario: Name, framework: Framework, found: usize } "{scenario} has {found} of the 2 blocks of this round with {framework}",
+        /// Blocks are still wanted.
+        [Gd5] Undecided { blocks: u32 } "the gap of this round is not decided: {blocks} more blocks are wanted",
         /// Not a competitor of the charter.
         [Gd8] NoRival { framework: Framework } "{framework} is not a competitor of this benchmark",
         /// Already blocked.
@@ -244,6 +246,7 @@ impl Evolve<GapBlockFiled> for GapDecision {
             };
             self.case.pool.push(kept.clone());
             self.kept.push(kept);
+            self.decided = None;
         }
         self
     }
@@ -358,8 +361,13 @@ impl Decide<ClaimStop> for GapDecision {
                 o.join(stop::as_the_best(&self.case, said, self.decided.as_ref()));
             }
             StopReason::External => {
+                let verdict = self.verdict();
+                let (action, blocks) = (verdict.action, verdict.more_blocks);
+                o.unless(action != Action::MoreRuns, GapObjection::Undecided { blocks });
                 o.join(stop::because(said));
-                o.join(stop::all_investigated(&self.case, is_patch(self.verdict().action)));
+                let was_behind = self.case.was_behind && action != Action::NoBaseline;
+                let behind = is_patch(action) || was_behind;
+                o.join(stop::all_investigated(&self.case, behind));
             }
             StopReason::Limit => o.join(stop::wrong_place(said.reason)),
         }
@@ -371,6 +379,11 @@ impl Evolve<StopClaimed> for GapDecision {
     type Next = RlcrActive;
 
     fn evolve(mut self, event: StopClaimed) -> RlcrActive {
+        // After profiling an external cause says that a gap remains; a later stop is held to it
+        // (GD-7).
+        let remains =
+            event.said.reason == StopReason::External && !self.case.kernel_rows.is_empty();
+        self.case.was_behind |= remains;
         self.case.claim = Some(event.said);
         RlcrActive::of(self.case)
     }

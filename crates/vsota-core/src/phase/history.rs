@@ -94,7 +94,8 @@ fn whole(items: &[HistoryItem], history: &History) -> Objections {
             o.unless(!empty, HistoryObjection::EmptyPart { item, part });
         }
         let item = it.id.clone();
-        o.unless(seen.insert(&it.id), HistoryObjection::DoubledItem { item });
+        let first = seen.insert(&it.id);
+        o.unless(first, HistoryObjection::DoubledItem { item });
     }
     o
 }

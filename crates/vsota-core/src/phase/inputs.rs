@@ -62,7 +62,8 @@ fn sound(workload: &Workload) -> Objections {
         let scenario = it.name.clone();
         let full = it.input_len > 0 && it.output_len > 0 && it.num_prompts > 0;
         o.unless(full, InputsObjection::EmptyScenario { scenario: scenario.clone() });
-        o.unless(seen.insert(&it.name), InputsObjection::DoubledScenario { scenario });
+        let first = seen.insert(&it.name);
+        o.unless(first, InputsObjection::DoubledScenario { scenario });
     }
     o
 }

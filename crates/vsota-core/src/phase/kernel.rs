@@ -1,5 +1,6 @@
 //! What does the kernel itself say? (KA-1 … KA-8, RT-3)
 
+use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
 use super::{
@@ -75,7 +76,8 @@ pub(crate) fn family_objections(
     o.unless(!rows.is_empty(), KernelObjection::NoRows {});
     let mut total = 0.0;
     let mut largest = 0.0_f64;
-    for row in rows.iter().copied() {
+    // A row that is cited twice is one row.
+    for row in rows.iter().copied().collect::<BTreeSet<_>>() {
         let ours = row.framework == Framework::Vllm && row.table == Table::Kernel;
         let slow = triage.slower_stage() == Some(row.stage);
         let Some(kernel) = triage.row(row).filter(|_| ours && slow) else {
@@ -195,7 +197,7 @@ impl Evolve<KernelAssistClosed> for KernelAssist {
 
 impl Decide<RecordPatch> for KernelAssist {
     fn ready(&self) -> Objections {
-        patch::patch_due(self.shared(), self.triage())
+        patch::patch_due(self.shared())
     }
 
     fn decide(&self, said: &Patch) -> Result<(), Objections> {

@@ -142,7 +142,7 @@ impl Evolve<KernelAssistOpened> for LayerPipeline {
 impl Decide<RecordPatch> for LayerPipeline {
     fn ready(&self) -> Objections {
         let mut o = self.reported();
-        o.join(patch::patch_due(&self.case, &self.triage));
+        o.join(patch::patch_due(&self.case));
         o
     }
 

@@ -19,7 +19,7 @@ objections! {
         /// An idea without rows.
         [Le2] NoRows {} "the idea cites no profiler row",
         /// A row that no profile has.
-        [Le2] UnknownRow { row: RowId } "the latest profile has no row {row}",
+        [Le2] UnknownRow { row: RowId } "no profile of the latest round that has any holds the row {row}",
         /// A source that was read before.
         [Le2] AlreadyRead { path: Line, idea: Name } "{path} was read before, for the idea {idea}",
         /// History that was never noted.
@@ -79,9 +79,7 @@ impl<P: InLoop> Decide<NoteIdea> for P {
         let mut o = Objections::default();
         o.unless(!said.rows.is_empty(), LedgerObjection::NoRows {});
         for row in said.rows.iter().copied() {
-            let ours = row.framework == Framework::Vllm && row.table == Table::Kernel;
-            let known = case.kernel_rows.iter().any(|it| it.row == row);
-            o.unless(known || !ours, LedgerObjection::UnknownRow { row });
+            o.unless(case.rows.contains(&row), LedgerObjection::UnknownRow { row });
         }
         let same = |it: &&Idea| it.source_path == said.source_path && it.name != said.name;
         if let Some(other) = case.ideas.values().find(same) {
@@ -126,6 +124,9 @@ impl<P: InLoop> Decide<ReenterLoop> for P {
         let mut o = Objections::default();
         let ended = said.old_state != LoopEnd::Active;
         o.unless(ended, LoopObjection::StillActive {});
+        let old = &self.case().running.dir;
+        let other = said.start.active.as_ref().is_none_or(|it| it.dir != *old);
+        o.unless(other, LoopObjection::SameLoop { dir: old.clone() });
         match &self.case().plan {
             None => o.raise(LoopObjection::NoPlan {}),
             Some(plan) => o.join(entry::entry_objections(&said.start, plan)),
@@ -142,7 +143,10 @@ impl<P: InLoop> Evolve<LoopReentered> for P {
     type Next = P;
 
     fn evolve(mut self, event: LoopReentered) -> P {
-        self.case_mut().running = Running::of(&event.said.start);
+        let case = self.case_mut();
+        case.running = Running::of(&event.said.start);
+        // A lost loop reviews nothing any more, so nothing waits for its review.
+        case.review_due = false;
         self
     }
 }

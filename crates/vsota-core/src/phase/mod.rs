@@ -15,6 +15,7 @@ mod profiling;
 mod rank;
 mod revalidate;
 mod rlcr;
+mod search;
 mod stop;
 mod trial;
 
@@ -30,6 +31,7 @@ pub use layers::{LayerPipeline, LayersObjection};
 pub use ledger::LedgerObjection;
 pub use patch::PatchObjection;
 pub use profiling::{Profiling, ProfilingObjection, Triage};
+pub(crate) use rank::passes_sla;
 pub use rank::{Rank, Rejected, rank};
 pub use revalidate::{Revalidate, Trialled};
 pub use rlcr::RlcrActive;

@@ -1,6 +1,6 @@
 //! What a patch must be before it is measured. (PA-1 … PA-6, HI-2, LE-3, RL-9)
 
-use alloc::collections::BTreeSet;
+use alloc::string::ToString as _;
 
 use super::kernel::family_objections;
 use super::{Case, Triage, entry};
@@ -34,7 +34,7 @@ objections! {
         /// A layer row that does not exist.
         [Pa2] UnknownLayerRow { row: Name } "the layer pipeline of this round has no row {row}",
         /// The source path is not changed.
-        [Pa2] SourceUntouched { path: Line } "the patch does not change {path}, which it cites as its source path",
+        [Pa2] SourceUntouched { path: Line } "the patch does not change the code of {path}, which it cites as its source path",
         /// Not local.
         [Pa2] NotLocal { files: usize } "the patch changes {files} code files and does not say why it is not local",
         /// Weaker checks.
@@ -47,12 +47,16 @@ objections! {
         [Pa5] NoHistory {} "the patch names no history item and no reason why none applies",
         /// The kernel rows do not carry the patch.
         [Pa4] KernelRows { found: alloc::string::String } "the kernel of the patch does not meet the 1 % rule: {found}",
+        /// A kernel source without a target.
+        [Pa4] KernelUndeclared { path: Line } "{path} holds kernels, and the patch names no kernel that it targets",
         /// Neither digest nor blocker.
         [Pa4] NoNcu { kernel: Name } "{kernel} has neither an NCU digest nor a blocker on record",
         /// Not the target.
         [Pa4] OtherKernel { target: Name } "kernel assist was opened for {target}, and the patch targets something else",
+        /// Another kernel than the recorded one.
+        [Pa4] KernelChanged { recorded: alloc::string::String } "the recorded patch targets {recorded}; an amendment keeps the target, whose evidence was checked",
         /// SGLang's history is owed.
-        [Hi2] SglangHistoryOwed {} "SGLang leads, and its history is neither noted nor blocked",
+        [Hi2] SglangHistoryOwed {} "SGLang's source is cited, and its history is neither noted nor blocked",
         /// Research is due.
         [Le3] ResearchDue { weak: u32 } "{weak} outcomes in a row gained less than 1 %; code-first research comes before the next edit",
         /// A fixup outside accepted files.
@@ -65,12 +69,9 @@ objections! {
 }
 
 /// HI-2, LE-3: duties that fall due before any patch of this round.
-pub(crate) fn patch_due(case: &Case, triage: &Triage) -> Objections {
+pub(crate) fn patch_due(case: &Case) -> Objections {
     let mut o = Objections::default();
-    let leaders: BTreeSet<Framework> =
-        triage.verdict.scenarios.iter().flat_map(|it| it.leaders.iter().copied()).collect();
-    let owed = case.owes_sglang_history(&leaders);
-    o.unless(!owed, PatchObjection::SglangHistoryOwed {});
+    o.unless(!case.owes_sglang_history(), PatchObjection::SglangHistoryOwed {});
     let weak = case.weak;
     o.unless(weak < 2 || case.researched, PatchObjection::ResearchDue { weak });
     o
@@ -94,14 +95,16 @@ pub(crate) fn patch_objections(case: &Case, triage: &Triage, said: &Patch) -> Ob
     let cited = triage.pipeline.as_ref().is_none_or(hot);
     o.unless(cited, PatchObjection::UnknownLayerRow { row: row.clone() });
     let path = said.source_path.clone();
-    let touched = said.files.iter().any(|it| it.path == path);
-    o.unless(touched, PatchObjection::SourceUntouched { path });
+    let touched = said.files.iter().any(|it| it.path == path && it.kind == FileKind::Code);
+    let undeclared = is_kernel(&path) && said.kernel.is_none();
+    o.unless(!undeclared, PatchObjection::KernelUndeclared { path: path.clone() });
+    o.unless(touched || files == 0, PatchObjection::SourceUntouched { path });
     let local = files <= LOCAL_FILES || said.not_local_because.is_some();
     o.unless(local, PatchObjection::NotLocal { files });
     o.unless(!said.weakens_correctness, PatchObjection::WeakensCorrectness {});
     let name = said.name.clone();
     o.unless(!case.attempts.contains(&name), PatchObjection::NameTaken { name });
-    o.join(provenance(said));
+    o.join(provenance(case, said));
     o.join(history(case, &said.history));
     if let Some(kernel) = &said.kernel {
         let family = family_objections(triage, &kernel.rows, kernel.shared_source.as_ref());
@@ -111,6 +114,11 @@ pub(crate) fn patch_objections(case: &Case, triage: &Triage, said: &Patch) -> Ob
         }
     }
     o
+}
+
+/// Whether a source file can hold nothing but kernels and their launchers.
+fn is_kernel(path: &Line) -> bool {
+    [".cu", ".cuh"].iter().any(|it| path.as_str().ends_with(it))
 }
 
 /// PA-1: a clean range from the accepted build to another tree.
@@ -125,9 +133,11 @@ fn range(case: &Case, base: &GitId, descends: bool, head: &Head) -> Objections {
 }
 
 /// PA-3: copied code carries its papers.
-fn provenance(said: &Patch) -> Objections {
+fn provenance(case: &Case, said: &Patch) -> Objections {
     let mut o = Objections::default();
     for it in &said.copied {
+        let owed = case.owes_sglang_history_for(it);
+        o.unless(!owed, PatchObjection::SglangHistoryOwed {});
         let parts = [
             ("provenance", it.provenance.is_some()),
             ("licence", it.licence.is_some()),
@@ -166,6 +176,16 @@ pub(crate) fn of_the_target(target: &KernelTarget, said: &Patch) -> Objections {
     let mut o = Objections::default();
     let same = said.kernel.as_ref().is_some_and(|it| it.name == target.name);
     o.unless(same, PatchObjection::OtherKernel { target: target.name.clone() });
+    o
+}
+
+/// PA-4, KA-9: what was asked of the kernel of a patch is not amended away, nor in.
+pub(crate) fn same_kernel(recorded: &Patch, amended: &Patch) -> Objections {
+    let mut o = Objections::default();
+    let name = |it: &Patch| it.kernel.as_ref().map(|kernel| kernel.name.clone());
+    let same = name(recorded) == name(amended);
+    let recorded = name(recorded).map_or("no kernel".into(), |it| it.to_string());
+    o.unless(same, PatchObjection::KernelChanged { recorded });
     o
 }
 

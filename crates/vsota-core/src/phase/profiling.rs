@@ -272,11 +272,13 @@ impl Evolve<ProfileFiled> for Profiling {
     fn evolve(mut self, event: ProfileFiled) -> Self {
         let profile = event.said;
         self.case.use_launch(profile.launch);
-        let first = !self.triage.profiles.iter().any(|it| it.framework == Framework::Vllm);
+        // The first profile of a round puts the rows of earlier rounds away, all of them at once.
+        if self.triage.profiles.is_empty() {
+            self.case.rows.clear();
+            self.case.kernel_rows.clear();
+        }
+        self.case.rows.extend(profile.rows.iter().map(|it| it.row));
         if profile.framework == Framework::Vllm {
-            if first {
-                self.case.kernel_rows.clear();
-            }
             let kernels = profile.rows.iter().filter(|it| it.row.table == Table::Kernel);
             self.case.kernel_rows.extend(kernels.cloned());
         }

@@ -42,7 +42,7 @@ pub fn rank<'a>(
     for row in rows.into_iter().filter(|it| it.scenario == scenario.name) {
         let reasons = reasons_against(brief, scenario, row);
         if reasons.is_empty() {
-            let unknown = unknown_dimensions(brief, scenario, row);
+            let unknown = unknown_dimensions(row);
             if !unknown.is_empty() {
                 rank.unknown.push((row, unknown));
             }
@@ -225,11 +225,8 @@ fn mismatches(
     Dimension::ALL.iter().filter_map(mismatch).collect()
 }
 
-fn unknown_dimensions(brief: &Brief, scenario: &Scenario, row: &Candidate) -> Vec<Dimension> {
-    let unknown = |it: &Dimension| {
-        !row.identity.contains_key(it) && reference(brief, scenario, *it).is_some()
-    };
-    Dimension::ALL.iter().copied().filter(unknown).collect()
+fn unknown_dimensions(row: &Candidate) -> Vec<Dimension> {
+    Dimension::ALL.iter().copied().filter(|it| !row.identity.contains_key(it)).collect()
 }
 
 /// The best row of each framework in a scenario.

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use super::blocks::{self, KeptBlock};
 use super::profiling::profile_objections;
 use super::trial::{self, TrialObjection};
-use super::{Case, LayerPipeline, Outcome, RlcrActive, Triage, entry, patch};
+use super::{Case, LayerPipeline, LoopObjection, Outcome, RlcrActive, Triage, entry, patch};
 use crate::artifact::GitId;
 use crate::ask::command::*;
 use crate::ask::event::*;
@@ -165,10 +165,13 @@ impl Decide<AmendPatch> for Revalidate {
     }
 
     fn decide(&self, said: &Amendment) -> Result<(), Objections> {
-        let Some(triage) = self.trialled.triage() else { return Ok(()) };
+        let Trialled::Patch(it) = &self.trialled else { return Ok(()) };
+        let (recorded, triage) = (&it.0, &it.1);
         let mut before = Case::clone(&self.case);
-        before.attempts.remove(self.trialled.name());
-        patch::patch_objections(&before, triage, &said.patch).or_agree()
+        before.attempts.remove(&recorded.name);
+        let mut o = patch::patch_objections(&before, triage, &said.patch);
+        o.join(patch::same_kernel(recorded, &said.patch));
+        o.or_agree()
     }
 }
 
@@ -277,8 +280,8 @@ impl Decide<AcceptPatch> for Revalidate {
     fn decide(&self, said: &Acceptance) -> Result<Accepted, Objections> {
         let mut o = entry::loop_runs(&self.case, &said.stand);
         let (found, patch) = (said.stand.head.tree.clone(), self.checked_out().clone());
-        let clean = said.stand.head.clean;
-        o.unless(found == patch && clean, TrialObjection::HeadMoved { found, patch });
+        o.unless(found == patch, TrialObjection::HeadMoved { found, patch });
+        o.unless(said.stand.head.clean, LoopObjection::DirtyGate {});
         let eligible = || trial::still_eligible(&self.case, &self.kept);
         match self.gain() {
             Some(gain) => {

@@ -2,7 +2,7 @@
 
 use alloc::boxed::Box;
 
-use super::{Case, entry};
+use super::{Case, LoopObjection, entry};
 use crate::artifact::GitId;
 use crate::brief::Base;
 use crate::facts::*;
@@ -52,6 +52,8 @@ objections! {
         [Gd4] ReviewOpen { state: LoopEnd } "the loop of the claim is {state}; its review must end complete",
         /// The build moved since the claim.
         [Gd4] BuildMoved { found: GitId, claimed: GitId } "HEAD has the tree {found}; the claim was made on {claimed}",
+        /// Another loop than the one of the claim.
+        [Gd4] LoopMoved { found: Name, claimed: Name } "the loop is {found}; the claim was made in {claimed}, whose review counts",
         /// A fair comparison exists.
         [St3] Comparable {} "a competitor has a row that ranks, so a fair comparison exists",
         /// An order that belongs to FixedBenchmark.
@@ -160,10 +162,13 @@ pub(crate) fn confirmed(case: &Case, order: &StopOrder) -> Objections {
         Some(claim) => {
             let (found, claimed) = (stand.head.tree.clone(), claim.stand.head.tree.clone());
             o.unless(found == claimed, StopObjection::BuildMoved { found, claimed });
+            let (found, claimed) = (case.running.dir.clone(), claim.stand.loop_dir.clone());
+            o.unless(found == claimed, StopObjection::LoopMoved { found, claimed });
         }
     }
     let state = stand.loop_state;
     o.unless(state == LoopEnd::Complete, StopObjection::ReviewOpen { state });
+    o.unless(stand.head.clean, LoopObjection::DirtyGate {});
     o.join(entry::recorded_loop(case, stand));
     o
 }

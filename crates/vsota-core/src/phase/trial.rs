@@ -39,6 +39,8 @@ objections! {
         [Rv2] NothingPassed {} "no test of the patched commit passed",
         /// A failed test.
         [Rv2] TestFailed { test: Line } "the test {test} failed and is not waived as a known failure",
+        /// The tests ended badly, and nothing says which.
+        [Rv2] TestsAborted { exit: i32 } "the tests ended with {exit} and name no failed test",
         /// Too few blocks.
         [Rv1] TooFewBlocks { scenario: Name, found: usize } "{scenario} has {found} of the 4 blocks that an interval needs",
         /// No profile.
@@ -46,7 +48,7 @@ objections! {
         /// Behind the accepted build.
         [Rv2] Behind { scenario: Name } "the new build is behind the accepted build in {scenario}",
         /// An SLA metric newly fails.
-        [Rv2] SlaNewlyFails { scenario: Name } "the new build fails the SLA of {scenario}, which the accepted build does not",
+        [Rv2] SlaNewlyFails { scenario: Name, metric: LatencyMetric } "the new build fails the limit of {metric} in {scenario}, which the accepted build does not",
         /// No measured gain.
         [*clause] NoGain { clause: Clause } "no gain over the accepted build is measured: the lower bound is not above zero",
         /// The kernel is not wired.
@@ -64,6 +66,9 @@ pub(crate) fn tests_objections(tests: &[TestRun]) -> Objections {
     o.unless(passed, TrialObjection::NothingPassed {});
     for run in tests {
         let waived: BTreeSet<_> = run.waived.iter().map(|it| &it.name).collect();
+        let exit = run.exit.unwrap_or(0);
+        let told = exit == 0 || !run.failed.is_empty();
+        o.unless(told, TrialObjection::TestsAborted { exit });
         for test in run.failed.iter().filter(|it| !waived.contains(it)).cloned() {
             o.raise(TrialObjection::TestFailed { test });
         }
@@ -91,9 +96,11 @@ pub(crate) fn nothing_lost(case: &Case, kept: &[KeptBlock]) -> Objections {
         let (d, order) = blocks::ratios(of(kept, name), objective, NEW, ACCEPTED);
         let behind = decide_ratios(&d, &order).is_ok_and(|it| it.verdict == Verdict::Behind);
         o.unless(!behind, TrialObjection::Behind { scenario: scenario() });
-        let state = |side| blocks::sla_state(&sla, of(kept, name), side);
-        let newly = state(NEW) == SlaState::Fail && state(ACCEPTED) != SlaState::Fail;
-        o.unless(!newly, TrialObjection::SlaNewlyFails { scenario: scenario() });
+        for (metric, limit) in sla.limits.iter().map(|(metric, limit)| (*metric, *limit)) {
+            let fails = |side| fails(kept, name, metric, limit, side);
+            let newly = fails(NEW) && !fails(ACCEPTED);
+            o.unless(!newly, TrialObjection::SlaNewlyFails { scenario: scenario(), metric });
+        }
     }
     o
 }
@@ -145,7 +152,7 @@ fn sla_gains(case: &Case, kept: &[KeptBlock], slow: &Name) -> Option<Vec<Real>> 
     let failing: BTreeMap<LatencyMetric, Measured> = sla
         .limits
         .iter()
-        .filter(|(metric, limit)| fails(kept, slow, **metric, **limit))
+        .filter(|(metric, limit)| fails(kept, slow, **metric, **limit, ACCEPTED))
         .map(|(metric, limit)| (*metric, *limit))
         .collect();
     let per_metric: Vec<Vec<Real>> = failing
@@ -160,9 +167,15 @@ fn sla_gains(case: &Case, kept: &[KeptBlock], slow: &Name) -> Option<Vec<Real>> 
     )
 }
 
-fn fails(kept: &[KeptBlock], slow: &Name, metric: LatencyMetric, limit: Measured) -> bool {
+fn fails(
+    kept: &[KeptBlock],
+    scenario: &Name,
+    metric: LatencyMetric,
+    limit: Measured,
+    side: Side,
+) -> bool {
     let sla = Sla { limits: [(metric, limit)].into(), ..Sla::default() };
-    blocks::sla_state(&sla, of(kept, slow), ACCEPTED) == SlaState::Fail
+    blocks::sla_state(&sla, of(kept, scenario), side) == SlaState::Fail
 }
 
 #[expect(clippy::cast_precision_loss, reason = "there are few scenarios")]

@@ -12,13 +12,15 @@ mod evidence_bench;
 #[cfg(test)]
 mod evidence_commands;
 #[cfg(test)]
+mod evidence_diff;
+#[cfg(test)]
 mod evidence_draft;
 #[cfg(test)]
 mod evidence_profile;
 #[cfg(test)]
-mod evidence_samples;
-#[cfg(test)]
 mod evidence_run;
+#[cfg(test)]
+mod evidence_samples;
 #[cfg(test)]
 mod invariants;
 #[cfg(test)]
@@ -27,6 +29,8 @@ mod journey;
 mod laws;
 #[cfg(test)]
 mod purity;
+#[cfg(test)]
+mod render;
 #[cfg(test)]
 mod table;
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use vsota_core::command::*;
 use vsota_core::facts::*;
+use vsota_core::text::Line;
 use vsota_core::{GitId, State};
 
 use super::bench::{LEADS, SCENARIOS, measurement, scenario, server_command};
@@ -21,20 +22,27 @@ fn noise(tick: i64) -> f64 {
     1.0 + f64::from(i32::try_from(step).unwrap()) * 0.000_1
 }
 
+/// What a framework is launched with: vLLM's current best, a competitor's frozen winner.
+fn winning(run: &Run, framework: Framework, of: &str) -> Vec<Line> {
+    let (case, of) = (run.case(), name(of));
+    let frozen = case.charter.scenarios.get(&of).and_then(|it| it.winners.get(&framework));
+    let command = match framework {
+        Framework::Vllm => case.best_command.get(&of),
+        Framework::Sglang | Framework::TensorrtLlm => frozen.map(|it| &it.server_command),
+    };
+    command.cloned().unwrap_or_else(|| server_command(framework, WINNER))
+}
+
 /// One run of a block, ten minutes after the one before.
 pub fn block_run(run: &mut Run, framework: Framework, of: &str, req_s: f64) -> BlockRun {
     let launch = run.launch();
     let vllm = framework == Framework::Vllm;
-    let best = run.case().best_command.get(&name(of)).cloned();
     BlockRun {
         framework,
         build: None,
         tree: vllm.then(|| run.accepted()),
         launch: Some(launch),
-        server_command: match best {
-            Some(command) if vllm => command,
-            _ => server_command(framework, WINNER),
-        },
+        server_command: winning(run, framework, of),
         status: Status::Ok,
         smoke: false,
         measured: Some(measurement(run, of, req_s * noise(run.tick))),
@@ -115,17 +123,13 @@ pub fn profile(run: &mut Run, framework: Framework, stage: Stage, of: &str) -> P
     };
     let moe = Some("vllm/model_executor/layers/fused_moe.py:120 fused_moe");
     let norm = Some("vllm/model_executor/layers/layernorm.py:40 forward");
-    let best = run.case().best_command.get(&name(of)).cloned();
     Profile {
         framework,
         stage,
         round: run.case().rounds,
         tree: (framework == Framework::Vllm).then(|| run.accepted()),
         launch,
-        server_command: match best {
-            Some(command) if framework == Framework::Vllm => command,
-            _ => server_command(framework, WINNER),
-        },
+        server_command: winning(run, framework, of),
         scenario: name(of),
         input_len,
         output_len,

@@ -62,20 +62,48 @@ fn close_history(run: &mut Run) {
     run.ask(CloseHistory(Nothing {}));
 }
 
-/// An external claim when nothing is left to look into; otherwise the round is looked into first.
+/// An external claim when nothing is left to measure or to look into; otherwise that comes first.
 fn leave_gap(run: &mut Run) {
     if run.attempt(ClaimStop(super::claim(run, StopReason::External))).is_ok() {
         return;
     }
-    for _ in 0..2 {
-        if run.attempt(OpenProfiling(run.asked())).is_ok() {
-            return;
-        }
-        run.blocks(1, 1.0);
+    if run.attempt(OpenProfiling(run.asked())).is_ok() {
+        return;
     }
-    // Blocks that do not fit beside the filed ones say nothing; on a changed rig they would.
-    if run.attempt(OpenProfiling(run.asked())).is_err() {
+    let before = kept(run);
+    if before >= 16 {
+        // Blocks that began in one order are never balanced again; the next round begins afresh.
+        let stand = run.stand();
+        run.ask(AbandonRound(Abandonment { reason: line("measure again"), stand }));
+        return;
+    }
+    compare(run);
+    if kept(run) == before {
+        // Blocks that do not fit beside the filed ones say nothing; on a changed rig they would.
         run.ask(NoteRig(RigChange { changed: line("the clock of the rig is set") }));
+    }
+}
+
+fn kept(run: &Run) -> usize {
+    match run.campaign.state() {
+        State::GapDecision(it) => it.kept().len(),
+        _ => 0,
+    }
+}
+
+/// Two blocks a scenario, one in each order, of all that still run.
+fn compare(run: &mut Run) {
+    for vllm_first in [true, false] {
+        for (of, _) in super::SCENARIOS {
+            let mut block = super::gap_block(run, of, 1.0, vllm_first);
+            let case = run.case();
+            let winners = case.charter.scenarios.get(&block.scenario).map(|it| &it.winners);
+            block.runs.retain(|it| {
+                winners.is_some_and(|winners| winners.contains_key(&it.framework))
+                    && !case.blocked.contains(&it.framework)
+            });
+            run.ask(FileGapBlock(block));
+        }
     }
 }
 

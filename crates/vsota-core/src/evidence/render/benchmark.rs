@@ -1,0 +1,275 @@
+//! `benchmark/summary.md` and `benchmark/winning-commands.md` (FB-8, FB-12).
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::manifest::excluded;
+use super::page::{Grid, Md, Page, md};
+use super::{Book, checkpoint, figures, standing, workload};
+use crate::facts::*;
+use crate::phase::{Rank, Rejected, passes_sla, rank};
+
+/// Where this tool differs from the companion that FB-12 names as the source of truth.
+const DEVIATIONS: [&str; 9] = [
+    "a scenario's own objective ranks first, before request throughput (GD-6)",
+    "a framework needs its baseline and three other launch commands, or its whole declared space (FB-2)",
+    "a row of another model, precision, hardware, endpoint, sampling or load does not rank (FB-3)",
+    "a row that does not say one of these is no match either (FB-3)",
+    "flow checks and offline runs never rank and stand apart (FB-5, FB-12)",
+    "TensorRT-LLM ranks only with the pytorch server backend (FB-6)",
+    "the SLA may limit any latency statistic, and is recomputed; a row's own word is not read",
+    "the columns Accept len, Pre-scheduler ms and Cache hit are left out: they are not recorded",
+    "scenario, GPUs and server command stand outside the tables, which keeps them 100 columns wide",
+];
+
+pub(super) fn summary(book: &Book<'_>) -> Option<String> {
+    if !book.story.searching {
+        return None;
+    }
+    let mut page = Page::new(book.demo(), Md::own("Benchmark summary"));
+    page.say(match book.story.freeze {
+        Some(it) => md!("Frozen {}; nothing here changes any more.", Md::time(it.at)),
+        None => Md::own("Not frozen: rows may still come in, and nothing here is final."),
+    });
+    if let Some(it) = book.story.brief.workload() {
+        workload::scenarios(&mut page, it);
+    }
+    page.say(md!("SLA: {}.", workload::sla(book)));
+    gpus(&mut page, book);
+    page.section(Md::own("Best Commands By Framework"));
+    best(&mut page, book);
+    page.section(Md::own("Cross-Framework Best Comparison"));
+    comparison(&mut page, book);
+    page.section(Md::own("Failed Or SLA-Failing Candidates"));
+    failing(&mut page, book);
+    page.section(Md::own("Flow checks"));
+    smoke(&mut page, book);
+    page.section(Md::own("Excluded frameworks"));
+    let excluded: Vec<_> = book.story.exclusions.iter().map(|it| excluded(it)).collect();
+    page.list(if excluded.is_empty() { alloc::vec![Md::own("none")] } else { excluded });
+    page.section(Md::own("Search"));
+    search(&mut page, book);
+    page.section(Md::own("Deviations from llm-serving-auto-benchmark"));
+    page.list(DEVIATIONS.into_iter().map(Md::own));
+    Some(page.finish())
+}
+
+fn gpus(page: &mut Page, book: &Book<'_>) {
+    let brief = &book.story.brief;
+    let count = brief.gpu_count().map_or(Md::own("unknown"), |it| md!("{}", it.get()));
+    let model = brief.gpu_model().map_or(Md::own("unknown"), Md::code);
+    page.say(md!("GPUs: {} × {}, the same for every row that ranks.", count, model));
+}
+
+/// The ranking of each scenario, best first.
+fn ranks<'a>(book: &'a Book<'_>) -> Vec<(&'a Scenario, Rank<'a>)> {
+    let brief = &book.story.brief;
+    let scenarios = brief.workload().map_or(&[][..], |it| &it.scenarios);
+    let rows = || book.story.candidates.iter().copied();
+    scenarios.iter().map(|it| (it, rank(brief, it, rows()))).collect()
+}
+
+/// The best ranked row of each framework.
+fn best_rows<'a>(rank: &Rank<'a>) -> Vec<&'a Candidate> {
+    let mut best: Vec<&Candidate> = Vec::new();
+    for row in &rank.ranking {
+        if best.iter().all(|it| it.framework != row.framework) {
+            best.push(row);
+        }
+    }
+    best
+}
+
+fn best(page: &mut Page, book: &Book<'_>) {
+    let mut any = false;
+    for (scenario, rank) in ranks(book) {
+        for row in best_rows(&rank) {
+            any = true;
+            let name = Md::own(row.framework.title());
+            let title = md!("{} in {}: {}", name, Md::code(&scenario.name), Md::code(&row.id));
+            page.subsection(title);
+            page.command(&row.server_command);
+        }
+    }
+    if !any {
+        page.say(Md::own("No row ranks yet."));
+    }
+}
+
+fn comparison(page: &mut Page, book: &Book<'_>) {
+    for (scenario, rank) in ranks(book) {
+        page.subsection(Md::code(&scenario.name));
+        let heads = [
+            ">Rank",
+            "Framework",
+            "Candidate",
+            "SLA",
+            ">Req/s",
+            ">Output tok/s",
+            ">P50 TTFT ms",
+            ">P50 TPOT ms",
+        ];
+        let mut grid = Grid::new(&heads);
+        for (at, row) in best_rows(&rank).into_iter().enumerate() {
+            let Some(measured) = &row.measured else { continue };
+            let value = |metric| {
+                let value = measured.metric(metric);
+                value.map_or(Md::none(), |it| Md::figure(figures::metric(metric, it)))
+            };
+            grid.row([
+                md!("{}", at.saturating_add(1)),
+                Md::own(row.framework.title()),
+                Md::code(&row.id),
+                sla(book, row),
+                value(Metric::RequestThroughput),
+                value(Metric::OutputTokenThroughput),
+                value(Metric::latency(Stat::P50, LatencyKind::Ttft)),
+                value(Metric::latency(Stat::P50, LatencyKind::Tpot)),
+            ]);
+        }
+        page.table(grid);
+    }
+}
+
+fn sla(book: &Book<'_>, row: &Candidate) -> Md {
+    let sla = book.story.brief.sla();
+    Md::own(match &row.measured {
+        Some(it) if row.status == Status::Ok => {
+            if passes_sla(&sla, it) {
+                "pass"
+            } else {
+                "FAIL"
+            }
+        }
+        _ => "–",
+    })
+}
+
+/// Every row that failed, failed the SLA, or may not rank, with its reasons.
+fn failing(page: &mut Page, book: &Book<'_>) {
+    let limits = book.story.brief.sla();
+    let kept = |row: &Candidate| row.measured.as_ref().is_some_and(|it| passes_sla(&limits, it));
+    let mut grid = Grid::new(&["Scenario", "Framework", "Candidate", "Status", "SLA", "Reason"]);
+    for (scenario, rank) in ranks(book) {
+        let mut add = |row: &Candidate, reason: Md| {
+            grid.row([
+                Md::code(&scenario.name),
+                Md::own(row.framework.title()),
+                Md::code(&row.id),
+                md!("{}", row.status),
+                sla(book, row),
+                reason,
+            ]);
+        };
+        for it in rank.rejected.iter().filter(|it| !it.row.smoke) {
+            add(it.row, why_not(it));
+        }
+        for row in rank.ranking.iter().filter(|it| !kept(it)) {
+            add(row, Md::own("it breaks the SLA"));
+        }
+    }
+    page.table(grid);
+}
+
+/// Why a row does not rank: its own reason where it failed, else every clause against it.
+fn why_not(it: &Rejected<'_>) -> Md {
+    if let Some(reason) = &it.row.failure_reason {
+        return Md::text(reason);
+    }
+    let against = it.reasons.iter();
+    Md::list(against.map(|(clause, found)| md!("{}: {}", clause, Md::text(found))), "; ")
+}
+
+fn smoke(page: &mut Page, book: &Book<'_>) {
+    page.say(Md::own("Labelled as such; never ranked, never part of a gap decision (FB-5)."));
+    let mut grid = Grid::new(&["Scenario", "Framework", "Candidate", "Status", ">Req/s"]);
+    for row in book.story.candidates.iter().filter(|it| it.smoke) {
+        let rate = row.measured.as_ref().and_then(|it| it.metric(Metric::RequestThroughput));
+        grid.row([
+            Md::code(&row.scenario),
+            Md::own(row.framework.title()),
+            Md::code(&row.id),
+            md!("{}", row.status),
+            rate.map_or(Md::none(), |it| Md::figure(figures::two(it.get()))),
+        ]);
+    }
+    page.table(grid);
+}
+
+fn search(page: &mut Page, book: &Book<'_>) {
+    let story = &book.story;
+    let heads = ["Framework", ">Rows", ">Ok", ">Failed", ">Commands", "Help output"];
+    let mut grid = Grid::new(&heads);
+    for framework in story.brief.frameworks() {
+        let rows = || story.candidates.iter().filter(|it| it.framework == framework && !it.smoke);
+        let ok = rows().filter(|it| it.status == Status::Ok).count();
+        let mut commands: Vec<_> =
+            rows().map(|it| &it.server_command).filter(|it| !it.is_empty()).collect();
+        commands.sort();
+        commands.dedup();
+        let total = rows().count();
+        let help = story.help.get(&framework);
+        grid.row([
+            Md::own(framework.title()),
+            md!("{}", total),
+            md!("{}", ok),
+            md!("{}", total.saturating_sub(ok)),
+            md!("{}", commands.len()),
+            help.map_or(Md::own("not filed"), |it| Md::code(it.output.path.as_str())),
+        ]);
+    }
+    page.table(grid);
+    page.list(story.searches.iter().map(|it| {
+        let spaces = it.spaces.iter().map(|space| {
+            let whole = if space.whole { ", its whole space" } else { "" };
+            md!("{} {}{}", space.candidates.len(), Md::own(space.framework.title()), Md::own(whole))
+        });
+        md!("declared in {}: {}", Md::code(it.plan.path.as_str()), Md::list(spaces, ", "))
+    }));
+}
+
+pub(super) fn winning_commands(book: &Book<'_>) -> Option<String> {
+    book.story.freeze?;
+    let mut page = Page::new(book.demo(), Md::own("Winning commands"));
+    page.say(Md::own("Exact, ready to paste: first the server, then the benchmark against it."));
+    for scenario in standing::scenarios(book) {
+        page.section(Md::code(&scenario));
+        for framework in Framework::ALL.iter().copied() {
+            let Some(winner) = standing::winner(book, &scenario, framework) else { continue };
+            let objective = workload::objective(book, &scenario);
+            let value = workload::value(objective, winner.objective);
+            let title =
+                md!("{}: {}, {}", Md::own(framework.title()), Md::code(&winner.candidate), value);
+            page.subsection(title);
+            page.command(&winner.server_command);
+            page.command(benchmark_command(book, winner));
+            if let Some(moved) = moved(book, &scenario, winner) {
+                page.say(Md::own("An accepted patch moved vLLM's launch command to:"));
+                page.command(moved);
+            }
+        }
+    }
+    Some(page.finish())
+}
+
+/// The benchmark command of the row that won.
+fn benchmark_command<'a>(book: &Book<'a>, winner: &Winner) -> &'a [crate::text::Line] {
+    let row = book.story.candidates.iter().find(|it| {
+        let same = it.id == winner.candidate && it.framework == winner.framework;
+        let value = it
+            .measured
+            .as_ref()
+            .and_then(|it| it.metric(workload::objective(book, &winner.scenario)));
+        same && it.scenario == winner.scenario && value == Some(winner.objective)
+    });
+    row.map_or(&[], |it| &it.benchmark_command)
+}
+
+fn moved<'a>(
+    book: &Book<'a>,
+    scenario: &crate::text::Name,
+    winner: &Winner,
+) -> Option<&'a [crate::text::Line]> {
+    let launch = checkpoint::launch(book, scenario, winner.framework)?;
+    (launch != winner.server_command.as_slice()).then_some(launch)
+}

@@ -1,0 +1,152 @@
+//! Blocks of a round, and blocks of a trial.
+
+use vsota_core::Clause::*;
+use vsota_core::command::*;
+use vsota_core::facts::*;
+use vsota_fixtures::model::*;
+
+use super::gap::{block_of, open, without_trt};
+use super::{Cases, after};
+
+pub(super) fn cases(all: &mut Cases) {
+    in_a_round(all);
+    in_a_trial(all);
+    under_a_claim(all);
+}
+
+fn of(block: &mut Block, framework: Framework) -> &mut BlockRun {
+    block.runs.iter_mut().find(|it| it.framework == framework).unwrap()
+}
+
+fn in_a_round(all: &mut Cases) {
+    let open = open();
+    let block = gap_block(&mut open.clone(), "chat", 1.0, true);
+    all.of(&open, FileGapBlock, block.clone())
+        .but("BlockObjection.UnknownScenario/round", Fb14, "translation", |it| {
+            it.scenario = name("translation");
+        })
+        .but("BlockObjection.TwoRuns/round", Gd2, "two launches of sglang", |it| {
+            let mut again = of(it, Framework::Sglang).clone();
+            again.launch = Some(digest("a second launch"));
+            it.runs.push(again);
+        })
+        .but("BlockObjection.OtherCommand/vllm", Gd2, "vllm", |it| {
+            of(it, Framework::Vllm).server_command = server_command(Framework::Vllm, 1);
+        })
+        .but("BlockObjection.OtherCommand/competitor", Gd2, "sglang", |it| {
+            of(it, Framework::Sglang).server_command = server_command(Framework::Sglang, 1);
+        })
+        .but("BlockObjection.OtherTree/other", Pa1, git(BASELINE).as_str(), |it| {
+            of(it, Framework::Vllm).tree = Some(git("edited"));
+        })
+        .but("BlockObjection.OtherTree/unsaid", Pa1, git(BASELINE).as_str(), |it| {
+            of(it, Framework::Vllm).tree = None;
+        })
+        .but("BlockObjection.NoVllm", Gd1, "no run of vllm", |it| {
+            it.runs.retain(|it| it.framework != Framework::Vllm);
+        })
+        .but("BlockObjection.NoRival", Gd1, "chat is not unopposed", |it| {
+            it.runs.retain(|it| it.framework == Framework::Vllm);
+        });
+    let trt = Framework::TensorrtLlm;
+    let blocked = after(&open, BlockCompetitor(block_of(trt)));
+    let file = FileGapBlock(block);
+    all.moved("BlockObjection.RivalBlocked", Gd8, trt.as_str(), &blocked, &open, file.clone());
+    let found = "tensorrt_llm has no frozen row in chat";
+    all.moved("BlockObjection.NoWinner", Fb1, found, &without_trt(), &open, file);
+}
+
+#[test]
+fn a_launch_of_the_benchmark_is_none_of_a_block() {
+    let open = open();
+    let mut block = gap_block(&mut open.clone(), "chat", 1.0, true);
+    block.runs[0].launch = Some(digest("launch 1"));
+    let step = open.campaign.decide(FileGapBlock(block)).unwrap();
+    let vsota_core::event::Event::GapBlockFiled(filed) = step.event() else { unreachable!() };
+    assert_eq!(filed.found.report_only, Some(ReportOnly::LaunchReused));
+}
+
+fn build(block: &mut Block, build: Build) -> &mut BlockRun {
+    block.runs.iter_mut().find(|it| it.build == Some(build)).unwrap()
+}
+
+fn in_a_trial(all: &mut Cases) {
+    let patched = Run::patched();
+    let block = trial_block(&mut patched.clone(), "chat", 1.05, true);
+    all.of(&patched, FileTrialBlock, block)
+        .but("BlockObjection.UnknownScenario/trial", Fb14, "translation", |it| {
+            it.scenario = name("translation");
+        })
+        .but("BlockObjection.NoPair/no new", Rv1, "one run of the new build", |it| {
+            it.runs.retain(|it| it.build == Some(Build::Accepted));
+        })
+        .but("BlockObjection.NoPair/no accepted", Rv1, "one of the accepted build", |it| {
+            it.runs.retain(|it| it.build == Some(Build::New));
+        })
+        .but("BlockObjection.NoPair/two new", Rv1, "one run of the new build", |it| {
+            let again = build(it, Build::New).clone();
+            it.runs.push(again);
+        })
+        .but("BlockObjection.OtherNewTree", Rv1, git("patch-1").as_str(), |it| {
+            build(it, Build::New).tree = Some(git("edited"));
+        })
+        .but("BlockObjection.OtherAcceptedTree", Rv1, git(BASELINE).as_str(), |it| {
+            build(it, Build::Accepted).tree = Some(git("edited"));
+        })
+        .but("BlockObjection.OtherCommand/accepted build", Gd2, "vllm", |it| {
+            build(it, Build::Accepted).server_command = server_command(Framework::Vllm, 1);
+        })
+        .but("BlockObjection.Stranger/competitor", Rv1, "sglang", |it| {
+            let mut stranger = build(it, Build::New).clone();
+            stranger.framework = Framework::Sglang;
+            stranger.build = None;
+            it.runs.push(stranger);
+        })
+        .but("BlockObjection.Stranger/dressed as a build", Rv1, "sglang", |it| {
+            let mut stranger = build(it, Build::New).clone();
+            stranger.framework = Framework::Sglang;
+            it.runs.push(stranger);
+        });
+}
+
+/// A fixup on trial under a standing claim.
+pub(super) fn fixup_under_claim() -> Run {
+    let claimed = Run::claimed();
+    after(&claimed, RecordFixup(fixup(&claimed, "fixup-1")))
+}
+
+fn under_a_claim(all: &mut Cases) {
+    let (sglang, trt) = (Framework::Sglang, Framework::TensorrtLlm);
+    let run = fixup_under_claim();
+    let block = trial_block(&mut run.clone(), "chat", 1.0, true);
+    all.of(&run, FileTrialBlock, block)
+        .but("BlockObjection.ClaimNeedsRival", Rl9, "sglang", |it| {
+            it.runs.retain(|it| it.framework != sglang);
+        })
+        .but("BlockObjection.TwoRuns/trial", Gd2, "two launches of sglang", |it| {
+            let again = of(it, sglang).clone();
+            it.runs.push(again);
+        })
+        .but("BlockObjection.OtherCommand/rival in a trial", Gd2, "sglang", |it| {
+            of(it, sglang).server_command = server_command(sglang, 1);
+        });
+    // A blocked competitor cannot run, so no claim asks for it.
+    let mut lost = after(&Run::accepted_patch(), NoteIdea(idea("norm", 2)));
+    lost.open_round().ask(BlockCompetitor(block_of(trt)));
+    for (of, _) in SCENARIOS.iter().chain(&SCENARIOS).chain(&SCENARIOS).chain(&SCENARIOS) {
+        let mut block = gap_block(&mut lost, of, 0.8, true);
+        block.runs.retain(|it| it.framework != trt);
+        lost.ask(FileGapBlock(block));
+    }
+    let external = ClaimStop(claim(&lost, StopReason::External));
+    let claimed = after(&lost, external);
+    let run = after(&claimed, RecordFixup(fixup(&claimed, "fixup-1")));
+    let block = trial_block(&mut run.clone(), "chat", 1.0, true);
+    assert!(block.runs.iter().all(|it| it.framework != trt));
+    all.of(&run, FileTrialBlock, block).but(
+        "BlockObjection.ClaimNeedsRival/only one that runs",
+        Rl9,
+        "sglang",
+        |it| it.runs.retain(|it| it.framework != sglang),
+    );
+}

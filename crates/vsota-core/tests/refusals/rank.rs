@@ -1,0 +1,160 @@
+//! Rows that may not rank, each for one reason, in a benchmark that is otherwise whole.
+
+use vsota_core::Clause::{self, *};
+use vsota_core::command::*;
+use vsota_core::event::CandidateFiled;
+use vsota_core::facts::*;
+use vsota_fixtures::model::*;
+
+use super::bench::searched;
+use super::{Cases, forged};
+
+const SGLANG: Framework = Framework::Sglang;
+
+/// A campaign that was told something else than the default, up to the benchmark.
+pub(super) fn told_otherwise(change: impl FnOnce(&mut InputsGiven)) -> Run {
+    let mut given = inputs();
+    change(&mut given);
+    let mut run = Run::open();
+    run.ask(RecordInputs(given)).ask(CloseInputs(Nothing {}));
+    run.ask(NoteHistory(history(Framework::Vllm))).ask(NoteHistory(history(SGLANG)));
+    run.ask(CloseHistory(Nothing {}));
+    for name in CompanionName::ALL {
+        run.ask(NoteCompanion(companion(*name)));
+    }
+    run
+}
+
+fn workload(given: &mut InputsGiven, change: impl FnOnce(&mut Workload)) {
+    for it in &mut given.inputs {
+        if let Input::Workload(workload) = &mut it.input {
+            return change(workload);
+        }
+    }
+}
+
+/// The only row of a framework in `summarization` gets a change that keeps it from ranking.
+fn spoiled(
+    all: &mut Cases,
+    what: &str,
+    clause: Clause,
+    found: &str,
+    framework: Framework,
+    change: impl Fn(&mut Candidate),
+) {
+    let from = Run::with_history();
+    spoiled_from(all, (what, clause, found), &from, framework, |_| {}, change);
+}
+
+fn spoiled_from(
+    all: &mut Cases,
+    (what, clause, found): (&str, Clause, &str),
+    from: &Run,
+    framework: Framework,
+    every: impl Fn(&mut Candidate),
+    change: impl Fn(&mut Candidate),
+) {
+    let rows = |spoil: bool| {
+        searched(from, Some(framework), |it| {
+            every(it);
+            if spoil && it.framework == framework && it.scenario == name("summarization") {
+                change(it);
+            }
+            true
+        })
+    };
+    let name = format!("BenchObjection.Unranked/{what}");
+    all.moved(&name, clause, found, &rows(true), &rows(false), FreezeBenchmark(freeze()));
+}
+
+fn measured_of(row: &mut Candidate) -> &mut Measurement {
+    row.measured.as_mut().unwrap()
+}
+
+pub(super) fn cases(all: &mut Cases) {
+    spoiled(all, "failed", Fb7, "its status is failed", SGLANG, |it| {
+        it.status = Status::Failed;
+        it.failure_reason = Some(line("a crash"));
+    });
+    spoiled(all, "smoke", Fb5, "flow check", SGLANG, |it| it.smoke = true);
+    spoiled(all, "offline", Fb12, "offline", SGLANG, |it| it.served = false);
+    spoiled(all, "no launch command", Fb8, "command", SGLANG, |it| it.server_command.clear());
+    spoiled(all, "no benchmark command", Fb8, "command", SGLANG, |it| it.benchmark_command.clear());
+    spoiled(all, "no tree", Fb13, "no vLLM tree", Framework::Vllm, |it| it.tree = None);
+    spoiled(all, "short context", Fb10, "8999", SGLANG, |it| it.context_len = Some(8_999));
+    spoiled(all, "no objective", Gd6, "request_throughput", SGLANG, |it| {
+        measured_of(it).metrics.remove(&Metric::RequestThroughput);
+    });
+    for dimension in Dimension::ALL.iter().copied().filter(|it| *it != Dimension::GpuIds) {
+        let found = format!("{dimension} is something else");
+        spoiled(all, dimension.as_str(), Fb3, &found, SGLANG, |it| {
+            it.identity.insert(dimension, line("something else"));
+        });
+    }
+    spoiled(all, "fewer requests", Fb4, "79 requests", SGLANG, |it| {
+        let it = measured_of(it);
+        (it.requested, it.completed) = (79, 79);
+        it.input_tokens = Some(79 * 8_000);
+        it.output_tokens = Some(79 * 1_000);
+    });
+    spoiled(all, "shorter prompts", Fb4, "mean input length is 4000", SGLANG, |it| {
+        measured_of(it).input_tokens = Some(80 * 4_000);
+    });
+    spoiled(all, "shorter outputs", Fb4, "mean output length is 500", SGLANG, |it| {
+        measured_of(it).output_tokens = Some(80 * 500);
+    });
+    production(all);
+    rate_limited(all);
+    filed_under_other_guards(all);
+}
+
+fn production(all: &mut Cases) {
+    let run = told_otherwise(|given| workload(given, |it| it.kind = name("sharegpt")));
+    let buckets = |it: &mut Candidate| {
+        let e2e_ms = [(Stat::P50, measured(900.0)), (Stat::P95, measured(2_400.0))].into();
+        let (input_p50, input_p95, output_p50, output_p95) = (700, 3_000, 200, 900);
+        it.buckets = Some(Buckets { input_p50, input_p95, output_p50, output_p95, e2e_ms });
+    };
+    let case = ("no buckets", Fb4, "length buckets");
+    spoiled_from(all, case, &run, SGLANG, buckets, |it| it.buckets = None);
+}
+
+fn rate_limited(all: &mut Cases) {
+    let run = told_otherwise(|given| {
+        workload(given, |it| it.scenarios[1].request_rate = Rate::PerSecond(measured(20.0)));
+    });
+    let offered = |it: &mut Candidate| {
+        if it.scenario == name("summarization") {
+            it.identity.insert(Dimension::RequestRate, line("20"));
+        }
+    };
+    let case = ("rate limited", Gd6, "its client limited it");
+    spoiled_from(all, case, &run, SGLANG, offered, |it| {
+        measured_of(it).metrics.insert(Metric::RequestThroughput, measured(19.9));
+    });
+}
+
+/// Filing refuses these rows by itself; a journal of other guards may hold them all the same.
+fn filed_under_other_guards(all: &mut Cases) {
+    let mut forge = |what: &str, clause, found: &str, framework, change: fn(&mut Candidate)| {
+        let mut kept = None;
+        let run = searched(&Run::with_history(), Some(framework), |it| {
+            let here = it.framework == framework && it.scenario == name("summarization");
+            if here {
+                kept = Some(it.clone());
+            }
+            !here
+        });
+        let good = kept.unwrap();
+        let mut bad = good.clone();
+        change(&mut bad);
+        let name = format!("BenchObjection.Unranked/{what}");
+        let bad = forged(&run, CandidateFiled { said: bad });
+        let good = forged(&run, CandidateFiled { said: good });
+        all.moved(&name, clause, found, &bad, &good, FreezeBenchmark(freeze()));
+    };
+    forge("other backend", Fb6, "backend is tensorrt", Framework::TensorrtLlm, |it| {
+        it.backend = Some(name("tensorrt"));
+    });
+    forge("no numbers", Fb9, "measured nothing", SGLANG, |it| it.measured = None);
+}
