@@ -268,7 +268,7 @@ fn next_profile(walker: &mut Walker, die: &mut Die) -> Command {
 
 fn layers(walker: &mut Walker, state: &LayerPipeline, die: &mut Die) -> Command {
     let run = &walker.run;
-    if state.triage().pipeline.is_none() && !die.one_in(6) {
+    if state.triage().pipeline.is_none() && !die.one_in(3) {
         return FilePipeline(pipeline(run)).into();
     }
     if run.case().weak >= 2 && !run.case().researched && die.one_in(2) {
