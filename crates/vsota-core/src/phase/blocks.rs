@@ -209,10 +209,12 @@ pub(crate) fn standing(case: &Case, kept: &[KeptBlock], block: &Block) -> Option
     overlaps.then_some(ReportOnly::NotInterleaved)
 }
 
-/// Whether an earlier block holds the very numbers of this run: no two runs measure the same to the
-/// last digit.
+/// Whether an earlier block holds the very numbers of this run: no two runs agree in four metrics to
+/// the last digit.
 fn is_repeated(case: &Case, kept: &[KeptBlock], run: &BlockRun) -> bool {
-    let numbers = |it: &BlockRun| it.measured.as_ref().map(|it| it.metrics.clone());
+    fn numbers(run: &BlockRun) -> Option<&BTreeMap<Metric, Measured>> {
+        run.measured.as_ref().map(|it| &it.metrics).filter(|it| it.len() >= 4)
+    }
     let ours = numbers(run);
     let before = case.pool.iter().chain(kept).flat_map(|it| it.runs.iter());
     ours.is_some() && before.filter(|it| it.framework == run.framework).any(|it| numbers(it) == ours)

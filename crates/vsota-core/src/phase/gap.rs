@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::blocks::{self, KeptBlock, Side};
@@ -41,7 +42,7 @@ objections! {
         /// Blocks are still wanted.
         [Gd5] Undecided { blocks: u32 } "the gap of this round is not decided: {blocks} more blocks are wanted",
         /// A changed rig does not undo a gap.
-        [Gd7] BehindStands { scenario: Name } "{scenario} is behind on this rig; profiling follows, and a changed rig does not undo it",
+        [Gd7] BehindStands { scenarios: String } "vLLM is behind on this rig in {scenarios}; profiling follows, and a changed rig does not undo it",
         /// Not a competitor of the charter.
         [Gd8] NoRival { framework: Framework } "{framework} is not a competitor of this benchmark",
         /// Already blocked.
@@ -285,9 +286,10 @@ impl Decide<NoteRig> for GapDecision {
     fn ready(&self) -> Objections {
         let mut o = Objections::default();
         let verdict = self.verdict();
-        for it in verdict.scenarios.iter().filter(|it| it.verdict == Verdict::Behind) {
-            o.raise(GapObjection::BehindStands { scenario: it.scenario.clone() });
-        }
+        let behind = verdict.scenarios.iter().filter(|it| it.verdict == Verdict::Behind);
+        let names: Vec<_> = behind.map(|it| it.scenario.as_str()).collect();
+        let scenarios = names.join(", ");
+        o.unless(names.is_empty(), GapObjection::BehindStands { scenarios });
         o
     }
 

@@ -327,7 +327,7 @@ fn the_runs_of_a_block_come_in_the_order_in_which_they_started() {
     let block = record.block(&files(&runs, &[1, 2, 3]), artifact("b"), &BTreeMap::new()).unwrap();
     let order: Vec<_> = block.runs.iter().map(|it| it.framework).collect();
     assert_eq!(order, [Framework::Vllm, Framework::Sglang, Framework::TensorrtLlm]);
-    assert_eq!(block.source, artifact("b"), &BTreeMap::new());
+    assert_eq!(block.source, artifact("b"));
     assert!(record.block(&files(&runs, &[1, 2]), artifact("b"), &BTreeMap::new()).is_err());
 }
 

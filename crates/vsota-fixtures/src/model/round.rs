@@ -19,8 +19,7 @@ pub const STAGES: [Stage; 2] = [Stage::Prefill, Stage::Decode];
 /// A small deterministic noise of at most 0.2 %, different for each launch.
 fn noise(tick: i64) -> f64 {
     let step = (tick * 7_919).rem_euclid(41) - 20;
-    // The last digits tell one launch from another: no two runs measure the same.
-    1.0 + f64::from(i32::try_from(step).unwrap()) * 0.000_1 + tick as f64 * 1e-9
+    1.0 + f64::from(i32::try_from(step).unwrap()) * 0.000_1
 }
 
 /// What a framework is launched with: vLLM's current best, a competitor's frozen winner.
