@@ -1,12 +1,11 @@
 //! Which documents does the journal stand behind? All of them are rendered from it, never read back.
 
-use std::fmt::Write as _;
-
+use vsota_core::evidence::render;
 use vsota_core::text::RelPath;
 
-use crate::chronicle::{self, Chronicle};
+use crate::chronicle::Chronicle;
 use crate::failure::Failure;
-use crate::journal::{HOLDERS, MARK, rel};
+use crate::journal::HOLDERS;
 use crate::rundir::{Durable, RunDir};
 
 /// The checkpoint: the one document that is on the disk before anyone is told of an event (CK-1).
@@ -33,15 +32,10 @@ pub fn write(run: &RunDir, chronicle: &Chronicle) -> Result<(), Failure> {
 ///
 /// # Errors
 ///
-/// When a document has no proper path.
+/// None today; a renderer that could fail would say so here.
 pub fn rendered(chronicle: &Chronicle) -> Result<Vec<(RelPath, String)>, Failure> {
-    Ok(vec![(rel(CHECKPOINT)?, checkpoint(chronicle))])
-}
-
-fn checkpoint(Chronicle { campaign, head, .. }: &Chronicle) -> String {
-    let mut text = String::from("# Checkpoint\n\n");
-    let place = chronicle::place(campaign.phase(), chronicle::round(campaign));
-    // Writing to a string cannot fail.
-    let _ = write!(text, "The campaign is in {place}.\n\n{MARK}{head}\n");
-    text
+    let Chronicle { campaign, entries, head } = chronicle;
+    let head = render::JournalHead { seq: head.seq, hash: head.hash };
+    let documents = render::documents(&render::Chronicle { campaign, entries, head });
+    Ok(documents.into_iter().map(|it| (it.path, it.text)).collect())
 }

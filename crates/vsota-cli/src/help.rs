@@ -91,7 +91,7 @@ pub fn meets(clause: Clause, command: CommandKind) -> &'static str {
         Ka4 | Ka7 | Rt3 => C::BlockNcu,
         // What is not gained or wired is put aside, and another patch follows.
         Ka5 | Ka9 if command == C::AcceptPatch => C::RetryPatch,
-        Pa4 if matches!(command, C::RecordPatch | C::AmendPatch) => C::BlockNcu,
+        Pa4 if command == C::RecordPatch => C::BlockNcu,
         Pa5 if matches!(command, C::RecordPatch | C::AmendPatch) => C::NoteHistory,
         Rv1 if matches!(command, C::AcceptPatch | C::FileTrialBlock) => C::FileTrialBlock,
         Rv2 if command == C::AcceptPatch => C::FileTests,

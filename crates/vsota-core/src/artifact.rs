@@ -63,24 +63,29 @@ impl FromStr for Digest {
     type Err = IdError;
 
     fn from_str(text: &str) -> Result<Self, IdError> {
+        let digits: &[u8; 64] = text.as_bytes().try_into().map_err(|_| IdError::Digest)?;
+        let (pairs, _) = digits.as_chunks::<2>();
         let mut bytes = [0; 32];
-        let pairs = text.as_bytes().chunks_exact(2);
-        if text.len() != 64 || !pairs.remainder().is_empty() {
-            return Err(IdError::Digest);
+        // No digit is looked at alone, so that all of them can be read at once.
+        let mut seen = 0;
+        for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
+            let (high, low) = (nibble(*high), nibble(*low));
+            seen |= high | low;
+            *byte = high << 4 | low;
         }
-        for (byte, pair) in bytes.iter_mut().zip(pairs) {
-            let [high, low] = *pair else { return Err(IdError::Digest) };
-            *byte = nibble(high)? << 4 | nibble(low)?;
-        }
-        Ok(Self(bytes))
+        if seen < 16 { Ok(Self(bytes)) } else { Err(IdError::Digest) }
     }
 }
 
-fn nibble(digit: u8) -> Result<u8, IdError> {
-    match digit {
-        b'0'..=b'9' => Ok(digit - b'0'),
-        b'a'..=b'f' => Ok(digit - b'a' + 10),
-        _ => Err(IdError::Digest),
+/// The value of a lower-case hex digit; 255 for anything else.
+fn nibble(digit: u8) -> u8 {
+    let (number, letter) = (digit.wrapping_sub(b'0'), digit.wrapping_sub(b'a'));
+    if number < 10 {
+        number
+    } else if letter < 6 {
+        letter + 10
+    } else {
+        u8::MAX
     }
 }
 

@@ -49,9 +49,9 @@ macro_rules! lines {
 
 impl Brief {
     /// Takes over given inputs; a later value of one key replaces the earlier.
-    pub(crate) fn take(&mut self, given: &InputsGiven) {
-        for sourced in &given.inputs {
-            self.inputs.insert(sourced.input.key(), sourced.clone());
+    pub(crate) fn take(&mut self, given: InputsGiven) {
+        for sourced in given.inputs {
+            self.inputs.insert(sourced.input.key(), sourced);
         }
     }
 

@@ -106,12 +106,12 @@ impl Campaign {
     /// # Errors
     ///
     /// When the events are not, in order and without holes, the journal of one campaign.
-    pub fn replay<'a>(
-        events: impl IntoIterator<Item = (Seq, &'a Event)>,
+    pub fn replay<E: Into<Event>>(
+        events: impl IntoIterator<Item = (Seq, E)>,
     ) -> Result<Self, ReplayError> {
         let mut events = events.into_iter();
         let (seq, first) = events.next().ok_or(ReplayError::Empty)?;
-        let mut campaign = Self::begin(seq, first)?;
+        let mut campaign = Self::begin(seq, &first.into())?;
         for (seq, event) in events {
             campaign = campaign.follow(seq, event)?;
         }
@@ -134,15 +134,16 @@ impl Campaign {
         Ok(Self::opened(said.clone()))
     }
 
-    /// The campaign after one more event of its journal.
+    /// The campaign after one more event of its journal: the event itself, or a reference to it,
+    /// which is copied.
     ///
     /// # Errors
     ///
     /// When the event is out of order, or has no edge from here.
-    pub fn follow(self, seq: Seq, event: &Event) -> Result<Self, ReplayError> {
+    pub fn follow(self, seq: Seq, event: impl Into<Event>) -> Result<Self, ReplayError> {
         seq.must_be(self.next)?;
-        let state =
-            self.state.evolve(event).map_err(|source| ReplayError::Misplaced { seq, source })?;
+        let evolved = self.state.evolve(event.into());
+        let state = evolved.map_err(|source| ReplayError::Misplaced { seq, source })?;
         Ok(Self { opening: self.opening, state, next: seq.next() })
     }
 

@@ -120,7 +120,7 @@ pub trait Evolve<E> {
     type Next;
 
     /// Becomes the next phase.
-    fn evolve(self, event: &E) -> Self::Next;
+    fn evolve(self, event: E) -> Self::Next;
 }
 
 /// One edge, as data.
@@ -231,7 +231,7 @@ macro_rules! machine {
                 }
             }
 
-            pub(crate) fn evolve(self, event: &Event) -> Result<Self, Misplaced> {
+            pub(crate) fn evolve(self, event: Event) -> Result<Self, Misplaced> {
                 match (self, event) {
                     $( $( (Self::$from(state), Event::$event(event)) => {
                         let next: machine!(@type $from $to) =

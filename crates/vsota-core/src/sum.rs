@@ -118,6 +118,12 @@ macro_rules! asks {
                 $( $(#[$doc])* $Event = $event, )+
             }
 
+            impl From<&Self> for Event {
+                fn from(event: &Self) -> Self {
+                    event.clone()
+                }
+            }
+
             impl Event {
                 /// The command that was granted: how `verify` asks again.
                 pub fn asked(&self) -> super::command::Command {

@@ -80,10 +80,15 @@ fn without(text: &str, forbidden: impl Fn(char) -> bool) -> Result<(), TextError
     }
 }
 
+/// What a name may hold beside letters and digits.
+fn is_mark(c: char) -> bool {
+    matches!(c, '.' | '_' | '-' | '+' | '@' | ':' | '=' | ',' | '#')
+}
+
 impl Name {
     fn check(text: &str) -> Result<(), TextError> {
         bounded(text, 120)?;
-        without(text, |c| !c.is_ascii_alphanumeric() && !"._-+@:=,#".contains(c))?;
+        without(text, |c| !c.is_ascii_alphanumeric() && !is_mark(c))?;
         match text.chars().next() {
             Some(c) if !c.is_ascii_alphanumeric() => Err(TextError::Forbidden(c as u32)),
             _ => Ok(()),
@@ -101,6 +106,9 @@ impl Line {
 impl Prose {
     fn check(text: &str) -> Result<(), TextError> {
         bounded(text, 4_000)?;
+        if is_plain(text) {
+            return Ok(());
+        }
         without(text, |c| is_unsafe(c) && c != '\n' && c != '\t')
     }
 }
@@ -108,12 +116,12 @@ impl Prose {
 impl RelPath {
     fn check(text: &str) -> Result<(), TextError> {
         bounded(text, 400)?;
-        without(text, |c| is_unsafe(c) || c == '\\')?;
-        let parts = || text.split('/');
-        if parts().any(|part| matches!(part, "" | "." | "..")) {
-            return Err(TextError::Escapes);
+        if !is_plain(text) || text.contains('\\') {
+            without(text, |c| is_unsafe(c) || c == '\\')?;
         }
-        Ok(())
+        let mut parts = text.as_bytes().split(|byte| *byte == b'/');
+        let escapes = parts.any(|part| matches!(part, b"" | b"." | b".."));
+        if escapes { Err(TextError::Escapes) } else { Ok(()) }
     }
 }
 

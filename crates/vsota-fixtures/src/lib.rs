@@ -16,3 +16,6 @@
 pub mod builders;
 pub mod demo;
 pub mod model;
+#[cfg(feature = "proptest")]
+pub mod strategy;
+pub mod walk;

@@ -21,8 +21,8 @@ fn demo(dir: &Utf8Path) -> Ended {
 impl Ended {
     /// The command of the step that the demonstration stopped at.
     fn last_step(&self) -> &str {
-        let steps = self.told.lines().filter_map(|it| it.trim().strip_prefix("$ vsota "));
-        steps.last().unwrap_or("nothing")
+        let mut steps = self.told.lines().filter_map(|it| it.trim().strip_prefix("$ vsota "));
+        steps.next_back().unwrap_or("nothing")
     }
 }
 

@@ -13,6 +13,7 @@ mod damage;
 mod demo;
 mod discovery;
 mod intake;
+mod late;
 mod lock;
 mod run_dir;
 mod shell;

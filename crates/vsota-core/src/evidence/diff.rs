@@ -27,7 +27,10 @@ pub fn touched(diff: &str) -> Result<Touched, EvidenceError> {
     let mut renaming = false;
     for (line, text) in (1..).zip(diff.lines()) {
         if let Some(names) = text.strip_prefix("diff --git ") {
-            renaming = false;
+            if renaming {
+                let message = "the header before this names two files and no rename";
+                return Err(EvidenceError::new(message).at(line));
+            }
             match same(names) {
                 Some(path) => {
                     touched.files.insert(path.to_owned());
@@ -86,7 +89,7 @@ pub fn kind(path: &str) -> FileKind {
         return FileKind::Tests;
     }
     let top = parts.next().unwrap_or_default();
-    if top == "docs" || leaf_is(&[".md", ".rst", ".txt"]) {
+    if top == "docs" || leaf_is(&[".md", ".rst"]) {
         return FileKind::Docs;
     }
     match (top, parts.next()) {

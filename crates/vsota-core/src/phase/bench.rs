@@ -203,8 +203,8 @@ impl Decide<NoteCompanion> for FixedBenchmark {
 impl Evolve<CompanionNoted> for FixedBenchmark {
     type Next = Self;
 
-    fn evolve(mut self, event: &CompanionNoted) -> Self {
-        self.base.companions.insert(event.said.name, event.said.noted.clone());
+    fn evolve(mut self, event: CompanionNoted) -> Self {
+        self.base.companions.insert(event.said.name, event.said.noted);
         self
     }
 }
@@ -236,10 +236,10 @@ impl Decide<DeclareSearch> for FixedBenchmark {
 impl Evolve<SearchDeclared> for FixedBenchmark {
     type Next = Self;
 
-    fn evolve(self, event: &SearchDeclared) -> Self {
+    fn evolve(self, event: SearchDeclared) -> Self {
         self.with(|it| {
-            for space in &event.said.spaces {
-                it.spaces.insert(space.framework, space.clone());
+            for space in event.said.spaces {
+                it.spaces.insert(space.framework, space);
             }
         })
     }
@@ -260,7 +260,7 @@ impl Decide<FileHelp> for FixedBenchmark {
 impl Evolve<HelpFiled> for FixedBenchmark {
     type Next = Self;
 
-    fn evolve(self, event: &HelpFiled) -> Self {
+    fn evolve(self, event: HelpFiled) -> Self {
         self.with(|it| {
             it.helped.insert(event.said.framework);
         })
@@ -304,8 +304,8 @@ impl Decide<FileCandidate> for FixedBenchmark {
 impl Evolve<CandidateFiled> for FixedBenchmark {
     type Next = Self;
 
-    fn evolve(self, event: &CandidateFiled) -> Self {
-        self.with(|it| it.candidates.push(event.said.clone()))
+    fn evolve(self, event: CandidateFiled) -> Self {
+        self.with(|it| it.candidates.push(event.said))
     }
 }
 
@@ -343,9 +343,9 @@ impl Decide<ExcludeFramework> for FixedBenchmark {
 impl Evolve<FrameworkExcluded> for FixedBenchmark {
     type Next = Self;
 
-    fn evolve(self, event: &FrameworkExcluded) -> Self {
+    fn evolve(self, event: FrameworkExcluded) -> Self {
         self.with(|it| {
-            it.excluded.insert(event.said.framework, event.said.clone());
+            it.excluded.insert(event.said.framework, event.said);
         })
     }
 }
@@ -390,11 +390,11 @@ impl Decide<FreezeBenchmark> for FixedBenchmark {
 impl Evolve<BenchmarkFrozen> for FixedBenchmark {
     type Next = Self;
 
-    fn evolve(mut self, event: &BenchmarkFrozen) -> Self {
+    fn evolve(mut self, event: BenchmarkFrozen) -> Self {
         let mut charter = Charter {
             scenarios: BTreeMap::new(),
-            tree: event.said.tree.clone(),
-            commit: event.said.commit.clone(),
+            tree: event.said.tree,
+            commit: event.said.commit,
             excluded: BTreeMap::new(),
             launches: BTreeSet::new(),
         };
@@ -431,9 +431,9 @@ impl Decide<FilePlan> for FixedBenchmark {
 impl Evolve<PlanFiled> for FixedBenchmark {
     type Next = Self;
 
-    fn evolve(mut self, event: &PlanFiled) -> Self {
+    fn evolve(mut self, event: PlanFiled) -> Self {
         if let Bench::Frozen { plan, .. } = &mut self.inside {
-            *plan = Some(event.said.clone());
+            *plan = Some(event.said);
         }
         self
     }
@@ -464,10 +464,10 @@ impl Decide<EnterLoop> for FixedBenchmark {
 impl Evolve<LoopEntered> for FixedBenchmark {
     type Next = RlcrActive;
 
-    fn evolve(self, event: &LoopEntered) -> RlcrActive {
+    fn evolve(self, event: LoopEntered) -> RlcrActive {
         let (charter, plan) = match self.inside {
             Bench::Frozen { charter, plan } => (charter, plan),
-            Bench::Searching(_) => (Charter::empty(event), None),
+            Bench::Searching(_) => (Charter::empty(&event), None),
         };
         RlcrActive::of(Box::new(Case::begun(self.base, charter, plan, &event.said)))
     }
@@ -491,7 +491,7 @@ impl Decide<StopCampaign> for FixedBenchmark {
 impl Evolve<CampaignStopped> for FixedBenchmark {
     type Next = Stopped;
 
-    fn evolve(self, event: &CampaignStopped) -> Stopped {
-        Stopped::before_the_loop(self.base, event.said.clone())
+    fn evolve(self, event: CampaignStopped) -> Stopped {
+        Stopped::before_the_loop(self.base, event.said)
     }
 }

@@ -1,6 +1,7 @@
 //! Which blocks count, and what they compare. (GD-1, GD-2, GD-6, RV-1)
 
 use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::rank::{is_rate_limited, off_workload};
@@ -20,7 +21,7 @@ pub struct KeptBlock {
     /// Its session.
     pub session: SessionId,
     /// Its runs, in the order in which they started.
-    pub runs: Vec<BlockRun>,
+    pub runs: Arc<[BlockRun]>,
 }
 
 objections! {
@@ -66,7 +67,8 @@ pub(crate) fn gap_block(case: &Case, block: &Block) -> Objections {
     let mut seen = BTreeSet::new();
     for run in &block.runs {
         let framework = run.framework;
-        o.unless(seen.insert(framework), BlockObjection::TwoRuns { framework });
+        let first = seen.insert(framework);
+        o.unless(first, BlockObjection::TwoRuns { framework });
         let live = !case.blocked.contains(&framework);
         o.unless(live, BlockObjection::RivalBlocked { framework });
         let Some(winner) = chartered.winners.get(&framework) else {
@@ -133,7 +135,8 @@ fn rival_runs(chartered: &Chartered, wanted: &BTreeSet<Framework>, block: &Block
             o.raise(BlockObjection::Stranger { framework });
             continue;
         }
-        o.unless(seen.insert(framework), BlockObjection::TwoRuns { framework });
+        let first = seen.insert(framework);
+        o.unless(first, BlockObjection::TwoRuns { framework });
         let winner = chartered.winners.get(&framework);
         let winning = winner.is_some_and(|it| it.server_command == run.server_command);
         let scenario = block.scenario.clone();

@@ -248,15 +248,19 @@ impl Case {
         }
     }
 
-    /// Whether SGLang's history is owed: it is unread, and its source suggested something (HI-2).
+    /// Whether SGLang's history is owed: it is unread, and its source was cited (HI-2).
     ///
     /// Where SGLang is compared its history was answered for before the benchmark.
-    pub(crate) fn owes_sglang_history(&self, copied: &[Copied]) -> bool {
+    pub(crate) fn owes_sglang_history(&self) -> bool {
         let idea = |it: &Idea| cites_sglang(&it.source_path) || cites_sglang(&it.provenance);
-        let copied = copied.iter().filter_map(|it| it.provenance.as_ref()).any(cites_sglang);
-        let suggested =
-            copied || self.ideas.values().any(idea) || self.read.iter().any(cites_sglang);
-        suggested && !self.base.history.answers(Framework::Sglang)
+        let cited = self.ideas.values().any(idea) || self.read.iter().any(cites_sglang);
+        cited && !self.base.history.answers(Framework::Sglang)
+    }
+
+    /// The same, for a patch that takes code from there.
+    pub(crate) fn owes_sglang_history_for(&self, copied: &Copied) -> bool {
+        copied.provenance.as_ref().is_some_and(cites_sglang)
+            && !self.base.history.answers(Framework::Sglang)
     }
 }
 

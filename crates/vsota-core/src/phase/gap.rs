@@ -233,16 +233,16 @@ impl Decide<FileGapBlock> for GapDecision {
 impl Evolve<GapBlockFiled> for GapDecision {
     type Next = Self;
 
-    fn evolve(mut self, event: &GapBlockFiled) -> Self {
+    fn evolve(mut self, event: GapBlockFiled) -> Self {
         let GapBlockFiled { said, found } = event;
         for launch in said.runs.iter().filter_map(|it| it.launch) {
             self.case.use_launch(launch);
         }
         if found.report_only.is_none() {
             let kept = KeptBlock {
-                scenario: said.scenario.clone(),
+                scenario: said.scenario,
                 session: found.session,
-                runs: said.runs.clone(),
+                runs: said.runs.into(),
             };
             self.case.pool.push(kept.clone());
             self.kept.push(kept);
@@ -267,11 +267,11 @@ impl Decide<DecideGap> for GapDecision {
 impl Evolve<GapDecided> for GapDecision {
     type Next = Self;
 
-    fn evolve(mut self, event: &GapDecided) -> Self {
+    fn evolve(mut self, event: GapDecided) -> Self {
         if event.found.action == Action::Confirm {
             self.session = SessionId { kind: SessionKind::Confirm, n: self.session.n };
         }
-        self.decided = Some(event.found.clone());
+        self.decided = Some(event.found);
         self
     }
 }
@@ -287,7 +287,7 @@ impl Decide<NoteRig> for GapDecision {
 impl Evolve<RigNoted> for GapDecision {
     type Next = Self;
 
-    fn evolve(mut self, _: &RigNoted) -> Self {
+    fn evolve(mut self, _: RigNoted) -> Self {
         self.session = SessionId { kind: SessionKind::Gate, n: self.session.n.saturating_add(1) };
         self.kept.clear();
         self.decided = None;
@@ -314,7 +314,7 @@ impl Decide<BlockCompetitor> for GapDecision {
 impl Evolve<CompetitorBlocked> for GapDecision {
     type Next = Self;
 
-    fn evolve(mut self, event: &CompetitorBlocked) -> Self {
+    fn evolve(mut self, event: CompetitorBlocked) -> Self {
         self.case.blocked.insert(event.said.framework);
         self.blocked_now = true;
         self.decided = None;
@@ -344,10 +344,10 @@ impl Decide<OpenProfiling> for GapDecision {
 impl Evolve<ProfilingOpened> for GapDecision {
     type Next = Profiling;
 
-    fn evolve(mut self, event: &ProfilingOpened) -> Profiling {
+    fn evolve(mut self, event: ProfilingOpened) -> Profiling {
         let behind = |it: &ScenarioVerdict| it.verdict == Verdict::Behind;
         self.case.was_behind |= event.found.scenarios.iter().any(behind);
-        Profiling::of(self.case, event.found.clone())
+        Profiling::of(self.case, event.found)
     }
 }
 
@@ -378,13 +378,13 @@ impl Decide<ClaimStop> for GapDecision {
 impl Evolve<StopClaimed> for GapDecision {
     type Next = RlcrActive;
 
-    fn evolve(mut self, event: &StopClaimed) -> RlcrActive {
+    fn evolve(mut self, event: StopClaimed) -> RlcrActive {
         // After profiling an external cause says that a gap remains; a later stop is held to it
         // (GD-7).
         let remains =
             event.said.reason == StopReason::External && !self.case.kernel_rows.is_empty();
         self.case.was_behind |= remains;
-        self.case.claim = Some(event.said.clone());
+        self.case.claim = Some(event.said);
         RlcrActive::of(self.case)
     }
 }
@@ -406,7 +406,7 @@ impl Decide<AbandonRound> for GapDecision {
 impl Evolve<RoundAbandoned> for GapDecision {
     type Next = RlcrActive;
 
-    fn evolve(mut self, event: &RoundAbandoned) -> RlcrActive {
+    fn evolve(mut self, event: RoundAbandoned) -> RlcrActive {
         self.case.was_behind |= event.found.behind;
         RlcrActive::of(self.case)
     }

@@ -94,7 +94,8 @@ fn whole(items: &[HistoryItem], history: &History) -> Objections {
             o.unless(!empty, HistoryObjection::EmptyPart { item, part });
         }
         let item = it.id.clone();
-        o.unless(seen.insert(&it.id), HistoryObjection::DoubledItem { item });
+        let first = seen.insert(&it.id);
+        o.unless(first, HistoryObjection::DoubledItem { item });
     }
     o
 }
@@ -102,8 +103,8 @@ fn whole(items: &[HistoryItem], history: &History) -> Objections {
 impl<P: Learns> Evolve<HistoryNoted> for P {
     type Next = P;
 
-    fn evolve(mut self, event: &HistoryNoted) -> P {
-        self.history_mut().notes.push(event.said.clone());
+    fn evolve(mut self, event: HistoryNoted) -> P {
+        self.history_mut().notes.push(event.said);
         self
     }
 }
@@ -122,8 +123,8 @@ impl<P: Learns> Decide<BlockHistory> for P {
 impl<P: Learns> Evolve<HistoryBlocked> for P {
     type Next = P;
 
-    fn evolve(mut self, event: &HistoryBlocked) -> P {
-        self.history_mut().blocks.push(event.said.clone());
+    fn evolve(mut self, event: HistoryBlocked) -> P {
+        self.history_mut().blocks.push(event.said);
         self
     }
 }
@@ -148,7 +149,7 @@ impl Decide<CloseHistory> for HistoryGate {
 impl Evolve<HistoryClosed> for HistoryGate {
     type Next = FixedBenchmark;
 
-    fn evolve(self, _: &HistoryClosed) -> FixedBenchmark {
+    fn evolve(self, _: HistoryClosed) -> FixedBenchmark {
         FixedBenchmark::after(self.base)
     }
 }
@@ -164,8 +165,8 @@ impl Decide<NoteCompanion> for HistoryGate {
 impl Evolve<CompanionNoted> for HistoryGate {
     type Next = Self;
 
-    fn evolve(mut self, event: &CompanionNoted) -> Self {
-        self.base.companions.insert(event.said.name, event.said.noted.clone());
+    fn evolve(mut self, event: CompanionNoted) -> Self {
+        self.base.companions.insert(event.said.name, event.said.noted);
         self
     }
 }

@@ -62,7 +62,8 @@ fn sound(workload: &Workload) -> Objections {
         let scenario = it.name.clone();
         let full = it.input_len > 0 && it.output_len > 0 && it.num_prompts > 0;
         o.unless(full, InputsObjection::EmptyScenario { scenario: scenario.clone() });
-        o.unless(seen.insert(&it.name), InputsObjection::DoubledScenario { scenario });
+        let first = seen.insert(&it.name);
+        o.unless(first, InputsObjection::DoubledScenario { scenario });
     }
     o
 }
@@ -70,8 +71,8 @@ fn sound(workload: &Workload) -> Objections {
 impl Evolve<InputsRecorded> for Inputs {
     type Next = Self;
 
-    fn evolve(mut self, event: &InputsRecorded) -> Self {
-        self.base.brief.take(&event.said);
+    fn evolve(mut self, event: InputsRecorded) -> Self {
+        self.base.brief.take(event.said);
         self
     }
 }
@@ -109,7 +110,7 @@ impl Decide<CloseInputs> for Inputs {
 impl Evolve<InputsClosed> for Inputs {
     type Next = HistoryGate;
 
-    fn evolve(self, _: &InputsClosed) -> HistoryGate {
+    fn evolve(self, _: InputsClosed) -> HistoryGate {
         HistoryGate::after(self.base)
     }
 }
@@ -125,8 +126,8 @@ impl Decide<NoteCompanion> for Inputs {
 impl Evolve<CompanionNoted> for Inputs {
     type Next = Self;
 
-    fn evolve(mut self, event: &CompanionNoted) -> Self {
-        self.base.companions.insert(event.said.name, event.said.noted.clone());
+    fn evolve(mut self, event: CompanionNoted) -> Self {
+        self.base.companions.insert(event.said.name, event.said.noted);
         self
     }
 }

@@ -170,9 +170,9 @@ impl Decide<FileDigest> for KernelAssist {
 impl Evolve<DigestFiled> for KernelAssist {
     type Next = Self;
 
-    fn evolve(mut self, event: &DigestFiled) -> Self {
+    fn evolve(mut self, event: DigestFiled) -> Self {
         self.shared_mut().ncu_versions.insert(event.said.version.clone());
-        self.digests.push(event.said.clone());
+        self.digests.push(event.said);
         self
     }
 }
@@ -188,7 +188,7 @@ impl Decide<CloseKernelAssist> for KernelAssist {
 impl Evolve<KernelAssistClosed> for KernelAssist {
     type Next = LayerPipeline;
 
-    fn evolve(self, _: &KernelAssistClosed) -> LayerPipeline {
+    fn evolve(self, _: KernelAssistClosed) -> LayerPipeline {
         self.layers
     }
 }
@@ -213,8 +213,8 @@ impl Decide<RecordPatch> for KernelAssist {
 impl Evolve<PatchRecorded> for KernelAssist {
     type Next = Revalidate;
 
-    fn evolve(self, event: &PatchRecorded) -> Revalidate {
-        Revalidate::patch(self.layers, event.said.clone())
+    fn evolve(self, event: PatchRecorded) -> Revalidate {
+        Revalidate::patch(self.layers, event.said)
     }
 }
 
@@ -229,8 +229,8 @@ impl Decide<NoteAttempt> for KernelAssist {
 impl Evolve<AttemptNoted> for KernelAssist {
     type Next = Self;
 
-    fn evolve(mut self, event: &AttemptNoted) -> Self {
-        ledger::attempted(self.shared_mut(), &event.said);
+    fn evolve(mut self, event: AttemptNoted) -> Self {
+        ledger::attempted(self.shared_mut(), event.said);
         self
     }
 }
@@ -244,8 +244,8 @@ impl Decide<BlockNcu> for KernelAssist {
 impl Evolve<NcuBlocked> for KernelAssist {
     type Next = Self;
 
-    fn evolve(mut self, event: &NcuBlocked) -> Self {
-        self.layers.triage_mut().ncu_blocked.insert(event.said.kernel.clone());
+    fn evolve(mut self, event: NcuBlocked) -> Self {
+        self.layers.triage_mut().ncu_blocked.insert(event.said.kernel);
         self
     }
 }
@@ -268,7 +268,7 @@ impl Decide<AbandonRound> for KernelAssist {
 impl Evolve<RoundAbandoned> for KernelAssist {
     type Next = RlcrActive;
 
-    fn evolve(self, _: &RoundAbandoned) -> RlcrActive {
+    fn evolve(self, _: RoundAbandoned) -> RlcrActive {
         let (mut case, _) = self.layers.into_parts();
         case.conclude(Outcome::Weak);
         RlcrActive::of(case)

@@ -107,8 +107,8 @@ impl Decide<FilePipeline> for LayerPipeline {
 impl Evolve<PipelineFiled> for LayerPipeline {
     type Next = Self;
 
-    fn evolve(mut self, event: &PipelineFiled) -> Self {
-        self.triage.pipeline = Some(event.said.clone());
+    fn evolve(mut self, event: PipelineFiled) -> Self {
+        self.triage.pipeline = Some(event.said);
         self
     }
 }
@@ -132,8 +132,8 @@ impl Decide<OpenKernelAssist> for LayerPipeline {
 impl Evolve<KernelAssistOpened> for LayerPipeline {
     type Next = KernelAssist;
 
-    fn evolve(self, event: &KernelAssistOpened) -> KernelAssist {
-        KernelAssist::of(self, event.said.clone())
+    fn evolve(self, event: KernelAssistOpened) -> KernelAssist {
+        KernelAssist::of(self, event.said)
     }
 }
 
@@ -158,8 +158,8 @@ impl Decide<RecordPatch> for LayerPipeline {
 impl Evolve<PatchRecorded> for LayerPipeline {
     type Next = Revalidate;
 
-    fn evolve(self, event: &PatchRecorded) -> Revalidate {
-        Revalidate::patch(self, event.said.clone())
+    fn evolve(self, event: PatchRecorded) -> Revalidate {
+        Revalidate::patch(self, event.said)
     }
 }
 
@@ -174,8 +174,8 @@ impl Decide<NoteAttempt> for LayerPipeline {
 impl Evolve<AttemptNoted> for LayerPipeline {
     type Next = Self;
 
-    fn evolve(mut self, event: &AttemptNoted) -> Self {
-        ledger::attempted(&mut self.case, &event.said);
+    fn evolve(mut self, event: AttemptNoted) -> Self {
+        ledger::attempted(&mut self.case, event.said);
         self
     }
 }
@@ -189,8 +189,8 @@ impl Decide<BlockNcu> for LayerPipeline {
 impl Evolve<NcuBlocked> for LayerPipeline {
     type Next = Self;
 
-    fn evolve(mut self, event: &NcuBlocked) -> Self {
-        self.triage.ncu_blocked.insert(event.said.kernel.clone());
+    fn evolve(mut self, event: NcuBlocked) -> Self {
+        self.triage.ncu_blocked.insert(event.said.kernel);
         self
     }
 }
@@ -218,8 +218,8 @@ impl Decide<ClaimStop> for LayerPipeline {
 impl Evolve<StopClaimed> for LayerPipeline {
     type Next = RlcrActive;
 
-    fn evolve(mut self, event: &StopClaimed) -> RlcrActive {
-        self.case.claim = Some(event.said.clone());
+    fn evolve(mut self, event: StopClaimed) -> RlcrActive {
+        self.case.claim = Some(event.said);
         RlcrActive::of(self.case)
     }
 }
@@ -242,7 +242,7 @@ impl Decide<AbandonRound> for LayerPipeline {
 impl Evolve<RoundAbandoned> for LayerPipeline {
     type Next = RlcrActive;
 
-    fn evolve(mut self, _: &RoundAbandoned) -> RlcrActive {
+    fn evolve(mut self, _: RoundAbandoned) -> RlcrActive {
         self.case.conclude(Outcome::Weak);
         RlcrActive::of(self.case)
     }

@@ -63,7 +63,7 @@ fn code(research: &Research) -> impl Iterator<Item = &Line> {
 impl<P: InLoop> Evolve<ResearchNoted> for P {
     type Next = P;
 
-    fn evolve(mut self, event: &ResearchNoted) -> P {
+    fn evolve(mut self, event: ResearchNoted) -> P {
         let case = self.case_mut();
         case.read.extend(code(&event.said).cloned());
         case.researched = true;
@@ -79,7 +79,9 @@ impl<P: InLoop> Decide<NoteIdea> for P {
         let mut o = Objections::default();
         o.unless(!said.rows.is_empty(), LedgerObjection::NoRows {});
         for row in said.rows.iter().copied() {
-            o.unless(case.rows.contains(&row), LedgerObjection::UnknownRow { row });
+            // What ST-5 still asks about may be cited, whichever profile came since.
+            let known = case.rows.contains(&row) || case.kernel_rows.iter().any(|it| it.row == row);
+            o.unless(known, LedgerObjection::UnknownRow { row });
         }
         let same = |it: &&Idea| it.source_path == said.source_path && it.name != said.name;
         if let Some(other) = case.ideas.values().find(same) {
@@ -106,13 +108,13 @@ impl<P: InLoop> Decide<NoteIdea> for P {
 impl<P: InLoop> Evolve<IdeaNoted> for P {
     type Next = P;
 
-    fn evolve(mut self, event: &IdeaNoted) -> P {
-        let (case, idea) = (self.case_mut(), &event.said);
-        case.ideas.insert(idea.name.clone(), idea.clone());
+    fn evolve(mut self, event: IdeaNoted) -> P {
+        let (case, idea) = (self.case_mut(), event.said);
         if idea.fate != IdeaFate::Open {
             case.investigate(&idea.rows);
             case.idea_round = case.rounds;
         }
+        case.ideas.insert(idea.name.clone(), idea);
         self
     }
 }
@@ -142,7 +144,7 @@ impl<P: InLoop> Decide<ReenterLoop> for P {
 impl<P: InLoop> Evolve<LoopReentered> for P {
     type Next = P;
 
-    fn evolve(mut self, event: &LoopReentered) -> P {
+    fn evolve(mut self, event: LoopReentered) -> P {
         let case = self.case_mut();
         case.running = Running::of(&event.said.start);
         // A lost loop reviews nothing any more, so nothing waits for its review.
@@ -167,7 +169,7 @@ pub(crate) fn attempt_objections(case: &Case, triage: &Triage, said: &Attempt) -
 }
 
 /// The attempt is on record, and its rows are looked into.
-pub(crate) fn attempted(case: &mut Case, attempt: &Attempt) {
-    case.attempts.insert(attempt.name.clone());
+pub(crate) fn attempted(case: &mut Case, attempt: Attempt) {
     case.investigate(&attempt.rows);
+    case.attempts.insert(attempt.name);
 }

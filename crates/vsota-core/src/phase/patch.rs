@@ -71,7 +71,7 @@ objections! {
 /// HI-2, LE-3: duties that fall due before any patch of this round.
 pub(crate) fn patch_due(case: &Case) -> Objections {
     let mut o = Objections::default();
-    o.unless(!case.owes_sglang_history(&[]), PatchObjection::SglangHistoryOwed {});
+    o.unless(!case.owes_sglang_history(), PatchObjection::SglangHistoryOwed {});
     let weak = case.weak;
     o.unless(weak < 2 || case.researched, PatchObjection::ResearchDue { weak });
     o
@@ -135,8 +135,9 @@ fn range(case: &Case, base: &GitId, descends: bool, head: &Head) -> Objections {
 /// PA-3: copied code carries its papers.
 fn provenance(case: &Case, said: &Patch) -> Objections {
     let mut o = Objections::default();
-    o.unless(!case.owes_sglang_history(&said.copied), PatchObjection::SglangHistoryOwed {});
     for it in &said.copied {
+        let owed = case.owes_sglang_history_for(it);
+        o.unless(!owed, PatchObjection::SglangHistoryOwed {});
         let parts = [
             ("provenance", it.provenance.is_some()),
             ("licence", it.licence.is_some()),

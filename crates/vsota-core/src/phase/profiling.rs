@@ -269,22 +269,20 @@ impl Decide<FileProfile> for Profiling {
 impl Evolve<ProfileFiled> for Profiling {
     type Next = Self;
 
-    fn evolve(mut self, event: &ProfileFiled) -> Self {
-        let profile = &event.said;
+    fn evolve(mut self, event: ProfileFiled) -> Self {
+        let profile = event.said;
         self.case.use_launch(profile.launch);
+        // The first profile of a round puts the rows of earlier rounds away, all of them at once.
         if self.triage.profiles.is_empty() {
             self.case.rows.clear();
+            self.case.kernel_rows.clear();
         }
         self.case.rows.extend(profile.rows.iter().map(|it| it.row));
-        let first = !self.triage.profiles.iter().any(|it| it.framework == Framework::Vllm);
         if profile.framework == Framework::Vllm {
-            if first {
-                self.case.kernel_rows.clear();
-            }
             let kernels = profile.rows.iter().filter(|it| it.row.table == Table::Kernel);
             self.case.kernel_rows.extend(kernels.cloned());
         }
-        self.triage.profiles.push(profile.clone());
+        self.triage.profiles.push(profile);
         self
     }
 }
@@ -306,7 +304,7 @@ impl Decide<WaiveProfile> for Profiling {
 impl Evolve<ProfileWaived> for Profiling {
     type Next = Self;
 
-    fn evolve(mut self, event: &ProfileWaived) -> Self {
+    fn evolve(mut self, event: ProfileWaived) -> Self {
         self.triage.waived.insert(event.said.framework);
         self
     }
@@ -341,8 +339,8 @@ impl Decide<NameRootCause> for Profiling {
 impl Evolve<RootCauseNamed> for Profiling {
     type Next = LayerPipeline;
 
-    fn evolve(mut self, event: &RootCauseNamed) -> LayerPipeline {
-        self.triage.root = Some(event.said.clone());
+    fn evolve(mut self, event: RootCauseNamed) -> LayerPipeline {
+        self.triage.root = Some(event.said);
         LayerPipeline::of(self.case, self.triage)
     }
 }
@@ -359,7 +357,7 @@ impl Decide<AbandonRound> for Profiling {
 impl Evolve<RoundAbandoned> for Profiling {
     type Next = RlcrActive;
 
-    fn evolve(self, _: &RoundAbandoned) -> RlcrActive {
+    fn evolve(self, _: RoundAbandoned) -> RlcrActive {
         RlcrActive::of(self.case)
     }
 }

@@ -178,11 +178,11 @@ impl Decide<AmendPatch> for Revalidate {
 impl Evolve<PatchAmended> for Revalidate {
     type Next = Self;
 
-    fn evolve(mut self, event: &PatchAmended) -> Self {
-        if let Trialled::Patch(it) = &mut self.trialled {
-            it.0 = event.said.patch.clone();
-        }
+    fn evolve(mut self, event: PatchAmended) -> Self {
         self.case.attempts.insert(event.said.patch.name.clone());
+        if let Trialled::Patch(it) = &mut self.trialled {
+            it.0 = event.said.patch;
+        }
         self
     }
 }
@@ -201,8 +201,8 @@ impl Decide<FileTests> for Revalidate {
 impl Evolve<TestsFiled> for Revalidate {
     type Next = Self;
 
-    fn evolve(mut self, event: &TestsFiled) -> Self {
-        self.tests.push(event.said.clone());
+    fn evolve(mut self, event: TestsFiled) -> Self {
+        self.tests.push(event.said);
         self.measured = true;
         self
     }
@@ -222,15 +222,15 @@ impl Decide<FileTrialBlock> for Revalidate {
 impl Evolve<TrialBlockFiled> for Revalidate {
     type Next = Self;
 
-    fn evolve(mut self, event: &TrialBlockFiled) -> Self {
+    fn evolve(mut self, event: TrialBlockFiled) -> Self {
         let TrialBlockFiled { said, found } = event;
         for launch in said.runs.iter().filter_map(|it| it.launch) {
             self.case.use_launch(launch);
         }
         self.measured = true;
         if found.report_only.is_none() {
-            let (scenario, session) = (said.scenario.clone(), found.session);
-            self.kept.push(KeptBlock { scenario, session, runs: said.runs.clone() });
+            let (scenario, session) = (said.scenario, found.session);
+            self.kept.push(KeptBlock { scenario, session, runs: said.runs.into() });
         }
         self
     }
@@ -254,9 +254,9 @@ impl Decide<FileProfile> for Revalidate {
 impl Evolve<ProfileFiled> for Revalidate {
     type Next = Self;
 
-    fn evolve(mut self, event: &ProfileFiled) -> Self {
+    fn evolve(mut self, event: ProfileFiled) -> Self {
         self.case.use_launch(event.said.launch);
-        self.profiles.push(event.said.clone());
+        self.profiles.push(event.said);
         self
     }
 }
@@ -296,7 +296,7 @@ impl Decide<AcceptPatch> for Revalidate {
 impl Evolve<PatchAccepted> for Revalidate {
     type Next = RlcrActive;
 
-    fn evolve(mut self, event: &PatchAccepted) -> RlcrActive {
+    fn evolve(mut self, event: PatchAccepted) -> RlcrActive {
         let tree = self.trialled.head().tree.clone();
         self.case.land(&tree, self.trialled.files());
         for block in &self.kept {
@@ -307,7 +307,7 @@ impl Evolve<PatchAccepted> for Revalidate {
         }
         self.case.claim = match event.found.claim_renewed {
             Some(true) => {
-                self.case.claim.take().map(|it| StopClaim { stand: event.said.stand.clone(), ..it })
+                self.case.claim.take().map(|it| StopClaim { stand: event.said.stand, ..it })
             }
             Some(false) | None => None,
         };
@@ -337,7 +337,7 @@ impl Decide<RetryPatch> for Revalidate {
 impl Evolve<PatchRetried> for Revalidate {
     type Next = LayerPipeline;
 
-    fn evolve(mut self, _: &PatchRetried) -> LayerPipeline {
+    fn evolve(mut self, _: PatchRetried) -> LayerPipeline {
         self.case.conclude(Outcome::Weak);
         let triage = match self.trialled {
             Trialled::Patch(it) => it.1,
@@ -358,7 +358,7 @@ impl Decide<RejectPatch> for Revalidate {
 impl Evolve<PatchRejected> for Revalidate {
     type Next = RlcrActive;
 
-    fn evolve(mut self, _: &PatchRejected) -> RlcrActive {
+    fn evolve(mut self, _: PatchRejected) -> RlcrActive {
         if self.trialled.is_fixup() {
             self.case.claim = None;
         } else {

@@ -45,8 +45,8 @@ impl Decide<FilePlan> for RlcrActive {
 impl Evolve<PlanFiled> for RlcrActive {
     type Next = Self;
 
-    fn evolve(mut self, event: &PlanFiled) -> Self {
-        self.case.plan = Some(event.said.clone());
+    fn evolve(mut self, event: PlanFiled) -> Self {
+        self.case.plan = Some(event.said);
         self
     }
 }
@@ -65,7 +65,7 @@ impl Decide<OpenRound> for RlcrActive {
 impl Evolve<RoundOpened> for RlcrActive {
     type Next = GapDecision;
 
-    fn evolve(mut self, event: &RoundOpened) -> GapDecision {
+    fn evolve(mut self, event: RoundOpened) -> GapDecision {
         self.case.rounds = event.found;
         self.case.review_due = false;
         self.case.claim = None;
@@ -86,8 +86,8 @@ impl Decide<RecordFixup> for RlcrActive {
 impl Evolve<FixupRecorded> for RlcrActive {
     type Next = Revalidate;
 
-    fn evolve(self, event: &FixupRecorded) -> Revalidate {
-        Revalidate::fixup(self.case, event.said.clone())
+    fn evolve(self, event: FixupRecorded) -> Revalidate {
+        Revalidate::fixup(self.case, event.said)
     }
 }
 
@@ -102,7 +102,7 @@ impl Decide<StopCampaign> for RlcrActive {
 impl Evolve<CampaignStopped> for RlcrActive {
     type Next = Stopped;
 
-    fn evolve(self, event: &CampaignStopped) -> Stopped {
-        Stopped::of(self.case, event.said.clone())
+    fn evolve(self, event: CampaignStopped) -> Stopped {
+        Stopped::of(self.case, event.said)
     }
 }

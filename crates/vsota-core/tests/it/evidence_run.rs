@@ -232,7 +232,7 @@ fn signs_of_a_disturbance_are_kept() {
         value["hygiene"] = hygiene;
         let found = RunRecord::parse(value).unwrap();
         found
-            .block_run(Some(&native(Framework::Vllm, &numbers())), None)
+            .block_run(Some(&native(Framework::Vllm, &numbers())), None, None)
             .unwrap()
             .measured
             .unwrap()
@@ -299,10 +299,14 @@ fn run_at(framework: Framework, throughput: f64, ended_at: i64) -> (RecordParts,
 }
 
 fn files(runs: &[(RecordParts, NativeRun)], launches: &[u8]) -> Vec<RunFiles> {
-    let launch = |byte: &u8| Some(Digest::of(&[*byte]));
+    let log = |byte: &u8| Some(Artifact { sha256: Digest::of(&[*byte]), ..artifact("log") });
     runs.iter()
         .zip(launches)
-        .map(|((_, run), byte)| RunFiles { native: Some(run.clone()), launch: launch(byte) })
+        .map(|((_, run), byte)| RunFiles {
+            native: Some(run.clone()),
+            result: None,
+            log: log(byte),
+        })
         .collect()
 }
 
@@ -339,7 +343,7 @@ fn runs_that_share_a_launch_are_one_value() {
     let measured = block.runs[0].measured.as_ref().unwrap();
     let value = measured.metric(Metric::RequestThroughput).unwrap().get();
     assert!((value - 4.0).abs() < 1e-12, "{value}");
-    assert_eq!((measured.completed, measured.requested), (160, 160));
+    assert_eq!((measured.completed, measured.requested), (80, 80));
     let error = record.block(&files(&runs, &[1, 2, 1]), artifact("b")).unwrap_err();
     assert_eq!(error.field.as_deref(), Some("launch"));
 }
@@ -349,7 +353,7 @@ fn a_run_without_a_log_has_no_launch_and_stays_alone() {
     let runs = [run_at(Framework::Vllm, 2.0, END), run_at(Framework::Vllm, 8.0, END + 100_000)];
     let record =
         BlockRecord::parse(block_of("gap", &runs.clone().map(|(parts, _)| parts))).unwrap();
-    let files = runs.map(|(_, run)| RunFiles { native: Some(run), launch: None });
+    let files = runs.map(|(_, run)| RunFiles { native: Some(run), ..RunFiles::default() });
     let block = record.block(&files, artifact("b")).unwrap();
     assert_eq!(block.runs.iter().map(|it| it.launch).collect::<Vec<_>>(), [None, None]);
 }

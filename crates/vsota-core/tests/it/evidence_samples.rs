@@ -50,7 +50,7 @@ fn checked(path: &Path) -> (Vec<(u64, NativeRun)>, usize) {
 fn every_real_file_is_read_or_named() {
     let Some(root) = samples() else { return };
     for (folder, runs, unread) in [
-        ("vllm-bench", 21, 1),
+        ("vllm-bench", 24, 1),
         ("sglang-bench", 18, 0),
         ("trtllm-bench", 7, 0),
         ("synthetic-trtllm-serve", 6, 1),

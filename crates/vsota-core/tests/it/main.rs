@@ -2,11 +2,17 @@
 // `cfg(test)` tells clippy that the helpers of a module are test code too.
 
 #[cfg(test)]
+mod disk;
+#[cfg(test)]
+mod embed;
+#[cfg(test)]
 mod evidence_bad_input;
 #[cfg(test)]
 mod evidence_bench;
 #[cfg(test)]
 mod evidence_commands;
+#[cfg(test)]
+mod evidence_diff;
 #[cfg(test)]
 mod evidence_draft;
 #[cfg(test)]
@@ -16,8 +22,16 @@ mod evidence_run;
 #[cfg(test)]
 mod evidence_samples;
 #[cfg(test)]
+mod invariants;
+#[cfg(test)]
 mod journey;
 #[cfg(test)]
+mod laws;
+#[cfg(test)]
+mod purity;
+#[cfg(test)]
 mod render;
+#[cfg(test)]
+mod table;
 #[cfg(test)]
 mod verdict;

@@ -58,6 +58,24 @@ fn ideas(all: &mut Cases) {
         .but("LedgerObjection.NoEvidence", St5, "artefact", |it| it.evidence = None);
 }
 
+/// ST-5 still asks about the vLLM rows of the round before until vLLM is profiled again.
+#[test]
+fn a_row_that_st_5_asks_about_may_be_cited() {
+    let mut run = Run::layered();
+    run.ask(NoteIdea(Idea { fate: IdeaFate::Taken, ..idea("fuse", 3) }));
+    let stand = run.stand();
+    run.ask(AbandonRound(Abandonment { reason: line("measure again"), stand }));
+    run.open_round().blocks(4, 1.0);
+    let asked = run.asked();
+    run.ask(OpenProfiling(asked));
+    let of = slow(&run);
+    let theirs = profile(&mut run, Framework::Sglang, Stage::Decode, &of);
+    run.ask(FileProfile(theirs));
+    let rows: Vec<_> = run.case().uninvestigated().map(|it| it.row).collect();
+    assert!(!rows.is_empty());
+    assert!(run.campaign.decide(NoteIdea(Idea { rows, ..idea("routing", 1) })).is_ok());
+}
+
 fn attempts(all: &mut Cases) {
     let attempt = |text: &str| Attempt {
         name: name(text),

@@ -227,6 +227,9 @@ fn not_measured(all: &mut Cases, unread: &Run) {
     let external = claims(&open, StopReason::External);
     let found = "more blocks are wanted";
     all.moved("GapObjection.Undecided", Gd5, found, &open, &level, external);
+    all.of(&level, ClaimStop, claim(&level, StopReason::External))
+        .but("StopObjection.NoCause/gap", St3, "no cause", |it| it.because = None)
+        .but("StopObjection.NoEvidence/gap", St3, "no evidence", |it| it.evidence.clear());
     let mut again = unread.clone();
     let stand = again.stand();
     again.ask(AbandonRound(Abandonment { reason: line("measure again"), stand }));

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use vsota_core::command::*;
 use vsota_core::facts::*;
+use vsota_core::text::Line;
 use vsota_core::{GitId, State};
 
 use super::bench::{LEADS, SCENARIOS, measurement, scenario, server_command};
@@ -21,20 +22,27 @@ fn noise(tick: i64) -> f64 {
     1.0 + f64::from(i32::try_from(step).unwrap()) * 0.000_1
 }
 
+/// What a framework is launched with: vLLM's current best, a competitor's frozen winner.
+fn winning(run: &Run, framework: Framework, of: &str) -> Vec<Line> {
+    let (case, of) = (run.case(), name(of));
+    let frozen = case.charter.scenarios.get(&of).and_then(|it| it.winners.get(&framework));
+    let command = match framework {
+        Framework::Vllm => case.best_command.get(&of),
+        Framework::Sglang | Framework::TensorrtLlm => frozen.map(|it| &it.server_command),
+    };
+    command.cloned().unwrap_or_else(|| server_command(framework, WINNER))
+}
+
 /// One run of a block, ten minutes after the one before.
 pub fn block_run(run: &mut Run, framework: Framework, of: &str, req_s: f64) -> BlockRun {
     let launch = run.launch();
     let vllm = framework == Framework::Vllm;
-    let best = run.case().best_command.get(&name(of)).cloned();
     BlockRun {
         framework,
         build: None,
         tree: vllm.then(|| run.accepted()),
         launch: Some(launch),
-        server_command: match best {
-            Some(command) if vllm => command,
-            _ => server_command(framework, WINNER),
-        },
+        server_command: winning(run, framework, of),
         status: Status::Ok,
         smoke: false,
         measured: Some(measurement(run, of, req_s * noise(run.tick))),
@@ -47,7 +55,7 @@ pub fn block_run(run: &mut Run, framework: Framework, of: &str, req_s: f64) -> B
 pub fn gap_block(run: &mut Run, of: &str, level: f64, vllm_first: bool) -> Block {
     let base = SCENARIOS.iter().find(|(it, _)| *it == of).map_or(1.0, |(_, base)| *base);
     let mut order = vec![(Framework::Vllm, level)];
-    order.extend(LEADS);
+    order.extend(rivals(run, of));
     if !vllm_first {
         order.rotate_left(1);
     }
@@ -59,19 +67,36 @@ pub fn gap_block(run: &mut Run, of: &str, level: f64, vllm_first: bool) -> Block
     }
 }
 
+/// The competitors that a block of this scenario can run, with their leads.
+fn rivals(run: &Run, of: &str) -> Vec<(Framework, f64)> {
+    let case = run.case();
+    let rows = case.charter.scenarios.get(&name(of)).map(|it| &it.winners);
+    let runs = |it: &Framework| {
+        rows.is_some_and(|rows| rows.contains_key(it)) && !case.blocked.contains(it)
+    };
+    LEADS.into_iter().filter(|(it, _)| runs(it)).collect()
+}
+
 /// A trial block in which the new build runs at `gain` times the accepted one.
+///
+/// A fixup under a standing claim is measured beside every rival (RL-9).
 pub fn trial_block(run: &mut Run, of: &str, gain: f64, new_first: bool) -> Block {
     let State::Revalidate(state) = run.campaign.state() else { panic!("no trial is open") };
     let new = state.trialled().head().tree.clone();
+    let claimed_fixup = state.trialled().triage().is_none() && run.case().claim.is_some();
     let base = SCENARIOS.iter().find(|(it, _)| *it == of).map_or(1.0, |(_, base)| *base);
-    let mut order = vec![(Build::New, gain), (Build::Accepted, 1.0)];
+    let vllm = Framework::Vllm;
+    let mut order = vec![(vllm, Some(Build::New), gain), (vllm, Some(Build::Accepted), 1.0)];
+    if claimed_fixup {
+        order.extend(rivals(run, of).into_iter().map(|(it, lead)| (it, None, lead)));
+    }
     if !new_first {
         order.reverse();
     }
-    let mut one = |(build, level): (Build, f64)| {
-        let mut it = block_run(run, Framework::Vllm, of, base * level);
-        it.build = Some(build);
-        if build == Build::New {
+    let mut one = |(framework, build, level): (Framework, Option<Build>, f64)| {
+        let mut it = block_run(run, framework, of, base * level);
+        it.build = build;
+        if build == Some(Build::New) {
             it.tree = Some(new.clone());
         }
         it
@@ -98,17 +123,13 @@ pub fn profile(run: &mut Run, framework: Framework, stage: Stage, of: &str) -> P
     };
     let moe = Some("vllm/model_executor/layers/fused_moe.py:120 fused_moe");
     let norm = Some("vllm/model_executor/layers/layernorm.py:40 forward");
-    let best = run.case().best_command.get(&name(of)).cloned();
     Profile {
         framework,
         stage,
         round: run.case().rounds,
         tree: (framework == Framework::Vllm).then(|| run.accepted()),
         launch,
-        server_command: match best {
-            Some(command) if framework == Framework::Vllm => command,
-            _ => server_command(framework, WINNER),
-        },
+        server_command: winning(run, framework, of),
         scenario: name(of),
         input_len,
         output_len,
@@ -327,6 +348,11 @@ pub fn claim(run: &Run, reason: StopReason) -> StopClaim {
     }
 }
 
+fn state_of(run: &Run) -> &vsota_core::phase::Revalidate {
+    let State::Revalidate(state) = run.campaign.state() else { panic!("no trial is open") };
+    state
+}
+
 impl Run {
     /// What `gap decide` is told.
     pub fn asked(&self) -> DecisionAsked {
@@ -363,7 +389,12 @@ impl Run {
     /// Files every profile that the round asks for.
     pub fn profiles(&mut self) -> &mut Self {
         let of = slow(self);
-        for framework in Framework::ALL.iter().copied() {
+        let frozen = |it: &Framework| {
+            let case = self.case();
+            case.charter.scenarios.values().any(|scenario| scenario.winners.contains_key(it))
+        };
+        let compared: Vec<_> = Framework::ALL.iter().copied().filter(frozen).collect();
+        for framework in compared {
             for stage in STAGES {
                 let it = profile(self, framework, stage, &of);
                 self.ask(FileProfile(it));
@@ -417,7 +448,10 @@ impl Run {
                 self.ask(FileTrialBlock(block));
             }
         }
-        let of = slow(self);
+        let of = match state_of(self).trialled().triage() {
+            Some(_) => slow(self),
+            None => SCENARIOS[0].0.to_string(),
+        };
         let mut it = profile(self, Framework::Vllm, Stage::Decode, &of);
         it.tree = Some(head.tree);
         self.ask(FileProfile(it))
@@ -498,18 +532,16 @@ impl Run {
 }
 
 impl Run {
-    /// Files the profiles that are still missing and names the root cause.
-    pub(crate) fn finish_triage(&mut self) {
+    /// Files the profiles that are still missing and names the root cause, if they allow one.
+    pub(crate) fn finish_triage(&mut self) -> bool {
         let of = slow(self);
         for framework in Framework::ALL.iter().copied() {
             for stage in STAGES {
-                let it = FileProfile(profile(self, framework, stage, &of));
-                if self.campaign.decide(it.clone()).is_ok() {
-                    self.ask(it);
-                }
+                let it = profile(self, framework, stage, &of);
+                // One that is filed already stays.
+                let _ = self.attempt(FileProfile(it));
             }
         }
-        let cause = root_cause(self);
-        self.ask(NameRootCause(cause));
+        self.attempt(NameRootCause(root_cause(self))).is_ok()
     }
 }

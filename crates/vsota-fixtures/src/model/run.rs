@@ -44,6 +44,18 @@ impl Run {
         self
     }
 
+    /// Asks for an edge, whatever the answer: a refusal leaves everything as it is.
+    ///
+    /// # Errors
+    ///
+    /// The refusal.
+    pub fn attempt(&mut self, command: impl Into<Command>) -> Result<(), Refusal> {
+        let step = self.campaign.decide(command)?;
+        self.events.push(step.event().clone());
+        self.campaign = step.commit();
+        Ok(())
+    }
+
     /// Asks for an edge that must be refused, and says why it was.
     pub fn refused(&self, command: impl Into<Command>) -> Vec<Objection> {
         let command = command.into();
@@ -66,6 +78,12 @@ impl Run {
             entries.push(entry);
         }
         entries
+    }
+
+    /// The journal as a file: one entry a line, each with the hash of the line before.
+    pub fn jsonl(&self) -> String {
+        let line = |it: &Entry| serde_json::to_string(it).unwrap() + "\n";
+        self.entries().iter().map(line).collect()
     }
 
     /// A launch that nothing used before.

@@ -23,7 +23,10 @@ pub fn way_out(run: &Run) -> Vec<Command> {
 fn step(run: &mut Run) {
     match run.campaign.state().clone() {
         State::Inputs(_) => {
-            run.ask(RecordInputs(super::inputs())).ask(CloseInputs(Nothing {}));
+            let mut given = super::inputs();
+            let all = Framework::ALL.iter().copied().collect();
+            given.inputs.push(super::sourced(Input::Frameworks(all)));
+            run.ask(RecordInputs(given)).ask(CloseInputs(Nothing {}));
         }
         State::HistoryGate(_) => close_history(run),
         State::FixedBenchmark(_) => {
@@ -31,17 +34,12 @@ fn step(run: &mut Run) {
                 because: line("the weights cannot be loaded fairly"),
                 evidence: vec![artifact("benchmark/logs/weights.log")],
             };
-            if run.campaign.decide(StopCampaign(order.clone())).is_ok() {
-                run.ask(StopCampaign(order));
-            } else {
+            if run.attempt(StopCampaign(order)).is_err() {
                 run.enter_loop();
             }
         }
         State::RlcrActive(_) => {
-            let order = run.confirmation();
-            if run.campaign.decide(StopCampaign(order.clone())).is_ok() {
-                run.ask(StopCampaign(order));
-            } else {
+            if run.attempt(StopCampaign(run.confirmation())).is_err() {
                 run.open_round();
             }
         }
@@ -66,20 +64,30 @@ fn close_history(run: &mut Run) {
 
 /// An external claim when nothing is left to measure or to look into; otherwise that comes first.
 fn leave_gap(run: &mut Run) {
-    let it = super::claim(run, StopReason::External);
-    if run.campaign.decide(ClaimStop(it.clone())).is_ok() {
-        run.ask(ClaimStop(it));
+    if run.attempt(ClaimStop(super::claim(run, StopReason::External))).is_ok() {
         return;
     }
-    let asked = run.asked();
-    if run.campaign.decide(OpenProfiling(asked.clone())).is_ok() {
-        run.ask(OpenProfiling(asked));
-    } else if matches!(run.campaign.state(), State::GapDecision(it) if it.kept().len() >= 16) {
+    if run.attempt(OpenProfiling(run.asked())).is_ok() {
+        return;
+    }
+    let before = kept(run);
+    if before >= 16 {
         // Blocks that began in one order are never balanced again; the next round begins afresh.
         let stand = run.stand();
         run.ask(AbandonRound(Abandonment { reason: line("measure again"), stand }));
-    } else {
-        compare(run);
+        return;
+    }
+    compare(run);
+    if kept(run) == before {
+        // Blocks that do not fit beside the filed ones say nothing; on a changed rig they would.
+        run.ask(NoteRig(RigChange { changed: line("the clock of the rig is set") }));
+    }
+}
+
+fn kept(run: &Run) -> usize {
+    match run.campaign.state() {
+        State::GapDecision(it) => it.kept().len(),
+        _ => 0,
     }
 }
 
@@ -102,20 +110,31 @@ fn compare(run: &mut Run) {
 fn leave_round(run: &mut Run) {
     let rows: Vec<_> = run.case().uninvestigated().map(|it| it.row).collect();
     if !rows.is_empty() {
-        let serial = run.events.len();
-        let mut it = super::idea(&format!("idea-{serial}"), 1);
-        it.rows = rows;
-        run.ask(NoteIdea(it));
+        note_idea(run, rows);
         return;
     }
     match run.campaign.state() {
-        State::Profiling(_) => run.finish_triage(),
+        State::Profiling(_) => {
+            if !run.finish_triage() {
+                run.ask(AbandonRound(super::abandonment(run, LoopEnd::Active)));
+            }
+        }
         State::KernelAssist(_) => {
             run.ask(CloseKernelAssist(Because { reason: line("target dropped") }));
         }
         _ => {
-            let it = super::claim(run, StopReason::External);
-            run.ask(ClaimStop(it));
+            if run.attempt(ClaimStop(super::claim(run, StopReason::External))).is_err() {
+                // A profile without kernel rows shows no limit; the next round takes a better one.
+                let row = RowId { table: Table::Fuse, ..super::kernel_row(Stage::Decode, 1) };
+                note_idea(run, vec![row]);
+                run.ask(AbandonRound(super::abandonment(run, LoopEnd::Active)));
+            }
         }
     }
+}
+
+/// A reason why these rows are as good as they get.
+fn note_idea(run: &mut Run, rows: Vec<RowId>) {
+    let name = format!("way-out-{}", run.events.len());
+    run.ask(NoteIdea(Idea { rows, ..super::idea(&name, 1) }));
 }

@@ -142,7 +142,7 @@ impl<'a> Story<'a> {
 
     fn take(&mut self, entry: &'a Entry) {
         match &entry.event {
-            Event::InputsRecorded(it) => self.brief.take(&it.said),
+            Event::InputsRecorded(it) => self.brief.take(it.said.clone()),
             Event::CompanionNoted(it) => {
                 self.companions.insert(it.said.name, &it.said.noted);
             }

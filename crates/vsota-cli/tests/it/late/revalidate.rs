@@ -1,0 +1,293 @@
+//! `vsota revalidate …`
+
+use std::fs;
+
+use serde_json::{Value, json};
+use vsota_core::State;
+use vsota_core::facts::{Build, Framework, Status};
+use vsota_fixtures::builders::{
+    RecordParts, RunNumbers, benchmark_command, block, run_record, vllm_bench,
+};
+use vsota_fixtures::model::{self, Run};
+
+use super::Stage;
+
+fn commit(stage: &Stage) -> String {
+    let State::Revalidate(state) = stage.model.campaign.state() else { panic!() };
+    state.trialled().head().commit.to_string()
+}
+
+const JUNIT: &str = r#"<?xml version="1.0" encoding="utf-8"?>
+<testsuites><testsuite name="pytest" tests="4" failures="1" skipped="1">
+<testcase classname="tests.test_a" name="test_ok" time="0.1" />
+<testcase classname="tests.test_a" name="test_other"><system-out>x</system-out></testcase>
+<testcase classname="tests.test_a" name="test_ties[a&lt;b]"><failure message="no">trace</failure></testcase>
+<testcase classname="tests.test_a" name="test_gpu"><skipped message="no GPU" /></testcase>
+</testsuite></testsuites>
+"#;
+
+#[test]
+fn a_junit_report_is_counted() {
+    let stage = Stage::at(Run::patched());
+    let (commit, file) = (commit(&stage), stage.file("junit.xml", JUNIT));
+    let args = ["revalidate", "test", "--commit", &commit, "--junit", &file];
+    stage.granted(&args, "tests-filed", "revalidate");
+    let said = stage.said();
+    assert_eq!(
+        (&said["passed"], &said["failed"]),
+        (&json!(2), &json!(["tests.test_a::test_ties[a<b]"]))
+    );
+    assert_eq!(stage.holds(&said["log"]), JUNIT.as_bytes());
+    let other = "0".repeat(40);
+    stage.refused(&["revalidate", "test", "--commit", &other, "--junit", &file], &["RV-2"]);
+    let waived = ["--waive", "tests.test_a::test_ties[a<b]", "fails on the base, too"];
+    stage.granted(&[&args[..], &waived].concat(), "tests-filed", "revalidate");
+    assert_eq!(stage.said()["waived"][0]["reason"], "fails on the base, too");
+}
+
+#[test]
+fn a_junit_report_is_bad_evidence_with_its_line() {
+    let stage = Stage::at(Run::patched());
+    let commit = commit(&stage);
+    let doctype = JUNIT.replacen("<testsuites>", "<!DOCTYPE x [<!ENTITY a 'b'>]><testsuites>", 1);
+    let cases: &[(&str, String, Option<u64>, Option<&str>)] = &[
+        ("cut off", JUNIT.replace("</testsuites>", ""), None, None),
+        (
+            "not closed",
+            JUNIT.replace(
+                "</testcase>\n<testcase classname=\"tests.test_a\" name=\"test_gpu\">",
+                "<testcase name=\"x\">",
+            ),
+            Some(5),
+            None,
+        ),
+        ("mismatched", JUNIT.replacen("</testcase>", "</testsuite>", 1), Some(4), None),
+        ("doctype", doctype, Some(2), None),
+        ("nothing", "<testsuites></testsuites>".into(), None, Some("testcase")),
+        ("another root", "<html><testcase name='a'/></html>".into(), Some(1), None),
+        ("no name", JUNIT.replacen(" name=\"test_ok\"", "", 1), Some(3), None),
+        ("an entity", JUNIT.replacen("test_ok", "&lol;", 1), Some(3), None),
+        ("no XML", "12 passed".into(), None, Some("testcase")),
+    ];
+    for (what, text, line, field) in cases {
+        let file = stage.file("junit.xml", text);
+        let args = ["revalidate", "test", "--commit", &commit, "--junit", &file];
+        println!("{what}");
+        stage.bad(&args, "junit.xml", *line, *field);
+    }
+    let file = stage.file("junit.xml", b"<testsuites>\xff</testsuites>");
+    stage.bad(
+        &["revalidate", "test", "--commit", &commit, "--junit", &file],
+        "junit.xml",
+        None,
+        None,
+    );
+}
+
+#[test]
+fn names_of_tests_cannot_forge_lines() {
+    let stage = Stage::at(Run::patched());
+    let many: String = (0..100)
+        .map(|n| format!("<testcase name='a&#10;| b &#27;[2J {n}'><error/></testcase>"))
+        .collect();
+    let file = stage.file("junit.xml", format!("<testsuite>{many}</testsuite>"));
+    let commit = commit(&stage);
+    let args = ["revalidate", "test", "--commit", &commit, "--junit", &file];
+    stage.granted(&args, "tests-filed", "revalidate");
+    let said = stage.said();
+    let failed = said["failed"].as_array().unwrap();
+    assert_eq!(failed.len(), 41);
+    assert_eq!(failed[0], "a\\u{a}| b \\u{1b}[2J 0");
+    assert_eq!(failed[40], "… and 60 more failed tests");
+    assert!(failed.iter().all(|it| !it.as_str().unwrap().contains(|c: char| c.is_control())));
+}
+
+#[test]
+fn tests_are_run_and_their_closing_line_is_read() {
+    let stage = Stage::at(Run::patched());
+    let commit = commit(&stage);
+    let script = stage.file(
+        "pytest.sh",
+        "echo 'FAILED tests/test_a.py::test_b[1] - AssertionError'\n\
+         echo '===== 1 failed, 12 passed, 2 skipped, 1 warning in 3.41s (0:00:03) ====='\nexit 1\n",
+    );
+    let base = ["revalidate", "test", "--commit", &commit, "--", "/bin/sh"];
+    let args = [&base[..], &[&script]].concat();
+    stage.granted(&args, "tests-filed", "revalidate");
+    let said = stage.said();
+    assert_eq!((&said["passed"], &said["exit"]), (&json!(12), &json!(1)));
+    assert_eq!(said["failed"], json!(["tests/test_a.py::test_b[1]"]));
+    assert_eq!(said["argv"], json!(["/bin/sh", script]));
+    assert!(stage.holds(&said["log"]).starts_with(b"FAILED"));
+
+    let script = stage.file("pytest.sh", "echo '== 3 passed in 0.10s =='; exit 3\n");
+    stage.granted(&args, "tests-filed", "revalidate");
+    assert_eq!(stage.said()["failed"], json!(["the command ended with 3"]));
+
+    let junit = stage.file("junit.xml", "<testsuite/>");
+    stage.file(
+        "pytest.sh",
+        format!("printf '%s' \"<testsuite><testcase name='a'/></testsuite>\" > {junit}\n"),
+    );
+    let with =
+        ["revalidate", "test", "--commit", &commit, "--junit", &junit, "--", "/bin/sh", &script];
+    stage.granted(&with, "tests-filed", "revalidate");
+    assert_eq!((&stage.said()["passed"], &stage.said()["exit"]), (&json!(1), &json!(0)));
+
+    stage.file("pytest.sh", "echo done\n");
+    stage.bad(&args, "the log", None, None);
+    let ended = stage.run(&["revalidate", "test", "--commit", &commit, "--", "/no/such/program"]);
+    assert_eq!((ended.exit, &ended.json["error"]["kind"]), (1, &json!("child")));
+}
+
+/// Writes a trial block; the new build runs at `gain` times the accepted one.
+fn trial(stage: &Stage, n: i64, gain: f64, change: impl Fn(&mut Value)) -> String {
+    let State::Revalidate(state) = stage.model.campaign.state() else { panic!() };
+    let trees = [
+        (Build::New, state.trialled().head().tree.to_string(), 10.0 * gain),
+        (Build::Accepted, stage.model.accepted().to_string(), 10.0),
+    ];
+    let command = &stage.model.case().best_command[&model::name("chat")];
+    let start = 1_795_000_000_000 + n * 3_600_000;
+    let mut runs = Vec::new();
+    for (slot, (build, tree, req_s)) in (0..).zip(trees) {
+        let started_at = start + slot * 600_000;
+        let ended_at = started_at + 9_000;
+        let numbers = RunNumbers::plausible("demo/tiny-moe", (1_000, 1_000), req_s, ended_at);
+        let native = format!("blocks/{n}-{build}.json");
+        stage.file(&native, vllm_bench(&numbers));
+        stage.file(&format!("blocks/{n}-{build}.log"), format!("log {n} {build}"));
+        runs.push(run_record(&RecordParts {
+            framework: Framework::Vllm,
+            framework_version: None,
+            candidate_id: None,
+            scenario: "chat".into(),
+            build: Some(build),
+            tree: Some(tree),
+            server_command: command.iter().map(ToString::to_string).collect(),
+            benchmark_command: benchmark_command(Framework::Vllm, &numbers, "x.json"),
+            log: Some(format!("{n}-{build}.log")),
+            started_at,
+            ended_at,
+            status: Status::Ok,
+            failure_reason: None,
+            result: Some((format!("{n}-{build}.json"), 1)),
+            smoke: false,
+        }));
+    }
+    let mut whole = block("trial", "chat", &runs);
+    change(&mut whole);
+    stage.json_file(&format!("blocks/{n}.json"), &whole)
+}
+
+#[test]
+fn trial_blocks_are_filed_with_their_runs() {
+    let stage = Stage::at(Run::patched());
+    let one = trial(&stage, 1, 1.05, |_| {});
+    stage.granted(&["revalidate", "ingest", &one], "trial-block-filed", "revalidate");
+    let said = stage.said();
+    stage.holds(&said["source"]);
+    for run in said["runs"].as_array().unwrap() {
+        stage.holds(&run["result"]);
+        stage.holds(&run["log"]);
+    }
+    let two = trial(&stage, 2, 1.05, |it| it["runs"][0]["tree"] = json!("0".repeat(40)));
+    stage.refused(&["revalidate", "ingest", &two], &["RV-1"]);
+    let three = trial(&stage, 3, 1.05, |it| it["kind"] = json!("gap"));
+    let three = ["revalidate", "ingest", three.as_str()];
+    let ended = stage.run(&three);
+    assert_eq!(ended.exit, 4, "{}", ended.text);
+    let four = trial(&stage, 4, 1.05, |it| it["runs"][1]["colour"] = json!(1));
+    let ended = stage.run(&["revalidate", "ingest", &four]);
+    assert_eq!((ended.exit, &ended.json["error"]["kind"]), (4, &json!("bad-evidence")));
+
+    // Of two files the first one counts, whatever becomes of the second.
+    let five = trial(&stage, 5, 1.05, |_| {});
+    let before = stage.events();
+    let ended = stage.run(&["revalidate", "ingest", &five, &four]);
+    assert_eq!(ended.exit, 4);
+    assert_eq!(
+        (stage.events(), ended.json["head"]["seq"].as_u64()),
+        (before + 1, Some(before as u64 + 1))
+    );
+}
+
+#[test]
+fn a_patch_is_accepted_when_everything_is_there() {
+    let stage = Stage::at(Run::patched());
+    let (patch, tree) = {
+        let State::Revalidate(state) = stage.model.campaign.state() else { panic!() };
+        (state.trialled().head().commit.clone(), state.trialled().head().tree.clone())
+    };
+    let on_patch = |stage: &Stage| {
+        stage.stand(|it| (it.head.commit, it.head.tree) = (patch.clone(), tree.clone()))
+    };
+    let stand = on_patch(&stage);
+    let ended = stage.run(&["revalidate", "accept", "--stand", &stand]);
+    assert_eq!(ended.exit, 3);
+    let clauses: Vec<_> = ended.json["refused"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| {
+            (it["clause"].as_str().unwrap().to_owned(), it["help"].as_str().unwrap().to_owned())
+        })
+        .collect();
+    assert!(
+        clauses.contains(&(
+            "RV-2".into(),
+            "vsota revalidate test --commit COMMIT --junit FILE".into()
+        ))
+    );
+    assert!(clauses.contains(&("RV-1".into(), "vsota revalidate ingest FILE".into())));
+
+    let mut model = Run::patched();
+    model.trial(1.05);
+    let stage = Stage::at(model);
+    let moved = stage.stand(|_| {});
+    stage.refused(&["revalidate", "accept", "--stand", &moved], &["RV-1"]);
+    let stand = on_patch(&stage);
+    let args = ["revalidate", "accept", "--stand", &stand, "--next-planned", "fuse the norm"];
+    stage.granted(&args, "patch-accepted", "rlcr-active");
+    assert_eq!(stage.said()["next_planned"], "fuse the norm");
+    let bad = stage.file("stand.json", "{}");
+    stage.bad(&["revalidate", "accept", "--stand", &bad], "stand.json", Some(1), None);
+}
+
+#[test]
+fn a_patch_is_put_aside_once_the_accepted_tree_is_restored() {
+    for (verb, event, phase) in
+        [("retry", "patch-retried", "layer-pipeline"), ("reject", "patch-rejected", "rlcr-active")]
+    {
+        let stage = Stage::at(Run::patched());
+        let args = |stand: &str| {
+            ["revalidate", verb, "--reason", "no gain", "--stand", stand].map(str::to_owned)
+        };
+        let moved = args(&stage.stand(|it| it.head.tree = model::git("elsewhere")));
+        stage.refused(&moved.each_ref().map(String::as_str), &["PA-1"]);
+        let good = args(&stage.stand(|_| {}));
+        stage.granted(&good.each_ref().map(String::as_str), event, phase);
+        let control = stage.run(&["revalidate", verb, "--reason", "a\nb", "--stand", &good[5]]);
+        assert_eq!(control.exit, 2);
+    }
+}
+
+#[test]
+fn the_new_build_is_profiled_beside_the_old_one() {
+    use vsota_core::facts::Stage as Part;
+    let stage = Stage::at(Run::patched());
+    let State::Revalidate(state) = stage.model.campaign.state() else { panic!() };
+    let head = state.trialled().head().clone();
+    let (file, capture) = super::profile::written(&stage, Framework::Vllm, Part::Decode, |it| {
+        it["build"] = json!(head.tree)
+    });
+    stage.granted(
+        &["profile", "file", &file, "--capture", &capture],
+        "profile-filed",
+        "revalidate",
+    );
+    let at = format!("profiles/r1/{}/vllm-decode.json", head.commit.short());
+    assert!(fs::exists(stage.path(&at)).unwrap());
+    let (file, capture) = super::profile::written(&stage, Framework::Sglang, Part::Decode, |_| {});
+    stage.refused(&["profile", "file", &file, "--capture", &capture], &["RV-1", "RV-1"]);
+}
