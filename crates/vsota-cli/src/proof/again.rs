@@ -162,5 +162,5 @@ fn touches(run: &RunDir, artifact: &Artifact, said: &[ChangedFile]) -> Result<bo
     let all = touched.files.iter().all(|it| told.contains(it.as_str()));
     let known = |it: &&str| touched.files.contains(*it) || touched.renamed.contains(*it);
     let kinds = said.iter().all(|it| diff::kind(it.path.as_str()) == it.kind);
-    Ok(all && told.iter().all(|it| known(it)) && kinds)
+    Ok(all && told.iter().all(known) && kinds)
 }
