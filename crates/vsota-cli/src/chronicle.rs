@@ -82,11 +82,34 @@ pub fn round(campaign: &Campaign) -> u32 {
 }
 
 /// Every command that has an edge from here, those that are ready first.
+///
+/// What is typed the same is one: `gap decide` asks for profiling or for a verdict, and is ready when
+/// either is.
 pub fn next(campaign: &Campaign) -> Vec<Next> {
-    let admitted = campaign.phase().admits().map(|kind| one(campaign, kind));
-    let (mut ready, unmet): (Vec<_>, Vec<_>) = admitted.partition(|it| it.ready);
+    let admitted = merged(campaign.phase().admits().map(|kind| one(campaign, kind)));
+    let (mut ready, unmet): (Vec<_>, Vec<_>) = admitted.into_iter().partition(|it| it.ready);
     ready.extend(unmet);
     ready
+}
+
+fn merged(rows: impl Iterator<Item = Next>) -> Vec<Next> {
+    let mut merged: Vec<Next> = Vec::new();
+    for row in rows {
+        let Some(same) = merged.iter_mut().find(|it| it.command == row.command) else {
+            merged.push(row);
+            continue;
+        };
+        same.ready |= row.ready;
+        for reason in row.unmet {
+            if !same.unmet.contains(&reason) {
+                same.unmet.push(reason);
+            }
+        }
+        if same.ready {
+            same.unmet.clear();
+        }
+    }
+    merged
 }
 
 fn one(campaign: &Campaign, kind: CommandKind) -> Next {
@@ -98,4 +121,31 @@ fn one(campaign: &Campaign, kind: CommandKind) -> Next {
 /// The phase and the round, for people.
 pub fn place(phase: Phase, round: u32) -> String {
     if round == 0 { phase.to_string() } else { format!("{phase}, round {round}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use vsota_core::Clause;
+
+    use super::*;
+
+    #[test]
+    fn what_is_typed_the_same_is_one_row() {
+        let reason = |found: &str| Reason {
+            clause: Clause::Gd3,
+            found: found.to_owned(),
+            help: String::from("vsota next"),
+        };
+        let row = |command, unmet: &[&str]| Next {
+            command,
+            ready: unmet.is_empty(),
+            unmet: unmet.iter().map(|it| reason(it)).collect(),
+        };
+        let rows = |rows: &[Next]| merged(rows.iter().cloned());
+        let unmet = rows(&[row("a", &["x", "y"]), row("b", &[]), row("a", &["y", "z"])]);
+        assert_eq!(unmet, [row("a", &["x", "y", "z"]), row("b", &[])]);
+        for pair in [[row("a", &["x"]), row("a", &[])], [row("a", &[]), row("a", &["x"])]] {
+            assert_eq!(rows(&pair), [row("a", &[])]);
+        }
+    }
 }

@@ -14,7 +14,7 @@ use crate::failure::Failure;
 use crate::gather::bad;
 use crate::journal::rel;
 use crate::rundir::RunDir;
-use crate::rundir::intake::{self, LIMIT, Staged};
+use crate::rundir::intake::{LIMIT, Staged};
 
 /// A fact with the artefacts that it names, copied but not yet published.
 #[derive(Debug)]
@@ -111,7 +111,7 @@ impl<'a> Shelf<'a> {
         let mut result = None;
         if let Some(place) = &record.result {
             let from = self.beside(&place.path);
-            let bytes = intake::read(&from, LIMIT)?;
+            let bytes = self.context.evidence(&from, LIMIT)?;
             native = Some(at_line(&bytes, place.line).map_err(|error| bad(&error, &from))?);
             let kept =
                 self.bytes(&bytes, from.as_str(), &format!("{raw}/{}", named(&bytes, &from)))?;
@@ -121,7 +121,7 @@ impl<'a> Shelf<'a> {
         let mut log = None;
         if let Some(path) = record.launch.as_ref().and_then(|it| it.log.as_ref()) {
             let from = self.beside(path);
-            let bytes = intake::read(&from, LIMIT)?;
+            let bytes = self.context.evidence(&from, LIMIT)?;
             if bytes.is_empty() {
                 return Err(Failure::bad_evidence("the server log is empty").in_file(from));
             }

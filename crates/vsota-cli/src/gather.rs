@@ -18,19 +18,27 @@ use crate::context::Context;
 use crate::failure::Failure;
 use crate::find;
 use crate::given;
-use crate::rundir::{RunDir, intake};
-use crate::transition;
+use crate::rundir::RunDir;
+use crate::transition::{self, Transition};
 
-/// One typed input.
+/// One typed input, or the workload file that holds several.
 #[derive(Clone, Debug)]
-pub struct Pair(Input);
+pub enum Pair {
+    /// An input with its value.
+    Input(Input),
+    /// `workload=FILE`.
+    Workload(Utf8PathBuf),
+}
 
 impl FromStr for Pair {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
         let (key, value) = text.split_once('=').ok_or("write it as KEY=VALUE")?;
-        input(key, value).map(Self).map_err(|error| error.to_string())
+        if key == "workload" {
+            return Ok(Self::Workload(Utf8PathBuf::from(value)));
+        }
+        input(key, value).map(Self::Input).map_err(|error| error.to_string())
     }
 }
 
@@ -50,6 +58,15 @@ pub struct Files {
     workload: Option<Utf8PathBuf>,
 }
 
+/// Every file that was named.
+pub fn named<'a>(files: &'a Files, pairs: &'a [Pair]) -> impl Iterator<Item = &'a Utf8Path> {
+    let of_pairs = pairs.iter().filter_map(|it| match it {
+        Pair::Workload(path) => Some(path),
+        Pair::Input(_) => None,
+    });
+    files.config.iter().chain(&files.workload).chain(of_pairs).map(Utf8PathBuf::as_path)
+}
+
 /// Everything that was given, files first, so that a typed value wins over an inferred one.
 ///
 /// # Errors
@@ -63,7 +80,7 @@ pub fn inputs(context: &Context, files: &Files, pairs: &[Pair]) -> Result<Inputs
         inputs.push(sourced(Input::VllmCheckout(line(there.as_str())?), "--vllm")?);
     }
     if let Some(path) = &files.config {
-        let bytes = intake::read(path, 16 << 20)?;
+        let bytes = context.evidence(path, 16 << 20)?;
         for it in config(&bytes).map_err(|error| bad(&error, path))? {
             inputs.push(sourced(it, path.as_str())?);
         }
@@ -73,8 +90,15 @@ pub fn inputs(context: &Context, files: &Files, pairs: &[Pair]) -> Result<Inputs
             inputs.push(sourced(it, path.as_str())?);
         }
     }
-    for Pair(it) in pairs {
-        inputs.push(sourced(it.clone(), "flag")?);
+    for pair in pairs {
+        match pair {
+            Pair::Input(it) => inputs.push(sourced(it.clone(), "flag")?),
+            Pair::Workload(path) => {
+                for it in workload_file(context, path)? {
+                    inputs.push(sourced(it, path.as_str())?);
+                }
+            }
+        }
     }
     Ok(InputsGiven { inputs })
 }
@@ -85,7 +109,13 @@ fn workload_file(context: &Context, path: &Utf8Path) -> Result<Vec<Input>, Failu
         let line = error.location().map_or(1, |it| it.line() as u64);
         Failure::bad_evidence(error).in_file(path).at_line(line)
     })?;
-    workload(value).map_err(|error| bad(&error, path))
+    let inputs = workload(value).map_err(|error| bad(&error, path))?;
+    let none = |it: &Input| matches!(it, Input::SlaSuccessRate(rate) if rate.get() <= 0.0);
+    if inputs.iter().any(none) {
+        let message = "a success rate must be above 0";
+        return Err(Failure::bad_evidence(message).in_file(path).at_field("sla.min_success_rate"));
+    }
+    Ok(inputs)
 }
 
 /// An evidence error with the file in which it was found.
@@ -108,19 +138,20 @@ fn line(text: &str) -> Result<Line, Failure> {
     Line::new(text).map_err(Failure::bad_evidence)
 }
 
-/// Records what the companion's cookbook says where the caller said nothing (FB-4, FB-14).
+/// Records what the companion's cookbook says where the caller said nothing (FB-4, FB-14); `None` when
+/// he said everything.
 ///
 /// # Errors
 ///
 /// When the journal cannot be read or written.
-pub fn record_defaults(context: &Context, run: &RunDir) -> Result<(), Failure> {
+pub fn record_defaults(context: &Context, run: &RunDir) -> Result<Option<Transition>, Failure> {
     let (campaign, _) = chronicle::campaign(&crate::journal::Reading::of(run)?)?;
-    let State::Inputs(inputs) = campaign.state() else { return Ok(()) };
+    let State::Inputs(inputs) = campaign.state() else { return Ok(None) };
     let inputs = defaults(&inputs.base().brief)?;
-    if !inputs.is_empty() {
-        transition::take(context, run, RecordInputs(InputsGiven { inputs }))?;
+    if inputs.is_empty() {
+        return Ok(None);
     }
-    Ok(())
+    transition::take(context, run, RecordInputs(InputsGiven { inputs })).map(Some)
 }
 
 fn defaults(brief: &Brief) -> Result<Vec<Sourced>, Failure> {

@@ -7,7 +7,6 @@ use vsota_core::facts::Standpoint;
 
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::rundir::intake;
 
 /// The most bytes of a small file.
 const LIMIT: u64 = 4 << 20;
@@ -65,7 +64,7 @@ pub fn misread(error: &serde_json::Error) -> Failure {
 pub fn text(context: &Context, path: &Utf8Path) -> Result<String, Failure> {
     let bytes = match path.as_str() {
         "-" => standard_input()?,
-        _ => intake::read(path, LIMIT)?,
+        _ => context.evidence(path, LIMIT)?,
     };
     let text = String::from_utf8(bytes)
         .map_err(|_| Failure::bad_evidence("the file is not UTF-8").in_file(path))?;

@@ -1,7 +1,11 @@
 //! What would help? The only place that knows how a command of the machine is typed.
 
 use vsota_core::command::CommandKind;
-use vsota_core::{Clause, Objection, Phase, Refusal};
+use vsota_core::phase::{
+    BlockObjection, GapObjection, InputsObjection, StopObjection, TrialObjection,
+};
+use vsota_core::verdict::Action;
+use vsota_core::{Clause, Finding, Objection, Phase, Refusal};
 
 use crate::failure::{Reason, Refused};
 
@@ -104,6 +108,45 @@ pub fn meets(clause: Clause, command: CommandKind) -> &'static str {
     })
 }
 
+/// What would meet a finding whose clause alone leads astray: one clause asks for several things.
+fn of_finding(found: &Finding, command: CommandKind) -> Option<String> {
+    use CommandKind as C;
+    let kind = match found {
+        Finding::Inputs(InputsObjection::Missing { key } | InputsObjection::Unrecorded { key }) => {
+            return Some(set(key));
+        }
+        Finding::Inputs(InputsObjection::NoVllm {} | InputsObjection::NoCompetitor {}) => {
+            return Some("vsota inputs set frameworks=vllm,sglang".to_owned());
+        }
+        Finding::Gap(GapObjection::NoPatch { action: Action::MoreRuns }) => C::FileGapBlock,
+        // Nobody is left to block.
+        Finding::Gap(GapObjection::NoRival { .. } | GapObjection::AlreadyBlocked { .. })
+        | Finding::Stop(StopObjection::CompetitorBlocked { .. }) => {
+            return Some("vsota next".to_owned());
+        }
+        // The block is filed without it.
+        Finding::Block(BlockObjection::RivalBlocked { .. }) => command,
+        Finding::Trial(TrialObjection::NoProfile { .. }) => C::FileProfile,
+        // What is not gained is put aside, and another patch follows.
+        Finding::Trial(
+            TrialObjection::NoGain { .. }
+            | TrialObjection::Behind { .. }
+            | TrialObjection::SlaNewlyFails { .. },
+        ) => C::RetryPatch,
+        _ => return None,
+    };
+    Some(typed(kind).to_owned())
+}
+
+/// How the input of that key is set.
+fn set(key: &str) -> String {
+    match key {
+        "config" => "vsota inputs set --config FILE".to_owned(),
+        "workload" => "vsota inputs set workload=FILE".to_owned(),
+        _ => format!("vsota inputs set {key}=VALUE"),
+    }
+}
+
 /// Whether the command belongs to the way into the loop, where there is no loop to succeed.
 fn before_the_loop(command: CommandKind) -> bool {
     use CommandKind as C;
@@ -125,13 +168,15 @@ fn before_the_loop(command: CommandKind) -> bool {
 
 /// An objection to a command, with what would help.
 pub fn reason(objection: &Objection, command: CommandKind) -> Reason {
-    let help = meets(objection.clause, command).to_owned();
+    let help = of_finding(&objection.found, command)
+        .unwrap_or_else(|| meets(objection.clause, command).to_owned());
     Reason { clause: objection.clause, found: objection.found.to_string(), help }
 }
 
 /// The reason for which a command without an edge is refused.
 pub fn misplaced(phase: Phase, command: CommandKind) -> Vec<Reason> {
-    let found = format!("{command} is not admitted in the phase {phase}");
+    let over = if phase.is_terminal() { "the campaign is over: " } else { "" };
+    let found = format!("{over}{command} is not admitted in the phase {phase}");
     vec![Reason { clause: command.clause(), found, help: towards(phase, command) }]
 }
 
@@ -162,6 +207,9 @@ mod tests {
 
     use clap::Parser as _;
 
+    use vsota_core::facts::{Framework, Stage};
+    use vsota_core::text::Name;
+
     use super::*;
     use crate::cli::Cli;
 
@@ -174,6 +222,8 @@ mod tests {
             "REASON" => "beats".to_owned(),
             "VERDICT" => "advanced".to_owned(),
             "COMMIT" | "ID" => "0".repeat(40),
+            "gpu_model=VALUE" => "gpu_model=NVIDIA".to_owned(),
+            "workload=FILE" => "workload=x".to_owned(),
             "DRAFT" | "FILE" | "PATH" | "TEXT" => "x".to_owned(),
             word => {
                 assert!(
@@ -185,6 +235,84 @@ mod tests {
         }
     }
 
+    /// Findings whose clause alone would lead astray, with the command and what helps.
+    fn astray() -> Vec<(Objection, CommandKind, &'static str)> {
+        use CommandKind as C;
+        let name = || Name::new("chat").unwrap();
+        let stage = Stage::Decode;
+        let framework = Framework::Sglang;
+        vec![
+            (TrialObjection::NoProfile { stage }.into(), C::AcceptPatch, typed(C::FileProfile)),
+            (
+                TrialObjection::NoGain { clause: Clause::Rv2 }.into(),
+                C::AcceptPatch,
+                typed(C::RetryPatch),
+            ),
+            (
+                TrialObjection::Behind { scenario: name() }.into(),
+                C::AcceptPatch,
+                typed(C::RetryPatch),
+            ),
+            (TrialObjection::NoTests {}.into(), C::AcceptPatch, typed(C::FileTests)),
+            (
+                GapObjection::NoPatch { action: Action::MoreRuns }.into(),
+                C::OpenProfiling,
+                typed(C::FileGapBlock),
+            ),
+            (
+                GapObjection::NoPatch { action: Action::Stop }.into(),
+                C::OpenProfiling,
+                typed(C::DecideGap),
+            ),
+            (GapObjection::NoRival { framework }.into(), C::BlockCompetitor, "vsota next"),
+            (GapObjection::AlreadyBlocked { framework }.into(), C::BlockCompetitor, "vsota next"),
+            (
+                BlockObjection::RivalBlocked { framework }.into(),
+                C::FileGapBlock,
+                typed(C::FileGapBlock),
+            ),
+            (
+                InputsObjection::NoCompetitor {}.into(),
+                C::CloseInputs,
+                "vsota inputs set frameworks=vllm,sglang",
+            ),
+            (
+                InputsObjection::NoVllm {}.into(),
+                C::CloseInputs,
+                "vsota inputs set frameworks=vllm,sglang",
+            ),
+            (
+                InputsObjection::Missing { key: "gpu_model" }.into(),
+                C::CloseInputs,
+                "vsota inputs set gpu_model=VALUE",
+            ),
+            (
+                InputsObjection::Unrecorded { key: "workload" }.into(),
+                C::CloseInputs,
+                "vsota inputs set workload=FILE",
+            ),
+            (
+                InputsObjection::Missing { key: "config" }.into(),
+                C::CloseInputs,
+                "vsota inputs set --config FILE",
+            ),
+        ]
+    }
+
+    #[test]
+    fn the_finding_chooses_the_help_where_its_clause_leads_astray() {
+        for (objection, command, help) in astray() {
+            assert_eq!(reason(&objection, command).help, help, "{objection}");
+        }
+    }
+
+    #[test]
+    fn an_ended_campaign_says_so() {
+        let reasons = misplaced(Phase::Stopped, CommandKind::OpenRound);
+        assert!(reasons[0].found.starts_with("the campaign is over"), "{reasons:?}");
+        assert_eq!(reasons[0].help, "vsota report");
+    }
+
     #[test]
     fn every_help_can_be_typed() {
         let mut helps: BTreeSet<&str> = BTreeSet::from(["vsota report", "vsota next"]);
@@ -192,6 +320,7 @@ mod tests {
             helps.insert(typed(command));
             helps.extend(Clause::ALL.iter().map(|clause| meets(*clause, command)));
         }
+        helps.extend(astray().iter().map(|it| it.2));
         assert!(helps.len() > CommandKind::ALL.len() - 2);
         for help in helps {
             let args = help.split(' ').map(filled);

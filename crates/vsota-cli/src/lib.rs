@@ -19,6 +19,7 @@ pub mod drafting;
 pub mod escape;
 pub mod exit;
 pub mod failure;
+pub mod fence;
 pub mod filing;
 pub mod find;
 pub mod gather;

@@ -8,6 +8,7 @@ use std::env;
 use std::io::{self, IsTerminal as _, Write};
 
 use clap::ValueEnum;
+use clap::error::{ContextKind, ContextValue};
 use serde::Serialize;
 
 use crate::escape;
@@ -263,9 +264,8 @@ impl Output {
         shown.block(&text);
         if error.use_stderr() {
             self.progress(&shown);
-            let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
             if self.json {
-                let failure = Failure::usage(message);
+                let failure = misused(error, &text);
                 if let Why::Fault(error) = &failure.why {
                     // The exit code says the same.
                     let _ = json(&FaultView { error })
@@ -318,6 +318,20 @@ impl Output {
             Color::Never => false,
             Color::Auto => terminal && env::var_os("NO_COLOR").is_none_or(|it| it.is_empty()),
         }
+    }
+}
+
+/// A call that clap did not understand: all that it says before the usage, and the argument.
+fn misused(error: &clap::Error, text: &str) -> Failure {
+    let message = text.split("\n\nUsage").next().unwrap_or_default();
+    let message = message.strip_prefix("error: ").unwrap_or(message).trim_end();
+    let failure = Failure::usage(escape::block(message));
+    let named = [ContextKind::InvalidArg, ContextKind::InvalidSubcommand];
+    let named = named.into_iter().find_map(|it| error.get(it));
+    match named {
+        Some(ContextValue::String(it)) => failure.at_field(escape::line(it)),
+        Some(ContextValue::Strings(all)) => failure.at_field(escape::line(&all.join(", "))),
+        _ => failure,
     }
 }
 
@@ -405,6 +419,25 @@ mod tests {
             serde_json::to_string(&view).unwrap(),
             r#"{"error":{"kind":"bad-evidence","file":"x.json","line":3,"field":"ttft","message":"too short"}}"#
         );
+    }
+
+    #[test]
+    fn a_misused_call_is_told_whole_with_its_argument() {
+        use clap::Parser as _;
+        for (args, field, told) in [
+            (&["vsota", "gap", "ingest"][..], Some("<FILE>..."), "<FILE>"),
+            (&["vsota", "inputs", "set", "colour=x"], Some("[KEY=VALUE]..."), "gpu_model"),
+            (&["vsota", "dance\u{1b}[2J"], Some("dance\\u{1b}[2J"), "unrecognized"),
+            (&["vsota", "status", "--fast"], Some("--fast"), "unexpected"),
+        ] {
+            let error = crate::cli::Cli::try_parse_from(args).unwrap_err();
+            let text = error.render().to_string();
+            let Why::Fault(fault) = misused(&error, &text).why else { panic!("a fault") };
+            assert_eq!(fault.field.as_deref(), field, "{args:?}: {fault:?}");
+            assert!(fault.message.contains(told), "{args:?}: {fault:?}");
+            assert!(!fault.message.contains("Usage") && !fault.message.starts_with("error"));
+            assert!(!fault.message.replace('\n', "").contains(is_unsafe), "{fault:?}");
+        }
     }
 
     /// A stdout that fails as a full disk or a closed pipe does.

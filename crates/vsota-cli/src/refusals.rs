@@ -17,6 +17,9 @@ pub const PATH: &str = "humanize/refusals.jsonl";
 const MAX_BYTES: u64 = 1 << 20;
 const MAX_LINES: usize = 1_000;
 
+/// The most bytes of such a file that are read.
+pub(crate) const READ: u64 = 4 * MAX_BYTES;
+
 /// A refusal as it is noted.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Noted {
@@ -75,7 +78,7 @@ pub fn note(run: &RunDir, noted: &Noted) -> Result<(), Failure> {
     let mut line = serde_json::to_vec(noted).map_err(Failure::io)?;
     line.push(b'\n');
     // One that is far too big was not written by us, and holds nothing that must be kept.
-    let old = run.read(&at, 4 * MAX_BYTES).ok().flatten().unwrap_or_default();
+    let old = run.read(&at, READ).ok().flatten().unwrap_or_default();
     let lines = old.iter().filter(|it| **it == b'\n').count();
     let torn = old.last().is_some_and(|it| *it != b'\n');
     if torn || lines >= MAX_LINES || (old.len() + line.len()) as u64 > MAX_BYTES {
@@ -91,7 +94,7 @@ pub fn note(run: &RunDir, noted: &Noted) -> Result<(), Failure> {
 ///
 /// When the file cannot be read.
 pub fn noted(run: &RunDir) -> Result<Vec<Noted>, Failure> {
-    let bytes = run.read(&rel(PATH)?, 4 * MAX_BYTES)?.unwrap_or_default();
+    let bytes = run.read(&rel(PATH)?, READ)?.unwrap_or_default();
     Ok(bytes.split(|it| *it == b'\n').filter_map(|it| serde_json::from_slice(it).ok()).collect())
 }
 

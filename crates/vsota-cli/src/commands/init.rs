@@ -12,12 +12,13 @@ use crate::chronicle;
 use crate::clock;
 use crate::context::Context;
 use crate::failure::{Failure, Reason, Refused};
+use crate::fence::Fence;
 use crate::find;
 use crate::gather::{self, Pair};
 use crate::help;
 use crate::output::{Outcome, Style, Text};
 use crate::rundir::{RunDir, names};
-use crate::transition;
+use crate::transition::{self, Transition};
 
 /// Open a campaign and make its run directory
 ///
@@ -51,31 +52,52 @@ struct Opened<'a> {
 pub fn run(context: &Context, args: InitArgs) -> Result<Outcome, Failure> {
     let given = gather::inputs(context, &args.files, &args.pairs)?;
     let place = place(context, &given)?;
+    if args.demo {
+        inside(&Fence::of_demo(&place)?, &args)?;
+    }
     outside_the_checkout(&place, &given)?;
     let run = RunDir::create(&place)?;
     let version = Line::new(concat!("vsota ", env!("CARGO_PKG_VERSION")));
     let version = version.map_err(Failure::usage)?;
     let opening = Opening { format: Format::CURRENT, version, demo: args.demo };
     let mut last = transition::open(context, &run, opening)?;
-    let head = last.head;
-    let rest = || {
-        if !given.inputs.is_empty() {
-            gather::point_at(&run, &given)?;
-            transition::take(context, &run, RecordInputs(given))?;
-        }
-        gather::record_defaults(context, &run)
-    };
-    rest().map_err(|failure: Failure| failure.after(head))?;
-    let missing = missing(&run)?;
-    if missing.is_empty() {
-        last = transition::take(context, &run, CloseInputs(Nothing {}))?;
-    }
+    let missing = fill(context, &run, given, &mut last).map_err(|failure| match failure.recorded {
+        Some(_) => failure,
+        None => failure.after(last.head),
+    })?;
     let mut text = Text::new();
     text.plain("run directory  ").push(Style::Strong, run.path()).end();
     for reason in &missing {
         text.push(Style::Warn, "missing  ").plain(&reason.found).plain("  ").push(Style::Code, &reason.help).end();
     }
     last.outcome_with(text, &Opened { run_dir: run.path().as_str(), missing: &missing })
+}
+
+/// Records what was given, and closes the inputs when nothing is missing; `last` is the last step that
+/// was recorded, also when a later one fails.
+fn fill(
+    context: &Context,
+    run: &RunDir,
+    given: InputsGiven,
+    last: &mut Transition,
+) -> Result<Vec<Reason>, Failure> {
+    if !given.inputs.is_empty() {
+        gather::point_at(run, &given)?;
+        *last = transition::take(context, run, RecordInputs(given))?;
+    }
+    if let Some(recorded) = gather::record_defaults(context, run)? {
+        *last = recorded;
+    }
+    let missing = missing(run)?;
+    if missing.is_empty() {
+        *last = transition::take(context, run, CloseInputs(Nothing {}))?;
+    }
+    Ok(missing)
+}
+
+/// A demonstration takes no file from elsewhere.
+fn inside(fence: &Fence, args: &InitArgs) -> Result<(), Failure> {
+    gather::named(&args.files, &args.pairs).try_for_each(|it| fence.check(it))
 }
 
 fn missing(run: &RunDir) -> Result<Vec<Reason>, Failure> {

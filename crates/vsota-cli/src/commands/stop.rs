@@ -16,7 +16,7 @@ fn evidence<'a>(
     files: &[camino::Utf8PathBuf],
 ) -> Result<Vec<crate::rundir::intake::Staged<'a>>, crate::failure::Failure> {
     let stage = |path: &camino::Utf8PathBuf| {
-        let bytes = crate::rundir::intake::read(path, crate::rundir::intake::LIMIT)?;
+        let bytes = context.evidence(path, crate::rundir::intake::LIMIT)?;
         let name = path.file_name().and_then(crate::rundir::names::slug);
         let name = name.unwrap_or_else(|| "evidence".to_owned());
         let at = format!("benchmark/logs/stop-{}-{name}", crate::short(&bytes));

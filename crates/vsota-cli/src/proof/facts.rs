@@ -9,6 +9,7 @@ use vsota_core::text::Line;
 use vsota_core::{Artifact, Campaign, Clause, Digest, Entry};
 
 use super::Checks;
+use super::again::{self, Again};
 use crate::failure::Failure;
 use crate::filing::{at_line, told};
 use crate::gather::bad;
@@ -26,24 +27,26 @@ pub(super) fn derived(run: &RunDir, entries: &[Entry], checks: &mut Checks) {
             Some(before) => before.clone().follow(entry.seq, &entry.event).ok(),
         };
         let told = before.as_ref().map(told).unwrap_or_default();
+        let again = |file, same| Some(Again { clause: Clause::Fb3, file, same });
         let again = match &entry.event {
-            Event::CandidateFiled(it) if it.said.record.is_some() => {
-                Some(candidate(run, &it.said, told))
+            Event::CandidateFiled(it) => {
+                let record = it.said.record.as_ref();
+                record.and_then(|record| again(record, candidate(run, &it.said, told)))
             }
-            Event::GapBlockFiled(it) => Some(block(run, &it.said, &told)),
-            Event::TrialBlockFiled(it) => Some(block(run, &it.said, &told)),
-            _ => None,
+            Event::GapBlockFiled(it) => again(&it.said.source, block(run, &it.said, &told)),
+            Event::TrialBlockFiled(it) => again(&it.said.source, block(run, &it.said, &told)),
+            other => again::derived(run, other),
         };
-        let Some(again) = again else { continue };
+        let Some(Again { clause, file, same }) = again else { continue };
         count = count.saturating_add(1);
-        let place = format!("entry {}, {}", entry.seq, entry.event.kind());
-        match again {
+        match same {
             Ok(true) => {}
             Ok(false) => {
+                let place = format!("entry {}, {}", entry.seq, entry.event.kind());
                 let found = format!("{place}: the artefacts tell another fact");
-                checks.say("fact", Clause::Fb3, false, found, None);
+                checks.say("fact", clause, false, found, Some(file.path.to_string()));
             }
-            Err(failure) => checks.wrong("fact", Clause::Fb3, &failure),
+            Err(failure) => checks.wrong("fact", clause, &failure),
         }
     }
     checks.conclude("fact", Clause::Fb3, format!("{count} facts derived again from their files"));
@@ -126,7 +129,8 @@ fn native(
     found.map(Some).map_err(|error| bad(&error, result.path.as_str()))
 }
 
-fn bytes(run: &RunDir, artifact: &Artifact) -> Result<Vec<u8>, Failure> {
+/// The bytes of an artefact that must be there.
+pub(super) fn bytes(run: &RunDir, artifact: &Artifact) -> Result<Vec<u8>, Failure> {
     let found = run.read(&artifact.path, LIMIT)?;
     found.ok_or_else(|| Failure::integrity("the artefact is gone").in_file(artifact.path.as_str()))
 }

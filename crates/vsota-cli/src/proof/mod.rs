@@ -1,6 +1,8 @@
 //! What can be proved from the run directory alone? Chain, fold, heads, artefacts, facts, guards,
 //! documents. Nothing is believed because a document says so.
 
+mod again;
+mod beside;
 mod facts;
 
 use std::collections::BTreeMap;
@@ -120,11 +122,13 @@ pub fn prove(context: &Context, run: &RunDir, expected: Option<Digest>) -> Resul
         });
     };
     heads(&reading, &links, expected, &mut checks);
+    beside::refusals(run, chronicle.head, &mut checks);
     artefacts(run, &chronicle, &mut checks);
     guards(&chronicle.entries, &mut checks);
     facts::derived(run, &chronicle.entries, &mut checks);
     rendered(&reading, run, &chronicle, &mut checks)?;
     secrets(context, run, &chronicle, &mut checks);
+    beside::extra(run, &chronicle, &mut checks)?;
     Ok(Proof {
         ok: checks.0.iter().all(|it| it.ok),
         head: Some(chronicle.head),
@@ -359,7 +363,11 @@ fn not_checked(run: &RunDir, entries: &[Entry]) -> Vec<NotChecked> {
 
 fn waivers(entries: &[Entry]) -> Vec<Waiver> {
     let mut waivers = Vec::new();
+    let mut round = 0;
     for entry in entries {
+        if let Event::RoundOpened(it) = &entry.event {
+            round = it.found;
+        }
         let start = match &entry.event {
             Event::LoopEntered(it) => Some(&it.said),
             Event::LoopReentered(it) => Some(&it.said.start),
@@ -379,6 +387,10 @@ fn waivers(entries: &[Entry]) -> Vec<Waiver> {
             Event::CompetitorBlocked(it) => {
                 let reason = format!("{} can no longer run: {}", it.said.framework, it.said.reason);
                 waivers.push(Waiver { clause: Clause::Gd8, reason });
+            }
+            Event::RigNoted(it) => {
+                let found = format!("the rig was changed in round {round}: {}", it.said.changed);
+                waivers.push(Waiver { clause: Clause::Gd7, reason: found });
             }
             Event::TestsFiled(it) => waivers.extend(it.said.waived.iter().map(|test| Waiver {
                 clause: Clause::Rv2,

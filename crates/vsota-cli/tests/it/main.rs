@@ -12,6 +12,7 @@ mod crash;
 mod damage;
 mod demo;
 mod discovery;
+mod fence;
 mod intake;
 mod late;
 mod lock;

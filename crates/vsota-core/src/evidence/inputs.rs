@@ -70,7 +70,11 @@ pub fn input(key: &str, value: &str) -> Result<Input, EvidenceError> {
         "endpoint" => Input::Endpoint(line()?),
         "sla.min_success_rate" => {
             let rate = Fraction::new(parse(key, value)?);
-            Input::SlaSuccessRate(rate.map_err(|error| wrong(key, error))?)
+            let rate = rate.map_err(|error| wrong(key, error))?;
+            if rate.get() <= 0.0 {
+                return Err(wrong(key, "a success rate must be above 0"));
+            }
+            Input::SlaSuccessRate(rate)
         }
         _ => dotted(key, value)?,
     })

@@ -46,6 +46,7 @@ pub fn run(context: &Context, args: ExcludeArgs) -> Result<Outcome, Failure> {
         return transition::take(context, &run, ExcludeFramework(exclusion))?.outcome();
     };
     let to = rel(&format!("benchmark/logs/{framework}-unsupported.log"))?;
+    context.may_take(&log)?;
     let staged = run.stage(&log, &to, &context.secrets, LIMIT)?;
     let cause = ExclusionCause::Unsupported { evidence: staged.artifact().clone() };
     let exclusion = Exclusion { framework, cause, reason };

@@ -18,7 +18,7 @@ use crate::gather::bad;
 use crate::journal::{Reading, rel};
 use crate::output::Outcome;
 use crate::rundir::RunDir;
-use crate::rundir::intake::{self, LIMIT};
+use crate::rundir::intake::LIMIT;
 use crate::transition::{self, Transition};
 
 /// File run records, or bare native results with their identity as flags
@@ -89,7 +89,7 @@ fn file(
     bare: &Bare,
     last: &mut Option<Transition>,
 ) -> Result<(), Failure> {
-    let bytes = intake::read(path, LIMIT)?;
+    let bytes = context.evidence(path, LIMIT)?;
     let told = told(&chronicle::campaign(&Reading::of(run)?)?.0);
     let (items, errors) = read(&bytes);
     if let Some(error) = errors.first() {

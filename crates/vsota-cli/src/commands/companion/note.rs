@@ -10,7 +10,6 @@ use vsota_core::text::Line;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::output::Outcome;
-use crate::rundir::intake;
 use crate::transition;
 
 /// Note that a companion was read, or why it was not
@@ -36,7 +35,7 @@ pub struct NoteArgs {
 pub fn run(context: &Context, args: NoteArgs) -> Result<Outcome, Failure> {
     let noted = match (args.read, args.blocked) {
         (Some(path), _) => {
-            let bytes = intake::read(&path, 16 << 20)?;
+            let bytes = context.evidence(&path, 16 << 20)?;
             is_the_companion(args.name, &bytes).map_err(|failure| failure.in_file(&path))?;
             let line = Line::new(path.as_str());
             let path = line.map_err(|error| Failure::bad_evidence(error).in_file(&path))?;

@@ -37,6 +37,7 @@ pub fn run(context: &Context, args: BlockArgs) -> Result<Outcome, Failure> {
     let run = context.run_dir()?;
     let (framework, reason) = (args.framework, args.reason);
     let to = rel(&format!("benchmark/logs/{framework}-blocked.log"))?;
+    context.may_take(&args.log)?;
     let staged = run.stage(&args.log, &to, &context.secrets, LIMIT)?;
     let block = CompetitorBlock { framework, log: staged.artifact().clone(), reason };
     transition::take_with(context, &run, vec![staged], |_| Ok(BlockCompetitor(block).into()))?

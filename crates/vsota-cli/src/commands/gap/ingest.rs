@@ -14,7 +14,7 @@ use crate::gather::bad;
 use crate::journal::Reading;
 use crate::output::{Outcome, Style, Text};
 use crate::rundir::RunDir;
-use crate::rundir::intake::{self, LIMIT};
+use crate::rundir::intake::LIMIT;
 use crate::transition::{self, Transition};
 
 /// File blocks of interleaved runs; what cannot be shown to be one is report-only
@@ -53,7 +53,7 @@ fn file(
     text: &mut Text,
     all: &mut Vec<serde_json::Value>,
 ) -> Result<Transition, Failure> {
-    let bytes = intake::read(path, LIMIT)?;
+    let bytes = context.evidence(path, LIMIT)?;
     let record = BlockRecord::read(&bytes).map_err(|error| bad(&error, path))?;
     if record.kind != BlockKind::Gap {
         let message = "the block is of kind trial: file it with `vsota revalidate ingest`";

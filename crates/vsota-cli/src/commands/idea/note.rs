@@ -10,7 +10,7 @@ use crate::drafting::{self, DraftArgs};
 use crate::failure::Failure;
 use crate::journal::rel;
 use crate::output::Outcome;
-use crate::rundir::intake::{self, LIMIT};
+use crate::rundir::intake::LIMIT;
 use crate::rundir::names;
 use crate::transition;
 
@@ -38,7 +38,7 @@ pub fn run(context: &Context, args: NoteArgs) -> Result<Outcome, Failure> {
     let run = context.run_dir()?;
     let mut staged = Vec::new();
     if let Some(from) = &args.evidence {
-        let bytes = intake::read(from, LIMIT)?;
+        let bytes = context.evidence(from, LIMIT)?;
         let name = from.file_name().and_then(names::slug);
         let name = name.unwrap_or_else(|| "evidence".to_owned());
         let to = rel(&format!("analysis/ideas/{}-{name}", crate::short(&bytes)))?;

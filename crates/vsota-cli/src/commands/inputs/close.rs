@@ -21,6 +21,11 @@ pub struct CloseArgs {}
 /// Refused when one of the inputs that nobody can guess is missing.
 pub fn run(context: &Context, _: CloseArgs) -> Result<Outcome, Failure> {
     let run = context.run_dir()?;
-    gather::record_defaults(context, &run)?;
-    transition::take(context, &run, CloseInputs(Nothing {}))?.outcome()
+    let defaults = gather::record_defaults(context, &run)?;
+    let closed = transition::take(context, &run, CloseInputs(Nothing {}));
+    closed.map_err(|failure| match (failure.recorded, defaults) {
+        (None, Some(recorded)) => failure.after(recorded.head),
+        _ => failure,
+    })?
+    .outcome()
 }

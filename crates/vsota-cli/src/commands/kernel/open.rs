@@ -13,7 +13,6 @@ use crate::drafting::{self, DraftArgs, Sheet};
 use crate::failure::Failure;
 use crate::given;
 use crate::output::Outcome;
-use crate::rundir::intake;
 use crate::transition;
 
 /// Open kernel evidence for one concrete kernel or family
@@ -71,7 +70,7 @@ pub fn target(
     let stand = given::stand(context, stand)?;
     let ncu_skill = match &around.ncu_skill {
         Some(path) => {
-            let sha256 = Digest::of(&intake::read(path, 4 << 20)?);
+            let sha256 = Digest::of(&context.evidence(path, 4 << 20)?);
             let path = Line::new(path.as_str()).map_err(|it| Failure::bad_evidence(it).in_file(path))?;
             Noted::Read { path, sha256 }
         }

@@ -12,7 +12,7 @@ use crate::gather::bad;
 use crate::given::StandArgs;
 use crate::journal::rel;
 use crate::output::Outcome;
-use crate::rundir::intake::{self, LIMIT};
+use crate::rundir::intake::LIMIT;
 use crate::transition;
 
 /// File the layer report of a vLLM trace that this round profiled
@@ -31,7 +31,7 @@ pub struct FileArgs {
 ///
 /// Bad evidence with file and field; refused when trace or config are not this round's.
 pub fn run(context: &Context, args: FileArgs) -> Result<Outcome, Failure> {
-    let bytes = intake::read(&args.file, LIMIT)?;
+    let bytes = context.evidence(&args.file, LIMIT)?;
     let wrong = |error| bad(&error, &args.file);
     let report = LayersFile::read(&bytes).map_err(wrong)?;
     let stand = args.stand.read(context)?;

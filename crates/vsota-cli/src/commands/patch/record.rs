@@ -20,7 +20,7 @@ use crate::given;
 use crate::journal::rel;
 use crate::output::Outcome;
 use crate::rundir::RunDir;
-use crate::rundir::intake::{self, Staged};
+use crate::rundir::intake::Staged;
 use crate::transition;
 
 /// The most bytes of a diff.
@@ -121,7 +121,7 @@ pub fn range<'a>(
     diff: &Utf8Path,
 ) -> Result<(Range, Staged<'a>), Failure> {
     let says: GitSays = given::json(context, git)?;
-    let bytes = intake::read(diff, DIFF)?;
+    let bytes = context.evidence(diff, DIFF)?;
     // File contents may be in any encoding; the headers that are read here are not.
     let touched =
         diff::touched(&String::from_utf8_lossy(&bytes)).map_err(|error| bad(&error, diff))?;

@@ -17,7 +17,7 @@ use crate::gather::bad;
 use crate::given;
 use crate::journal::rel;
 use crate::output::Outcome;
-use crate::rundir::intake::{self, LIMIT, Staged};
+use crate::rundir::intake::{LIMIT, Staged};
 use crate::rundir::{RunDir, names};
 use crate::transition;
 
@@ -73,7 +73,7 @@ struct TraceNamed {
 ///
 /// Bad evidence with file and field; refused when it is not of this round, build, scenario or command.
 pub fn run(context: &Context, args: FileArgs) -> Result<Outcome, Failure> {
-    let bytes = intake::read(&args.file, LIMIT)?;
+    let bytes = context.evidence(&args.file, LIMIT)?;
     let wrong = |error| bad(&error, &args.file);
     let profile = ProfileFile::read(&bytes).map_err(wrong)?;
     if profile.filed.is_some() {
@@ -86,7 +86,7 @@ pub fn run(context: &Context, args: FileArgs) -> Result<Outcome, Failure> {
     let place = Place::of(&campaign, round, profile.framework, captured.stage);
 
     let log = beside(&args.capture, Utf8Path::new(&captured.launch));
-    let bytes_of_log = intake::read(&log, LIMIT)?;
+    let bytes_of_log = context.evidence(&log, LIMIT)?;
     if bytes_of_log.is_empty() {
         return Err(Failure::bad_evidence("the server log is empty").in_file(log));
     }
@@ -176,6 +176,7 @@ impl Place {
             }
             let name = names::slug(leaf).unwrap_or_else(|| "trace".to_owned());
             let to = rel(&format!("{}-{}-{name}", self.0, short(&trace.sha256)))?;
+            context.may_take(&from)?;
             let kept = run.stage(&from, &to, &context.secrets, TRACE)?;
             if kept.artifact().sha256 != trace.sha256 {
                 let message = "the trace is not the one that the profile was made from";

@@ -39,6 +39,7 @@ pub fn run(context: &Context, args: WaiveArgs) -> Result<Outcome, Failure> {
     let run = context.run_dir()?;
     let (_, round) = drafting::standing(&run)?;
     let to = rel(&format!("profiles/r{round}/{framework}-waived.log"))?;
+    context.may_take(&log)?;
     let staged = run.stage(&log, &to, &context.secrets, LIMIT)?;
     if staged.artifact().bytes == 0 {
         return Err(Failure::bad_evidence("the log is empty").in_file(&log));

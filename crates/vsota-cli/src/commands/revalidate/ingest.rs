@@ -15,7 +15,7 @@ use crate::filing::{FiledFact, Shelf, told};
 use crate::gather::bad;
 use crate::output::{Outcome, Style, Text};
 use crate::rundir::RunDir;
-use crate::rundir::intake::{self, LIMIT};
+use crate::rundir::intake::LIMIT;
 use crate::transition::{self, Transition};
 
 /// File blocks of the new build against the accepted one; what cannot be shown to be one is report-only
@@ -52,7 +52,7 @@ fn file(
     path: &Utf8Path,
     text: &mut Text,
 ) -> Result<Transition, Failure> {
-    let bytes = intake::read(path, LIMIT)?;
+    let bytes = context.evidence(path, LIMIT)?;
     let record = BlockRecord::read(&bytes).map_err(|error| bad(&error, path))?;
     if record.kind != BlockKind::Trial {
         let message = "the block is of kind gap: file it with `vsota gap ingest`";

@@ -59,7 +59,7 @@ pub fn run(context: &Context, args: TestArgs) -> Result<Outcome, Failure> {
     let mut staged = Vec::new();
     let mut report = match (&args.junit, &ran) {
         (Some(from), _) => {
-            let bytes = intake::read(from, LIMIT)?;
+            let bytes = context.evidence(from, LIMIT)?;
             let report = junit::read(&bytes).map_err(|error| error.in_file(from))?;
             staged.push(stage(context, &run, &bytes, from.as_str(), &stem, "xml")?);
             report

@@ -24,7 +24,7 @@ fn an_idea_gets_its_verdict() {
     stage.refused(&["idea", "note", &unknown], &["LE-2", "LE-2"]);
     let external = stage.file("external.md", idea("external", "- reason: the driver\n"));
     stage.refused(&["idea", "note", &external], &["ST-5"]);
-    let proof = stage.file("../proof log.txt", "the driver says so");
+    let proof = stage.file("proof log.txt", "the driver says so");
     let args = ["idea", "note", &external, "--evidence", &proof];
     stage.granted(&args, "idea-noted", "layer-pipeline");
     assert_eq!(stage.holds(&stage.said()["evidence"]), b"the driver says so");

@@ -35,7 +35,12 @@ pub(crate) struct Ended {
 
 impl Stage {
     pub(crate) fn at(model: Run) -> Self {
-        let world = World::empty();
+        // The model opens a demonstration, which takes evidence only from D/evidence.
+        let mut world = World::empty();
+        fs::create_dir(world.root.join("runs")).unwrap();
+        let run = world.root.join("runs/run");
+        fs::rename(&world.run, &run).unwrap();
+        world.run = run;
         let lines = model.entries();
         let lines: Vec<String> =
             lines.iter().map(|it| serde_json::to_string(it).unwrap() + "\n").collect();
@@ -46,7 +51,7 @@ impl Stage {
 
     /// Writes a file outside the run directory, and says where.
     pub(crate) fn file(&self, name: &str, content: impl AsRef<[u8]>) -> String {
-        let path = self.world.root.join(name);
+        let path = self.world.root.join("evidence").join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, content).unwrap();
         path.into_string()

@@ -175,8 +175,9 @@ fn a_filed_profile_is_not_filed_again_as_if_it_were_new() {
     let stage = Stage::at(Run::behind());
     let (file, capture) = written(&stage, Framework::Vllm, Part::Decode, |_| {});
     stage.granted(&["profile", "file", &file, "--capture", &capture], "profile-filed", "profiling");
-    let filed = stage.path("profiles/r1/vllm-decode.json");
-    let args = ["profile", "file", filed.as_str(), "--capture", &capture];
+    let filed = std::fs::read(stage.path("profiles/r1/vllm-decode.json")).unwrap();
+    let filed = stage.file("filed/vllm-decode.json", filed);
+    let args = ["profile", "file", &filed, "--capture", &capture];
     stage.bad(&args, "vllm-decode.json", None, Some("filed"));
 }
 

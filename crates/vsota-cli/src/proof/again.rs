@@ -1,0 +1,166 @@
+//! Do the filed files still tell the facts that were recorded? What rounds, drafts, tests and diffs say
+//! is decoded again; candidates and blocks are next door.
+
+use std::collections::BTreeSet;
+
+use camino::Utf8Path;
+use vsota_core::event::Event;
+use vsota_core::evidence::{EvidenceError, LayersFile, ProfileFile, diff, draft};
+use vsota_core::facts::{ChangedFile, NcuDigest, Profile, TestRun};
+use vsota_core::{Artifact, Clause};
+
+use super::facts::bytes;
+use crate::failure::Failure;
+use crate::gather::bad;
+use crate::journal::rel;
+use crate::junit::{self, Report};
+use crate::rundir::RunDir;
+
+/// A fact that was derived again from its file.
+pub(super) struct Again<'a> {
+    /// The clause that the fact serves.
+    pub(super) clause: Clause,
+    /// The file that tells it.
+    pub(super) file: &'a Artifact,
+    /// Whether it tells the same.
+    pub(super) same: Result<bool, Failure>,
+}
+
+/// Derives the fact of an event again; `None` when no file tells it whole.
+pub(super) fn derived<'a>(run: &RunDir, event: &'a Event) -> Option<Again<'a>> {
+    let again = |clause, file, same| Some(Again { clause, file, same });
+    match event {
+        Event::ProfileFiled(it) => {
+            let said = &it.said;
+            again(Clause::Pr5, &said.source, profile(run, said))
+        }
+        Event::PipelineFiled(it) => {
+            let said = &it.said;
+            let same = bytes(run, &said.source).and_then(|bytes| {
+                let report = LayersFile::read(&bytes)
+                    .and_then(|it| it.pipeline(said.stand.clone(), said.source.clone()));
+                Ok(report.map_err(|error| bad(&error, said.source.path.as_str()))? == *said)
+            });
+            again(Clause::Lp1, &said.source, same)
+        }
+        Event::RootCauseNamed(it) => {
+            let said = &it.said;
+            let same = drafted(run, &said.draft, |text| {
+                let fact = draft::root_cause(text)?.fact(said.stand.clone(), said.draft.clone());
+                Ok(fact == *said)
+            });
+            again(Clause::Pr6, &said.draft, same)
+        }
+        Event::HistoryNoted(it) => {
+            let said = &it.said;
+            let same = drafted(run, &said.draft, |text| {
+                Ok(draft::history_note(text, said.draft.clone())? == *said)
+            });
+            again(Clause::Hi3, &said.draft, same)
+        }
+        // A CSV of NCU's tells no whole digest.
+        Event::DigestFiled(it) if it.said.source.path.as_str().ends_with(".md") => {
+            let said = &it.said;
+            again(Clause::Ka3, &said.source, digest(run, said))
+        }
+        Event::TestsFiled(it) => again(Clause::Rv2, &it.said.log, tests(run, &it.said)),
+        Event::PatchRecorded(it) => {
+            again(Clause::Pa6, &it.said.diff, touches(run, &it.said.diff, &it.said.files))
+        }
+        Event::PatchAmended(it) => {
+            let said = &it.said.patch;
+            again(Clause::Pa6, &said.diff, touches(run, &said.diff, &said.files))
+        }
+        Event::FixupRecorded(it) => {
+            again(Clause::Rl9, &it.said.diff, touches(run, &it.said.diff, &it.said.files))
+        }
+        _ => None,
+    }
+}
+
+/// The tables and the capture stand in one file; the server log of the capture lies beside it.
+fn profile(run: &RunDir, said: &Profile) -> Result<bool, Failure> {
+    let at = said.source.path.as_str();
+    let file = ProfileFile::read(&bytes(run, &said.source)?).map_err(|error| bad(&error, at))?;
+    let Some(capture) = &file.filed else {
+        return Err(Failure::integrity("it says nothing of its capture").in_file(at));
+    };
+    if run.digest(&capture.launch.path)?.as_ref() != Some(&capture.launch) {
+        let message = "the server log is gone, or is not the one that was filed";
+        return Err(Failure::integrity(message).in_file(capture.launch.path.as_str()));
+    }
+    let again = file.profile(said.stage, capture, said.source.clone());
+    Ok(again.map_err(|error| bad(&error, at))? == *said)
+}
+
+/// The number that a draft names is that of its version.
+fn digest(run: &RunDir, said: &NcuDigest) -> Result<bool, Failure> {
+    drafted(run, &said.source, |text| {
+        let draft = draft::ncu_digest(text)?;
+        let number = draft.version.map(u32::from);
+        let named = number.is_none_or(|it| said.version.as_str().ends_with(&format!("-v{it}")));
+        Ok(named && draft.fact(said.version.clone(), said.source.clone()) == *said)
+    })
+}
+
+fn drafted(
+    run: &RunDir,
+    artifact: &Artifact,
+    same: impl FnOnce(&str) -> Result<bool, EvidenceError>,
+) -> Result<bool, Failure> {
+    let bytes = bytes(run, artifact)?;
+    let text = std::str::from_utf8(&bytes)
+        .map_err(|_| Failure::integrity("it is not UTF-8").in_file(artifact.path.as_str()))?;
+    same(text).map_err(|error| bad(&error, artifact.path.as_str()))
+}
+
+/// A JUnit XML, or a command's own output: then its closing line, or the XML that it wrote.
+fn tests(run: &RunDir, said: &TestRun) -> Result<bool, Failure> {
+    let at = said.log.path.as_str();
+    let log = bytes(run, &said.log)?;
+    if Utf8Path::new(at).extension() == Some("xml") {
+        let report = junit::read(&log).map_err(|failure| failure.in_file(at))?;
+        return Ok(tells(report, said));
+    }
+    let closing = junit::closing_line(&String::from_utf8_lossy(&log));
+    if closing.is_ok_and(|it| tells(it, said)) {
+        return Ok(true);
+    }
+    let (dir, leaf) = at.rsplit_once('/').unwrap_or(("", at));
+    let stem = leaf.rsplit_once('-').map_or(leaf, |it| it.0);
+    let Ok(files) = run.path().join(dir).read_dir_utf8() else { return Ok(false) };
+    let names = files.filter_map(|it| it.ok().map(|it| it.file_name().to_owned()));
+    for name in names.filter(|it| it.starts_with(stem) && it.ends_with(".xml")) {
+        let beside = run.read(&rel(&format!("{dir}/{name}"))?, crate::rundir::intake::LIMIT)?;
+        let report = beside.and_then(|it| junit::read(&it).ok());
+        if report.is_some_and(|it| tells(it, said)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// A command that ended badly and names no failed test has failed all the same.
+fn tells(report: Report, said: &TestRun) -> bool {
+    let ended = said.exit.filter(|it| *it != 0 && report.failed.is_empty());
+    let failed = match ended {
+        Some(exit) => {
+            let names: Vec<&str> = said.failed.iter().map(|it| it.as_str()).collect();
+            names == [format!("the command ended with {exit}")]
+        }
+        None => report.failed == said.failed,
+    };
+    report.passed == said.passed && failed
+}
+
+/// The diff changes the files that were recorded, and they are of the kind that was recorded.
+fn touches(run: &RunDir, artifact: &Artifact, said: &[ChangedFile]) -> Result<bool, Failure> {
+    let bytes = bytes(run, artifact)?;
+    let touched = diff::touched(&String::from_utf8_lossy(&bytes))
+        .map_err(|error| bad(&error, artifact.path.as_str()))?;
+    let told: BTreeSet<&str> = said.iter().map(|it| it.path.as_str()).collect();
+    let all = touched.files.iter().all(|it| told.contains(it.as_str()));
+    let known = |it: &&str| touched.files.contains(*it) || touched.renamed.contains(*it);
+    let kinds = said.iter().all(|it| diff::kind(it.path.as_str()) == it.kind);
+    Ok(all && told.iter().all(known) && kinds)
+}
