@@ -1,7 +1,7 @@
 //! The final report says what was reached, and nothing more (RE-1).
 
 use vsota_core::command::*;
-use vsota_core::event::Event;
+use vsota_core::event::{Event, FixupRecorded, PatchAccepted};
 use vsota_core::facts::*;
 use vsota_fixtures::model::*;
 
@@ -96,6 +96,25 @@ fn a_fixup_that_keeps_the_claim_keeps_its_head() {
     let rejection = Rejection { reason: line("slower"), head: run.stand().head };
     run.ask(RejectPatch(rejection));
     assert!(report(&run).contains("**Undecided.**"), "a fixup that does not hold voids the claim");
+}
+
+#[test]
+fn an_accepted_fixup_keeps_the_claim_only_when_it_renews_it() {
+    for (renewed, claimed) in [(Some(true), true), (Some(false), false), (None, false)] {
+        let mut run = Run::claimed();
+        let it = fixup(&run, "fixup-1");
+        run.events.push(FixupRecorded { said: it }.into());
+        let gain = eventful().into_iter().find_map(|it| match it {
+            Event::PatchAccepted(it) => Some(it.found.gain),
+            _ => None,
+        });
+        let found = Accepted { gain: gain.unwrap(), claim_renewed: renewed };
+        let said = Acceptance { stand: run.stand(), next_planned: None };
+        run.events.push(PatchAccepted { said, found }.into());
+        let text = &of(&run)["final_report.md"];
+        assert_eq!(text.contains("**Claimed**"), claimed, "{renewed:?}");
+        assert_eq!(text.contains("**Undecided.**"), !claimed, "{renewed:?}");
+    }
 }
 
 #[test]
