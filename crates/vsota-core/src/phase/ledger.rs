@@ -79,9 +79,7 @@ impl<P: InLoop> Decide<NoteIdea> for P {
         let mut o = Objections::default();
         o.unless(!said.rows.is_empty(), LedgerObjection::NoRows {});
         for row in said.rows.iter().copied() {
-            // What ST-5 still asks about may be cited, whichever profile came since.
-            let known = case.rows.contains(&row) || case.kernel_rows.iter().any(|it| it.row == row);
-            o.unless(known, LedgerObjection::UnknownRow { row });
+            o.unless(case.rows.contains(&row), LedgerObjection::UnknownRow { row });
         }
         let same = |it: &&Idea| it.source_path == said.source_path && it.name != said.name;
         if let Some(other) = case.ideas.values().find(same) {

@@ -58,9 +58,9 @@ fn ideas(all: &mut Cases) {
         .but("LedgerObjection.NoEvidence", St5, "artefact", |it| it.evidence = None);
 }
 
-/// ST-5 still asks about the vLLM rows of the round before until vLLM is profiled again.
+/// The rows of a round before are gone with its first profile: neither cited nor asked about.
 #[test]
-fn a_row_that_st_5_asks_about_may_be_cited() {
+fn every_row_that_st_5_asks_about_may_be_cited() {
     let mut run = Run::layered();
     run.ask(NoteIdea(Idea { fate: IdeaFate::Taken, ..idea("fuse", 3) }));
     let stand = run.stand();
@@ -69,11 +69,13 @@ fn a_row_that_st_5_asks_about_may_be_cited() {
     let asked = run.asked();
     run.ask(OpenProfiling(asked));
     let of = slow(&run);
-    let theirs = profile(&mut run, Framework::Sglang, Stage::Decode, &of);
-    run.ask(FileProfile(theirs));
-    let rows: Vec<_> = run.case().uninvestigated().map(|it| it.row).collect();
-    assert!(!rows.is_empty());
-    assert!(run.campaign.decide(NoteIdea(Idea { rows, ..idea("routing", 1) })).is_ok());
+    for framework in [Framework::Sglang, Framework::Vllm] {
+        let it = profile(&mut run, framework, Stage::Decode, &of);
+        run.ask(FileProfile(it));
+        let citable = |it: &ProfileRow| run.case().rows.contains(&it.row);
+        assert!(run.case().uninvestigated().all(citable), "after {framework}");
+    }
+    assert!(run.case().uninvestigated().next().is_some());
 }
 
 fn attempts(all: &mut Cases) {
