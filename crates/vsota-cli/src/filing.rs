@@ -7,7 +7,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use vsota_core::evidence::{BlockRecord, EvidenceError, NativeRun, RunFiles, RunRecord, read_all};
 use vsota_core::facts::{Block, Candidate, Dimension, Input};
 use vsota_core::text::{Line, Name, RelPath};
-use vsota_core::{Artifact, Campaign, State, evidence};
+use vsota_core::{Artifact, Campaign, evidence};
 
 use crate::context::Context;
 use crate::failure::Failure;
@@ -87,6 +87,7 @@ impl<'a> Shelf<'a> {
         record: &BlockRecord,
         text: &[u8],
         round: u32,
+        told: &BTreeMap<Dimension, Line>,
     ) -> Result<FiledFact<'a, Block>, Failure> {
         let dir = format!("benchmark/blocks/r{round}/{}", crate::short(text));
         let mut staged = Vec::new();
@@ -98,7 +99,7 @@ impl<'a> Shelf<'a> {
         }
         let source = self.bytes(text, self.from.as_str(), &format!("{dir}/block.json"))?;
         let fact = record
-            .block(&files, source.artifact().clone())
+            .block(&files, source.artifact().clone(), told)
             .map_err(|error| bad(&error, self.from))?;
         staged.push(source);
         Ok(FiledFact { fact, staged })
@@ -164,8 +165,7 @@ pub fn at_line(bytes: &[u8], line: u64) -> Result<NativeRun, EvidenceError> {
 /// What the served model's config tells of every run: without a flag a server takes precision and
 /// quantization from the checkpoint.
 pub fn told(campaign: &Campaign) -> BTreeMap<Dimension, Line> {
-    let State::FixedBenchmark(bench) = campaign.state() else { return BTreeMap::new() };
-    let brief = &bench.base().brief;
+    let brief = campaign.state().brief();
     let source = |key: &str| brief.iter().find(|(it, _)| *it == key).map(|(_, it)| &it.source);
     let config = source("config");
     let of_config = |key: &str| config.is_some() && source(key) == config;

@@ -206,7 +206,8 @@ fn launch(n: i64) -> Option<Digest> {
     Some(Digest::of(format!("the server log of run {n}").as_bytes()))
 }
 
-fn candidate(framework: Framework, n: i64) -> Result<Candidate> {
+/// What every comparable run says of itself (FB-3).
+fn identity() -> Result<BTreeMap<Dimension, Line>> {
     let known = [
         (Dimension::Model, "example/model"),
         (Dimension::Tokenizer, "example/model"),
@@ -221,8 +222,10 @@ fn candidate(framework: Framework, n: i64) -> Result<Candidate> {
         (Dimension::MaxConcurrency, "none"),
         (Dimension::Burstiness, "1"),
     ];
-    let known =
-        known.map(|(dimension, value)| Ok::<_, Box<dyn Error>>((dimension, value.parse()?)));
+    known.into_iter().map(|(dimension, value)| Ok((dimension, value.parse()?))).collect()
+}
+
+fn candidate(framework: Framework, n: i64) -> Result<Candidate> {
     Ok(Candidate {
         id: framework.as_str().parse()?,
         framework,
@@ -237,7 +240,7 @@ fn candidate(framework: Framework, n: i64) -> Result<Candidate> {
         benchmark_command: lines(&["bench", "--scenario", "chat"])?,
         backend: None,
         context_len: Some(16_384),
-        identity: known.into_iter().collect::<Result<_>>()?,
+        identity: identity()?,
         tree: if framework == Framework::Vllm { Some(git("a")?) } else { None },
         launch: launch(n),
         measured: Some(measurement(framework, n)?),
@@ -265,7 +268,8 @@ fn block(index: i64) -> Result<Block> {
             status: Status::Ok,
             smoke: false,
             measured: Some(measurement(framework, n)?),
-            result: None,
+            identity: identity()?,
+            results: Vec::new(),
             log: None,
         })
     };

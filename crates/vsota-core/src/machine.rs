@@ -177,6 +177,23 @@ impl Phase {
 }
 
 impl State {
+    /// The inputs as recorded.
+    pub fn brief(&self) -> &crate::brief::Brief {
+        use crate::phase::InLoop as _;
+        match self {
+            Self::Inputs(it) => &it.base().brief,
+            Self::HistoryGate(it) => &it.base().brief,
+            Self::FixedBenchmark(it) => &it.base().brief,
+            Self::RlcrActive(it) => &it.case().base.brief,
+            Self::GapDecision(it) => &it.case().base.brief,
+            Self::Profiling(it) => &it.case().base.brief,
+            Self::LayerPipeline(it) => &it.case().base.brief,
+            Self::KernelAssist(it) => &it.case().base.brief,
+            Self::Revalidate(it) => &it.case().base.brief,
+            Self::Stopped(it) => &it.base().brief,
+        }
+    }
+
     /// The phase of this state.
     pub fn phase(&self) -> Phase {
         self.kind()

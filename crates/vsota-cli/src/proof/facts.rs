@@ -30,8 +30,8 @@ pub(super) fn derived(run: &RunDir, entries: &[Entry], checks: &mut Checks) {
             Event::CandidateFiled(it) if it.said.record.is_some() => {
                 Some(candidate(run, &it.said, told))
             }
-            Event::GapBlockFiled(it) => Some(block(run, &it.said)),
-            Event::TrialBlockFiled(it) => Some(block(run, &it.said)),
+            Event::GapBlockFiled(it) => Some(block(run, &it.said, &told)),
+            Event::TrialBlockFiled(it) => Some(block(run, &it.said, &told)),
             _ => None,
         };
         let Some(again) = again else { continue };
@@ -69,30 +69,51 @@ fn candidate(
     Ok(again.map_err(|error| bad(&error, record.path.as_str()))? == *said)
 }
 
-fn block(run: &RunDir, said: &Block) -> Result<bool, Failure> {
+fn block(run: &RunDir, said: &Block, told: &BTreeMap<Dimension, Line>) -> Result<bool, Failure> {
     let source = &said.source;
     let parsed = BlockRecord::read(&bytes(run, source)?)
         .map_err(|error| bad(&error, source.path.as_str()))?;
     let mut files = Vec::new();
-    for record in &parsed.runs {
-        files.push(run_files(run, record, said)?);
+    for (at, record) in parsed.runs.iter().enumerate() {
+        files.push(run_files(run, &parsed.runs, at, record, said)?);
     }
-    let again = parsed.block(&files, source.clone());
+    let again = parsed.block(&files, source.clone(), told);
     Ok(again.map_err(|error| bad(&error, source.path.as_str()))? == *said)
 }
 
-/// The filed run that a record of the block became: the one with its times.
-fn run_files(run: &RunDir, record: &RunRecord, said: &Block) -> Result<RunFiles, Failure> {
-    let same = |it: &&BlockRun| {
-        let times = it.measured.as_ref().map(|it| (it.started_at, it.ended_at));
-        it.framework == record.framework
-            && it.build == record.build
-            && times.is_none_or(|it| it == (record.started_at.0, record.ended_at.0))
+/// The files of the filed run that a record of the block became. Records that share a launch became
+/// one run, which names their results in the order in which they started.
+fn run_files(
+    run: &RunDir,
+    records: &[RunRecord],
+    at: usize,
+    record: &RunRecord,
+    said: &Block,
+) -> Result<RunFiles, Failure> {
+    let Some(filed) = said.runs.iter().find(|it| became(record, it)) else {
+        return Ok(RunFiles::default());
     };
-    let Some(filed) = said.runs.iter().find(same) else { return Ok(RunFiles::default()) };
+    if record.result.is_none() {
+        return Ok(RunFiles { log: filed.log.clone(), ..RunFiles::default() });
+    }
+    let before = |(other, it): &(usize, &RunRecord)| {
+        became(it, filed)
+            && it.result.is_some()
+            && (it.started_at, *other) < (record.started_at, at)
+    };
+    let place = records.iter().enumerate().filter(before).count();
+    let result = filed.results.get(place);
     let line = record.result.as_ref().map_or(1, |it| it.line);
-    let native = native(run, filed.result.as_ref(), line)?;
-    Ok(RunFiles { native, result: filed.result.clone(), log: filed.log.clone() })
+    let native = native(run, result, line)?;
+    Ok(RunFiles { native, result: result.cloned(), log: filed.log.clone() })
+}
+
+/// Whether a record is of this filed run: its framework and build, within its times.
+fn became(record: &RunRecord, it: &BlockRun) -> bool {
+    let times = it.measured.as_ref().map(|it| (it.started_at, it.ended_at));
+    it.framework == record.framework
+        && it.build == record.build
+        && times.is_none_or(|(start, end)| start <= record.started_at.0 && record.ended_at.0 <= end)
 }
 
 fn native(

@@ -12,9 +12,9 @@ use super::error::EvidenceError;
 use super::json;
 use super::run::RunRecord;
 use crate::artifact::Artifact;
-use crate::facts::{Block, BlockRun, Framework, Measurement, Metric, Status, vocabulary};
+use crate::facts::{Block, BlockRun, Dimension, Framework, Measurement, Metric, Status, vocabulary};
 use crate::measure::{Measured, geometric_mean};
-use crate::text::Name;
+use crate::text::{Line, Name};
 
 vocabulary! {
     /// What a block compares.
@@ -125,7 +125,12 @@ impl BlockRecord {
     ///
     /// When a run contradicts its native file, the files are not as many as the runs, or one launch
     /// is said to have served two things.
-    pub fn block(&self, files: &[RunFiles], source: Artifact) -> Result<Block, EvidenceError> {
+    pub fn block(
+        &self,
+        files: &[RunFiles],
+        source: Artifact,
+        told: &BTreeMap<Dimension, Line>,
+    ) -> Result<Block, EvidenceError> {
         if files.len() != self.runs.len() {
             return Err(EvidenceError::new("every run of a block has its files").of("runs"));
         }
@@ -140,7 +145,7 @@ impl BlockRecord {
         let mut runs: Vec<Vec<BlockRun>> = Vec::new();
         for (at, record, files) in order {
             let (result, log) = (files.result.clone(), files.log.clone());
-            let run = record.block_run(files.native.as_ref(), result, log).map_err(|error| {
+            let run = record.block_run(files.native.as_ref(), result, log, told).map_err(|error| {
                 let field = format!("runs[{at}].{}", error.field.as_deref().unwrap_or_default());
                 EvidenceError { field: None, ..error }.of(field.trim_end_matches('.'))
             })?;
@@ -166,14 +171,15 @@ fn merged(group: Vec<BlockRun>) -> Result<BlockRun, EvidenceError> {
         return Err(EvidenceError::new("a block without runs"));
     };
     for other in group {
-        let same = (run.framework, run.build, &run.tree, &run.server_command)
-            == (other.framework, other.build, &other.tree, &other.server_command);
+        let same = (run.framework, run.build, &run.tree, &run.server_command, &run.identity)
+            == (other.framework, other.build, &other.tree, &other.server_command, &other.identity);
         if !same {
             let message =
                 "two runs share a server log, but not framework, build, tree and launch command";
             return Err(EvidenceError::new(message).of("launch"));
         }
         run.smoke |= other.smoke;
+        run.results.extend(other.results);
         if run.status == Status::Ok {
             run.status = other.status;
         }

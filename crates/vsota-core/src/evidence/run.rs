@@ -294,8 +294,9 @@ impl RunRecord {
         native: Option<&NativeRun>,
         result: Option<Artifact>,
         log: Option<Artifact>,
+        told: &BTreeMap<Dimension, Line>,
     ) -> Result<BlockRun, EvidenceError> {
-        let joined = self.join(native, &BTreeMap::new())?;
+        let joined = self.join(native, told)?;
         Ok(BlockRun {
             framework: self.framework,
             build: self.build,
@@ -305,7 +306,8 @@ impl RunRecord {
             status: joined.status,
             smoke: self.smoke,
             measured: joined.measured,
-            result,
+            identity: joined.identity.dimensions,
+            results: result.into_iter().collect(),
             log,
         })
     }

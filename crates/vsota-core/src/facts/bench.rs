@@ -187,6 +187,8 @@ pub struct Winner {
     pub objective: Measured,
     /// Its launch command.
     pub server_command: Vec<Line>,
+    /// What its row says it measured; every later run says the same (FB-3).
+    pub identity: BTreeMap<Dimension, Line>,
 }
 
 impl Measurement {

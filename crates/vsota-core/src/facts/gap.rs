@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Build, Framework, Measurement, Standpoint, Status, words};
+use super::{Build, Dimension, Framework, Measurement, Standpoint, Status, words};
 use crate::artifact::{Artifact, Digest, GitId};
 use crate::measure::{Measured, Real};
 use crate::text::{Line, Name};
@@ -45,9 +45,11 @@ pub struct BlockRun {
     pub smoke: bool,
     /// The numbers, when it measured any.
     pub measured: Option<Measurement>,
-    /// The native result file.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub result: Option<Artifact>,
+    /// What the run says it measured, held against the frozen row (FB-3).
+    pub identity: BTreeMap<Dimension, Line>,
+    /// The native result files: one, or one of each run that shares the launch.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub results: Vec<Artifact>,
     /// The server log.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log: Option<Artifact>,
@@ -93,6 +95,10 @@ words::vocabulary! {
         NoObjective = "no-objective",
         /// Realised lengths or counts are not those of the workload.
         OffWorkload = "off-workload",
+        /// Its numbers are those of an earlier run.
+        ResultReused = "result-reused",
+        /// It was measured before this round, or before the patch.
+        Stale = "stale",
     }
 }
 

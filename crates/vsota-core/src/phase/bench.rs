@@ -397,6 +397,7 @@ impl Evolve<BenchmarkFrozen> for FixedBenchmark {
             commit: event.said.commit,
             excluded: BTreeMap::new(),
             launches: BTreeSet::new(),
+            measured_until: i64::MIN,
         };
         if let Some(workload) = self.base.brief.workload() {
             for scenario in &workload.scenarios {
@@ -410,6 +411,8 @@ impl Evolve<BenchmarkFrozen> for FixedBenchmark {
         if let Bench::Searching(it) = &self.inside {
             charter.excluded = it.excluded.clone();
             charter.launches = it.candidates.iter().filter_map(|row| row.launch).collect();
+            let ends = it.candidates.iter().filter_map(|row| row.measured.as_ref());
+            charter.measured_until = ends.map(|it| it.ended_at).max().unwrap_or(i64::MIN);
         }
         self.inside = Bench::Frozen { charter, plan: None };
         self

@@ -1,6 +1,7 @@
 //! Which blocks count, and what they compare. (GD-1, GD-2, GD-6, RV-1)
 
 use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -10,7 +11,7 @@ use crate::artifact::{Digest, GitId};
 use crate::facts::*;
 use crate::measure::{Measured, Real, geometric_mean};
 use crate::objection::{Objections, objections};
-use crate::text::Name;
+use crate::text::{Line, Name};
 use crate::verdict::{self, Order, SlaState};
 
 /// A block that counts.
@@ -39,6 +40,8 @@ objections! {
         [Gd2] TwoRuns { framework: Framework } "the block has two launches of {framework}; a block compares one of each",
         /// A blocked competitor ran.
         [Gd8] RivalBlocked { framework: Framework } "{framework} was blocked, and a blocked competitor does not run again",
+        /// Another model, hardware, load or setting than that of the frozen row.
+        [Fb3] Mismatch { framework: Framework, scenario: Name, dimension: Dimension, found: String, frozen: String } "{framework} ran {scenario} with the {dimension} {found}; its frozen row has {frozen}",
         /// vLLM on another tree.
         [Pa1] OtherTree { accepted: GitId } "the run of vllm is not on the accepted build {accepted}",
         /// Another launch command.
@@ -75,6 +78,7 @@ pub(crate) fn gap_block(case: &Case, block: &Block) -> Objections {
             o.raise(BlockObjection::NoWinner { framework, scenario: scenario() });
             continue;
         };
+        o.join(same_as_frozen(winner, run));
         let command = match framework {
             Framework::Vllm => case.best_command.get(&block.scenario),
             _ => Some(&winner.server_command),
@@ -104,6 +108,11 @@ pub(crate) fn trial_block(case: &Case, new: &GitId, rivals: bool, block: &Block)
     let of = |build| block.runs.iter().filter(ours).filter(move |it| it.build == Some(build));
     let pair = of(Build::New).count() == 1 && of(Build::Accepted).count() == 1;
     o.unless(pair, BlockObjection::NoPair {});
+    for run in of(Build::New).chain(of(Build::Accepted)) {
+        if let Some(winner) = chartered.winners.get(&Framework::Vllm) {
+            o.join(same_as_frozen(winner, run));
+        }
+    }
     for run in of(Build::New) {
         let patch = new.clone();
         let there = run.tree.as_ref() == Some(new);
@@ -138,6 +147,9 @@ fn rival_runs(chartered: &Chartered, wanted: &BTreeSet<Framework>, block: &Block
         let first = seen.insert(framework);
         o.unless(first, BlockObjection::TwoRuns { framework });
         let winner = chartered.winners.get(&framework);
+        if let Some(winner) = winner {
+            o.join(same_as_frozen(winner, run));
+        }
         let winning = winner.is_some_and(|it| it.server_command == run.server_command);
         let scenario = block.scenario.clone();
         o.unless(winning, BlockObjection::OtherCommand { framework, scenario });
@@ -187,11 +199,42 @@ pub(crate) fn standing(case: &Case, kept: &[KeptBlock], block: &Block) -> Option
         }
         last_end = measured.ended_at;
     }
+    if window(&block.runs).is_some_and(|(start, _)| start < case.frontier) {
+        return Some(ReportOnly::Stale);
+    }
+    if block.runs.iter().any(|run| is_repeated(case, kept, run)) {
+        return Some(ReportOnly::ResultReused);
+    }
     let overlaps = kept.iter().any(|it| overlap(window(&it.runs), window(&block.runs)));
     overlaps.then_some(ReportOnly::NotInterleaved)
 }
 
-fn window(runs: &[BlockRun]) -> Option<(i64, i64)> {
+/// Whether an earlier block holds the very numbers of this run: no two runs agree in four metrics to
+/// the last digit.
+fn is_repeated(case: &Case, kept: &[KeptBlock], run: &BlockRun) -> bool {
+    fn numbers(run: &BlockRun) -> Option<&BTreeMap<Metric, Measured>> {
+        run.measured.as_ref().map(|it| &it.metrics).filter(|it| it.len() >= 4)
+    }
+    let ours = numbers(run);
+    let before = case.pool.iter().chain(kept).flat_map(|it| it.runs.iter());
+    ours.is_some() && before.filter(|it| it.framework == run.framework).any(|it| numbers(it) == ours)
+}
+
+/// FB-3: a run says of itself what the frozen row of its framework says, dimension by dimension.
+fn same_as_frozen(winner: &Winner, run: &BlockRun) -> Objections {
+    let mut o = Objections::default();
+    let said = |it: Option<&Line>| String::from(it.map_or("unknown", Line::as_str));
+    for dimension in Dimension::ALL.iter().copied() {
+        let (found, frozen) = (run.identity.get(&dimension), winner.identity.get(&dimension));
+        let (framework, scenario) = (run.framework, winner.scenario.clone());
+        let same = found == frozen && found.is_some();
+        let (found, frozen) = (said(found), said(frozen));
+        o.unless(same, BlockObjection::Mismatch { framework, scenario, dimension, found, frozen });
+    }
+    o
+}
+
+pub(crate) fn window(runs: &[BlockRun]) -> Option<(i64, i64)> {
     let measured = || runs.iter().filter_map(|it| it.measured.as_ref());
     let start = measured().map(|it| it.started_at).min()?;
     let end = measured().map(|it| it.ended_at).max()?;

@@ -26,6 +26,8 @@ pub struct Charter {
     pub excluded: BTreeMap<Framework, Exclusion>,
     /// The launches of its rows; none of them is a launch of a round (GD-2, PR-8).
     pub launches: BTreeSet<Digest>,
+    /// The end of the last row, ms since the epoch; what a round measures comes after it.
+    pub measured_until: i64,
 }
 
 /// One frozen scenario.
@@ -84,6 +86,10 @@ pub struct Case {
     pub launches: BTreeMap<Digest, u32>,
     /// All counted blocks on this build and rig (GD-7).
     pub pool: Vec<KeptBlock>,
+    /// The end of the last counted run, ms since the epoch.
+    pub latest: i64,
+    /// What was measured before this moment belongs to an earlier round or build.
+    pub frontier: i64,
     /// Whether a Behind verdict fell on this build and rig (GD-7).
     pub was_behind: bool,
     /// Competitors that can no longer run (GD-8).
@@ -161,6 +167,7 @@ impl Charter {
             commit: head.map_or_else(zero, |it| it.commit.clone()),
             excluded: BTreeMap::new(),
             launches: BTreeSet::new(),
+            measured_until: i64::MIN,
         }
     }
 
@@ -196,6 +203,8 @@ impl Case {
             claim: None,
             launches: charter.launches.iter().map(|it| (*it, 0)).collect(),
             pool: Vec::new(),
+            latest: charter.measured_until,
+            frontier: charter.measured_until,
             was_behind: false,
             blocked: BTreeSet::new(),
             kernel_rows: Vec::new(),
@@ -286,6 +295,17 @@ impl Case {
         self.previous = Some(before);
         self.accepted_files.extend(files.iter().map(|it| it.path.clone()));
         self.begin_pool();
+    }
+
+    /// A counted block moves the clock of the campaign.
+    pub(crate) fn measured(&mut self, runs: &[BlockRun]) {
+        let ends = runs.iter().filter_map(|it| it.measured.as_ref()).map(|it| it.ended_at);
+        self.latest = ends.fold(self.latest, i64::max);
+    }
+
+    /// What comes now is measured after what came before: a round, or a patch.
+    pub(crate) fn turn(&mut self) {
+        self.frontier = self.latest;
     }
 
     /// A launch is used once (GD-2, PR-8).

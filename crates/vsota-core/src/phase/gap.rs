@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::blocks::{self, KeptBlock, Side};
@@ -40,6 +41,8 @@ objections! {
         [Gd1] TooFewBlocks { scenario: Name, framework: Framework, found: usize } "{scenario} has {found} of the 2 blocks of this round with {framework}",
         /// Blocks are still wanted.
         [Gd5] Undecided { blocks: u32 } "the gap of this round is not decided: {blocks} more blocks are wanted",
+        /// A changed rig does not undo a gap.
+        [Gd7] BehindStands { scenarios: String } "vLLM is behind on this rig in {scenarios}; profiling follows, and a changed rig does not undo it",
         /// Not a competitor of the charter.
         [Gd8] NoRival { framework: Framework } "{framework} is not a competitor of this benchmark",
         /// Already blocked.
@@ -244,6 +247,7 @@ impl Evolve<GapBlockFiled> for GapDecision {
                 session: found.session,
                 runs: said.runs.into(),
             };
+            self.case.measured(&kept.runs);
             self.case.pool.push(kept.clone());
             self.kept.push(kept);
             self.decided = None;
@@ -279,6 +283,16 @@ impl Evolve<GapDecided> for GapDecision {
 // --- note-rig ---
 
 impl Decide<NoteRig> for GapDecision {
+    fn ready(&self) -> Objections {
+        let mut o = Objections::default();
+        let verdict = self.verdict();
+        let behind = verdict.scenarios.iter().filter(|it| it.verdict == Verdict::Behind);
+        let names: Vec<_> = behind.map(|it| it.scenario.as_str()).collect();
+        let scenarios = names.join(", ");
+        o.unless(names.is_empty(), GapObjection::BehindStands { scenarios });
+        o
+    }
+
     fn decide(&self, _: &RigChange) -> Result<(), Objections> {
         Ok(())
     }
@@ -397,6 +411,7 @@ impl Decide<AbandonRound> for GapDecision {
         let action = verdict.action;
         let lost = said.stand.loop_state != LoopEnd::Active || self.blocked_now;
         let mut o = entry::on_accepted(&self.case, &said.stand.head);
+        o.join(entry::recorded_loop(&self.case, &said.stand));
         o.unless(lost || !is_patch(action), GapObjection::PatchStands { action });
         let behind = verdict.scenarios.iter().any(|it| it.verdict == Verdict::Behind);
         o.or_grant(Left { behind })

@@ -7,7 +7,7 @@ use super::blocks::{self, KeptBlock};
 use super::profiling::profile_objections;
 use super::trial::{self, TrialObjection};
 use super::{Case, LayerPipeline, LoopObjection, Outcome, RlcrActive, Triage, entry, patch};
-use crate::artifact::GitId;
+use crate::artifact::{Digest, GitId};
 use crate::ask::command::*;
 use crate::ask::event::*;
 use crate::clause::Clause;
@@ -90,6 +90,7 @@ impl Revalidate {
 
     fn of(mut case: Box<Case>, trialled: Trialled) -> Self {
         case.attempts.insert(trialled.name().clone());
+        case.turn();
         let (tests, kept, profiles) = (Vec::new(), Vec::new(), Vec::new());
         Self { case, trialled, tests, kept, profiles, measured: false }
     }
@@ -148,7 +149,7 @@ impl Revalidate {
         let gained = self.gain().is_some_and(|it| it.lo.get() > 0.0);
         o.unless(gained, TrialObjection::NoGain { clause });
         if let Some(kernel) = kernel {
-            o.join(trial::wired(kernel, &self.profiles));
+            o.join(trial::wired(kernel, &it.1, &self.profiles));
         }
         o
     }
@@ -230,7 +231,9 @@ impl Evolve<TrialBlockFiled> for Revalidate {
         self.measured = true;
         if found.report_only.is_none() {
             let (scenario, session) = (said.scenario, found.session);
-            self.kept.push(KeptBlock { scenario, session, runs: said.runs.into() });
+            let kept = KeptBlock { scenario, session, runs: said.runs.into() };
+            self.case.measured(&kept.runs);
+            self.kept.push(kept);
         }
         self
     }
@@ -245,6 +248,9 @@ impl Decide<FileProfile> for Revalidate {
         let mut o = profile_objections(&self.case, slow, self.checked_out(), said);
         let ours = framework == Framework::Vllm;
         o.unless(ours, TrialObjection::NotVllm { framework });
+        let before = self.trialled.triage().map_or(&[][..], |it| &it.profiles);
+        let seen = |trace: &Digest| before.iter().any(|it| it.traces.contains(trace));
+        o.unless(!said.traces.iter().any(seen), TrialObjection::OldTrace { stage });
         let fresh = !self.profiles.iter().any(|it| it.stage == stage);
         o.unless(fresh, TrialObjection::AlreadyProfiled { stage });
         o.or_agree()

@@ -147,5 +147,6 @@ pub(crate) fn winner(sla: &Sla, scenario: &Scenario, row: &Candidate) -> Option<
         sla_passed: passes_sla(sla, measured),
         objective: measured.metric(scenario.objective)?,
         server_command: row.server_command.clone(),
+        identity: row.identity.clone(),
     })
 }

@@ -3,7 +3,7 @@
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
-use super::Case;
+use super::{Case, Triage};
 use super::blocks::{self, KeptBlock, Side};
 use crate::artifact::GitId;
 use crate::clause::Clause;
@@ -33,6 +33,8 @@ objections! {
         [Rv1] NotVllm { framework: Framework } "revalidation profiles the new vllm build, not {framework}",
         /// The stage is profiled already.
         [Rv1] AlreadyProfiled { stage: Stage } "the new build already has a {stage} profile",
+        /// A trace of the build before.
+        [Pr8] OldTrace { stage: Stage } "the {stage} profile was made from a trace that this round profiled before the patch",
         /// No tests.
         [Rv2] NoTests {} "no test of the patched commit is filed",
         /// Nothing passed.
@@ -185,17 +187,35 @@ fn mean<'a>(values: impl Iterator<Item = &'a Real>) -> Option<Real> {
 }
 
 /// KA-9: the new kernel stands in the profile of the new build, and its test is named.
-pub(crate) fn wired(kernel: &KernelPatch, profiles: &[Profile]) -> Objections {
+///
+/// The name is a whole identifier of a kernel row, and no kernel had it before the patch but the
+/// target itself.
+pub(crate) fn wired(kernel: &KernelPatch, triage: &Triage, profiles: &[Profile]) -> Objections {
     let mut o = Objections::default();
+    let target = |it: &ProfileRow| kernel.rows.contains(&it.row);
+    let ours = triage.profiles.iter().filter(|it| it.framework == Framework::Vllm);
+    let others = ours.flat_map(|it| &it.rows).filter(|it| it.row.table == Table::Kernel);
+    let new = !others.filter(|it| !target(it)).any(|it| {
+        let same_kernel = triage.profiles.iter().flat_map(|it| &it.rows).filter(|it| target(it));
+        is_kernel(it, kernel) && !same_kernel.into_iter().any(|row| row.name == it.name)
+    });
     let stages: BTreeSet<Stage> = kernel.rows.iter().map(|it| it.stage).collect();
     let shown = profiles
         .iter()
         .filter(|it| stages.contains(&it.stage))
-        .any(|it| it.rows.iter().any(|row| row.name.as_str().contains(kernel.new_kernel.as_str())));
+        .any(|it| it.rows.iter().any(|row| is_kernel(row, kernel)));
     let name = kernel.new_kernel.clone();
-    o.unless(shown, TrialObjection::NotWired { kernel: name });
+    o.unless(shown && new, TrialObjection::NotWired { kernel: name });
     o.unless(kernel.correctness_test.is_some(), TrialObjection::NoFocusedTest {});
     o
+}
+
+/// Whether a kernel row is of the new kernel: its name holds it as a whole identifier.
+fn is_kernel(row: &ProfileRow, kernel: &KernelPatch) -> bool {
+    let part = |c: char| !c.is_ascii_alphanumeric() && c != '_';
+    let wanted = kernel.new_kernel.as_str();
+    let named = row.name.as_str() == wanted || row.name.as_str().split(part).any(|it| it == wanted);
+    row.row.table == Table::Kernel && named
 }
 
 /// RL-9: under a standing claim every scenario is still stop-eligible against every rival.

@@ -1,6 +1,8 @@
 //! Run records and blocks: what becomes a fact, and what contradicts itself.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 use vsota_core::evidence::{
     BareRun, BlockKind, BlockRecord, CivilTime, EvidenceError, Filed, Item, NativeRun, RunFiles,
@@ -232,7 +234,7 @@ fn signs_of_a_disturbance_are_kept() {
         value["hygiene"] = hygiene;
         let found = RunRecord::parse(value).unwrap();
         found
-            .block_run(Some(&native(Framework::Vllm, &numbers())), None, None)
+            .block_run(Some(&native(Framework::Vllm, &numbers())), None, None, &BTreeMap::new())
             .unwrap()
             .measured
             .unwrap()
@@ -322,11 +324,11 @@ fn the_runs_of_a_block_come_in_the_order_in_which_they_started() {
     assert_eq!(errors, []);
     let [(1, Item::Block(record))] = items.as_slice() else { panic!("{items:?}") };
     assert_eq!(record.kind, BlockKind::Gap);
-    let block = record.block(&files(&runs, &[1, 2, 3]), artifact("b")).unwrap();
+    let block = record.block(&files(&runs, &[1, 2, 3]), artifact("b"), &BTreeMap::new()).unwrap();
     let order: Vec<_> = block.runs.iter().map(|it| it.framework).collect();
     assert_eq!(order, [Framework::Vllm, Framework::Sglang, Framework::TensorrtLlm]);
     assert_eq!(block.source, artifact("b"));
-    assert!(record.block(&files(&runs, &[1, 2]), artifact("b")).is_err());
+    assert!(record.block(&files(&runs, &[1, 2]), artifact("b"), &BTreeMap::new()).is_err());
 }
 
 #[test]
@@ -338,13 +340,13 @@ fn runs_that_share_a_launch_are_one_value() {
     ];
     let record =
         BlockRecord::parse(block_of("gap", &runs.clone().map(|(parts, _)| parts))).unwrap();
-    let block = record.block(&files(&runs, &[1, 1, 2]), artifact("b")).unwrap();
+    let block = record.block(&files(&runs, &[1, 1, 2]), artifact("b"), &BTreeMap::new()).unwrap();
     assert_eq!(block.runs.len(), 2);
     let measured = block.runs[0].measured.as_ref().unwrap();
     let value = measured.metric(Metric::RequestThroughput).unwrap().get();
     assert!((value - 4.0).abs() < 1e-12, "{value}");
     assert_eq!((measured.completed, measured.requested), (80, 80));
-    let error = record.block(&files(&runs, &[1, 2, 1]), artifact("b")).unwrap_err();
+    let error = record.block(&files(&runs, &[1, 2, 1]), artifact("b"), &BTreeMap::new()).unwrap_err();
     assert_eq!(error.field.as_deref(), Some("launch"));
 }
 
@@ -354,7 +356,7 @@ fn a_run_without_a_log_has_no_launch_and_stays_alone() {
     let record =
         BlockRecord::parse(block_of("gap", &runs.clone().map(|(parts, _)| parts))).unwrap();
     let files = runs.map(|(_, run)| RunFiles { native: Some(run), ..RunFiles::default() });
-    let block = record.block(&files, artifact("b")).unwrap();
+    let block = record.block(&files, artifact("b"), &BTreeMap::new()).unwrap();
     assert_eq!(block.runs.iter().map(|it| it.launch).collect::<Vec<_>>(), [None, None]);
 }
 
@@ -363,7 +365,7 @@ fn a_trial_says_which_build_each_run_measured() {
     let (parts, run) = run_at(Framework::Vllm, 7.0, END);
     let new = RecordParts { build: Some(Build::New), ..parts.clone() };
     let record = BlockRecord::parse(block_of("trial", std::slice::from_ref(&new))).unwrap();
-    let block = record.block(&files(&[(new.clone(), run)], &[1]), artifact("b")).unwrap();
+    let block = record.block(&files(&[(new.clone(), run)], &[1]), artifact("b"), &BTreeMap::new()).unwrap();
     assert_eq!(block.runs[0].build, Some(Build::New));
     let field = |value| BlockRecord::parse(value).unwrap_err().field;
     assert_eq!(field(block_of("trial", &[parts])).as_deref(), Some("runs[0].build"));

@@ -58,7 +58,7 @@ proptest! {
 
     #[test]
     fn no_patch_is_recorded_without_the_evidence_of_its_round(
-        walk in walk_from("triaged", 70),
+        walk in prop_oneof![walk_from("profiling", 90), walk_from("triaged", 70)],
     ) {
         let events = &walk.end.events;
         let patches = (0..events.len()).filter(|at| events[*at].kind() == EventKind::PatchRecorded);

@@ -36,6 +36,12 @@ fn in_a_round(all: &mut Cases) {
         .but("BlockObjection.OtherCommand/competitor", Gd2, "sglang", |it| {
             of(it, Framework::Sglang).server_command = server_command(Framework::Sglang, 1);
         })
+        .but("BlockObjection.Mismatch/round", Fb3, "the gpu_model Another GPU", |it| {
+            of(it, Framework::Sglang).identity.insert(Dimension::GpuModel, line("Another GPU"));
+        })
+        .but("BlockObjection.Mismatch/round, unknown", Fb3, "the precision unknown", |it| {
+            of(it, Framework::Vllm).identity.remove(&Dimension::Precision);
+        })
         .but("BlockObjection.OtherTree/other", Pa1, git(BASELINE).as_str(), |it| {
             of(it, Framework::Vllm).tree = Some(git("edited"));
         })
@@ -87,6 +93,9 @@ fn in_a_trial(all: &mut Cases) {
             let again = build(it, Build::New).clone();
             it.runs.push(again);
         })
+        .but("BlockObjection.Mismatch/trial", Fb3, "the quantization fp8", |it| {
+            build(it, Build::New).identity.insert(Dimension::Quantization, line("fp8"));
+        })
         .but("BlockObjection.OtherNewTree", Rv1, git("patch-1").as_str(), |it| {
             build(it, Build::New).tree = Some(git("edited"));
         })
@@ -126,6 +135,9 @@ fn under_a_claim(all: &mut Cases) {
         .but("BlockObjection.TwoRuns/trial", Gd2, "two launches of sglang", |it| {
             let again = of(it, sglang).clone();
             it.runs.push(again);
+        })
+        .but("BlockObjection.Mismatch/rival in a trial", Fb3, "the gpu_ids 7", |it| {
+            of(it, sglang).identity.insert(Dimension::GpuIds, line("7"));
         })
         .but("BlockObjection.OtherCommand/rival in a trial", Gd2, "sglang", |it| {
             of(it, sglang).server_command = server_command(sglang, 1);

@@ -84,6 +84,20 @@ pub(super) fn cases(all: &mut Cases) {
         (&behind, AbandonRound(leaves.clone())),
         (&behind, AbandonRound(lost)),
     );
+    let elsewhere = but(&leaves, |it| {
+        it.stand.loop_state = LoopEnd::Gone;
+        it.stand.loop_dir = name("another-loop");
+    });
+    let gone = but(&leaves, |it| it.stand.loop_state = LoopEnd::Gone);
+    all.add(
+        "LoopObjection.OtherDir/abandoned in the gap decision",
+        Rl7,
+        "another-loop",
+        (&behind, AbandonRound(elsewhere)),
+        (&behind, AbandonRound(gone)),
+    );
+    let rig = NoteRig(RigChange { changed: line("clocks pinned") });
+    all.moved("GapObjection.BehindStands", Gd7, "in chat, summarization", &behind, &ahead, rig);
     too_few_blocks(all);
     blocked_competitors(all);
     let blocked = after(&behind, BlockCompetitor(block_of(Framework::TensorrtLlm)));

@@ -93,6 +93,13 @@ fn filing(all: &mut Cases) {
     let profiled = after(&patched, FileProfile(decode.clone()));
     let name_ = "TrialObjection.AlreadyProfiled";
     all.moved(name_, Rv1, "a decode profile", &profiled, &patched, FileProfile(decode.clone()));
+    let old = trace_of_the_round(&patched);
+    all.of(&patched, FileProfile, decode.clone()).but(
+        "TrialObjection.OldTrace",
+        Pr8,
+        "before the patch",
+        move |it| it.traces = vec![old],
+    );
     all.of(&patched, FileProfile, decode).but(
         "ProfilingObjection.OtherBuild/revalidation",
         Pr8,
@@ -308,4 +315,12 @@ fn wiring(all: &mut Cases) {
     let (bad, good) = (record(None), record(Some("tests/test_routing.py::test_ties")));
     let name = "TrialObjection.NoFocusedTest";
     all.moved(name, Ka9, "no focused", &bad, &good, AcceptPatch(good.acceptance()));
+}
+
+/// A vllm decode trace that the round profiled before the patch.
+fn trace_of_the_round(run: &Run) -> vsota_core::Digest {
+    let vsota_core::State::Revalidate(state) = run.campaign.state() else { panic!("a trial") };
+    let profiles = &state.trialled().triage().unwrap().profiles;
+    let ours = |it: &&Profile| it.framework == Framework::Vllm && it.stage == Stage::Decode;
+    profiles.iter().find(ours).unwrap().traces[0]
 }

@@ -192,7 +192,7 @@ scenarios:
         self.clock += 600_000;
         let n = self.launches;
         let noise = f64::from((n * 7_919) % 41) - 20.0;
-        let req_s = run.req_s * (1.0 + noise * 0.000_1);
+        let req_s = run.req_s * (1.0 + noise * 0.000_1 + f64::from(n) * 1e-9);
         let mut numbers = RunNumbers::plausible(MODEL, lengths(scenario), req_s, 0);
         let (started_at, lasted) = (self.clock, (numbers.duration() * 1_000.0) as i64);
         numbers.ended_at = started_at + lasted;

@@ -46,7 +46,8 @@ pub fn block_run(run: &mut Run, framework: Framework, of: &str, req_s: f64) -> B
         status: Status::Ok,
         smoke: false,
         measured: Some(measurement(run, of, req_s * noise(run.tick))),
-        result: None,
+        identity: super::identity(),
+        results: Vec::new(),
         log: None,
     }
 }

@@ -258,7 +258,7 @@ fn next_profile(walker: &mut Walker, die: &mut Die) -> Command {
     wanted.retain(|it| !triage.waived.contains(it));
     let pairs = wanted.into_iter().flat_map(|it| STAGES.map(|stage| (it, stage)));
     let missing: Vec<_> = pairs.filter(|(it, stage)| !filed(*it, *stage)).collect();
-    if missing.is_empty() {
+    if missing.is_empty() || die.one_in(4) {
         return NameRootCause(root_cause(&walker.run)).into();
     }
     let (framework, stage) = *die.pick(&missing);
@@ -268,7 +268,7 @@ fn next_profile(walker: &mut Walker, die: &mut Die) -> Command {
 
 fn layers(walker: &mut Walker, state: &LayerPipeline, die: &mut Die) -> Command {
     let run = &walker.run;
-    if state.triage().pipeline.is_none() && !die.one_in(6) {
+    if state.triage().pipeline.is_none() && !die.one_in(3) {
         return FilePipeline(pipeline(run)).into();
     }
     if run.case().weak >= 2 && !run.case().researched && die.one_in(2) {

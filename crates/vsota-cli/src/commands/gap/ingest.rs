@@ -9,7 +9,7 @@ use vsota_core::facts::ReportOnly;
 use crate::chronicle;
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::filing::{FiledFact, Shelf};
+use crate::filing::{FiledFact, Shelf, told};
 use crate::gather::bad;
 use crate::journal::Reading;
 use crate::output::{Outcome, Style, Text};
@@ -61,7 +61,8 @@ fn file(
     }
     let (campaign, _) = chronicle::campaign(&Reading::of(run)?)?;
     let round = chronicle::round(&campaign);
-    let FiledFact { fact, staged } = Shelf::new(context, run, path).block(&record, &bytes, round)?;
+    let FiledFact { fact, staged } = 
+        Shelf::new(context, run, path).block(&record, &bytes, round, &told(&campaign))?;
     let mut report_only = None;
     let step = transition::take_with(context, run, staged, |campaign| {
         report_only = standing(campaign, &fact);

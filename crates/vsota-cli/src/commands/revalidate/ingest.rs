@@ -11,7 +11,7 @@ use vsota_core::facts::{Block, ReportOnly};
 use crate::context::Context;
 use crate::drafting;
 use crate::failure::Failure;
-use crate::filing::{FiledFact, Shelf};
+use crate::filing::{FiledFact, Shelf, told};
 use crate::gather::bad;
 use crate::output::{Outcome, Style, Text};
 use crate::rundir::RunDir;
@@ -58,8 +58,9 @@ fn file(
         let message = "the block is of kind gap: file it with `vsota gap ingest`";
         return Err(Failure::bad_evidence(message).in_file(path).at_field("kind"));
     }
-    let (_, round) = drafting::standing(run)?;
-    let FiledFact { fact, staged } = Shelf::new(context, run, path).block(&record, &bytes, round)?;
+    let (campaign, round) = drafting::standing(run)?;
+    let FiledFact { fact, staged } = 
+        Shelf::new(context, run, path).block(&record, &bytes, round, &told(&campaign))?;
     let mut report_only = None;
     let step = transition::take_with(context, run, staged, |campaign| {
         report_only = standing(campaign, &fact);
