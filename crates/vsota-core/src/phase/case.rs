@@ -308,6 +308,12 @@ impl Case {
         self.frontier = self.latest;
     }
 
+    /// On a changed rig no earlier time is held against what comes.
+    pub(crate) fn forget_the_clock(&mut self) {
+        self.latest = i64::MIN;
+        self.frontier = i64::MIN;
+    }
+
     /// A launch is used once (GD-2, PR-8).
     pub(crate) fn use_launch(&mut self, launch: Digest) {
         let round = self.rounds;

@@ -289,7 +289,9 @@ impl Decide<NoteRig> for GapDecision {
         let behind = verdict.scenarios.iter().filter(|it| it.verdict == Verdict::Behind);
         let names: Vec<_> = behind.map(|it| it.scenario.as_str()).collect();
         let scenarios = names.join(", ");
-        o.unless(names.is_empty(), GapObjection::BehindStands { scenarios });
+        // Where some scenario is not compared yet, a broken rig may still be mended.
+        let open = names.is_empty() || !self.everyone_compared(&verdict).is_empty();
+        o.unless(open, GapObjection::BehindStands { scenarios });
         o
     }
 
@@ -306,6 +308,8 @@ impl Evolve<RigNoted> for GapDecision {
         self.kept.clear();
         self.decided = None;
         self.case.begin_pool();
+        // The clock of the rig may be what was wrong.
+        self.case.forget_the_clock();
         self
     }
 }

@@ -93,6 +93,7 @@ fn kept(run: &Run) -> usize {
 
 /// Two blocks a scenario, one in each order, of all that still run.
 fn compare(run: &mut Run) {
+    run.catch_up();
     for vllm_first in [true, false] {
         for (of, _) in super::SCENARIOS {
             let mut block = super::gap_block(run, of, 1.0, vllm_first);
