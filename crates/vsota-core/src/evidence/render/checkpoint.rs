@@ -1,12 +1,12 @@
 //! `humanize/model-loop-checkpoint.md`: all that a reader who knows nothing needs to go on (CK-1).
 
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::page::{Grid, Md, Page, md};
-use super::story::{At, End, Story};
-use super::{Book, figures, kernel, profiles, report, standing, waivers, workload};
+use super::story::{At, End};
+use super::{Book, artefacts, figures, report, standing, waivers, workload};
 use crate::facts::*;
 use crate::text::Line;
 
@@ -164,7 +164,7 @@ fn evidence(page: &mut Page, book: &Book<'_>) {
         let rows = Md::rows(&root.said.rows);
         page.say(md!("Profiler rows of round {} that explain the gap: {}.", root.round, rows));
     }
-    page.list(paths(book));
+    page.list(artefacts::since(book, story.profiles.last().map_or(0, |it| it.round)));
     if let Some(case) = book.case() {
         let left: Vec<_> = case
             .uninvestigated()
@@ -174,38 +174,6 @@ fn evidence(page: &mut Page, book: &Book<'_>) {
             page.say(md!("Profiler rows that nobody looked into yet: {}.", Md::list(left, ", ")));
         }
     }
-}
-
-/// Where history, profile, layer and NCU artefacts lie.
-pub(super) fn paths(book: &Book<'_>) -> Vec<Md> {
-    let story = &book.story;
-    let mut found = Vec::new();
-    if !story.notes.is_empty() || !story.no_history.is_empty() {
-        found.push(md!("history notes: {}", Md::code("history/model-pr-history-notes.md")));
-    }
-    let digests = profiles::paths(book);
-    if !digests.is_empty() {
-        found.push(md!("profile digests: {}", Md::codes(digests)));
-    }
-    found.extend(profile_files(story));
-    if !story.roots.is_empty() {
-        found.push(md!("root cause: {}", Md::code("analysis/root-cause.md")));
-    }
-    if let Some(it) = story.pipelines.last() {
-        let source = Md::code(&it.said.source.path);
-        found.push(md!("layer notes: {}, from {}", Md::code("analysis/layer-pipeline.md"), source));
-    }
-    let ncu = kernel::paths(book);
-    let ncu = if ncu.is_empty() { Md::own("none") } else { Md::codes(ncu) };
-    found.push(md!("NCU digests and blockers: {}", ncu));
-    found
-}
-
-fn profile_files(story: &Story<'_>) -> Option<Md> {
-    let round = story.profiles.iter().map(|it| &it.said.source.path);
-    let trial = story.trials.iter().flat_map(|it| &it.profiles).map(|it| &it.source.path);
-    let paths: BTreeSet<_> = round.chain(trial).collect();
-    (!paths.is_empty()).then(|| md!("profiles: {}", Md::codes(paths)))
 }
 
 /// What was turned down: ideas, tries and patches, each with its reason where one was given.

@@ -8,6 +8,7 @@
 //! and no character of it acts on a terminal (P11, P12).
 
 mod analysis;
+mod artefacts;
 mod attempts;
 mod benchmark;
 mod checkpoint;

@@ -16,10 +16,11 @@ pub(super) fn render(book: &Book<'_>) -> Vec<(String, String)> {
     documents
 }
 
-/// Where the digests lie, in path order.
-pub(super) fn paths(book: &Book<'_>) -> Vec<String> {
-    let mut paths: Vec<_> = by_round(book).into_keys().map(round_path).collect();
-    paths.extend(by_commit(book).into_keys().map(commit_path));
+/// Where the digests lie from a round on.
+pub(super) fn paths(book: &Book<'_>, first: u32) -> Vec<String> {
+    let rounds = by_round(book).into_keys().filter(|it| it.0 >= first);
+    let mut paths: Vec<_> = rounds.map(round_path).collect();
+    paths.extend(by_commit(book).into_keys().filter(|it| it.0 >= first).map(commit_path));
     paths
 }
 

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use super::page::{Md, Page, md};
 use super::story::At;
-use super::{Book, checkpoint, standing, waivers};
+use super::{Book, artefacts, checkpoint, standing, waivers};
 use crate::artifact::Digest;
 use crate::facts::*;
 
@@ -38,12 +38,12 @@ pub(super) fn render(book: &Book<'_>) -> String {
     page.section(Md::own("Winner commands"));
     commands(&mut page, book);
     page.section(Md::own("Artefacts"));
-    let mut artefacts = checkpoint::paths(book);
+    let mut paths = artefacts::since(book, 0);
     if !book.story.loops.is_empty() {
-        artefacts.push(md!("every attempt: {}", Md::code("humanize/attempt-ledger.md")));
+        paths.push(md!("every attempt: {}", Md::code("humanize/attempt-ledger.md")));
     }
-    artefacts.push(md!("the journal: {}", Md::code("humanize/lineage.jsonl")));
-    page.list(artefacts);
+    paths.push(md!("the journal: {}", Md::code("humanize/lineage.jsonl")));
+    page.list(paths);
     page.finish()
 }
 

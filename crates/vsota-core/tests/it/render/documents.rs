@@ -192,6 +192,21 @@ fn the_gap_after_a_patch_is_an_estimate_until_it_is_measured() {
 }
 
 #[test]
+fn the_checkpoint_names_the_profiles_of_the_last_round_and_the_report_all() {
+    let mut run = Run::accepted_patch();
+    run.open_round().blocks(4, 1.0);
+    let asked = run.asked();
+    run.ask(vsota_core::command::OpenProfiling(asked)).profiles();
+    let documents = of(&run);
+    let (old, new) = ("humanize/profile-digests/r1-vllm.md", "humanize/profile-digests/r2-vllm.md");
+    let checkpoint = &documents["humanize/model-loop-checkpoint.md"];
+    assert!(checkpoint.contains(new) && !checkpoint.contains(old));
+    assert!(checkpoint.contains("profiles of earlier rounds"));
+    let report = &documents["final_report.md"];
+    assert!(report.contains(new) && report.contains(old));
+}
+
+#[test]
 fn digests_of_one_kernel_and_round_have_a_directory_each() {
     let paths: BTreeSet<_> = rendered(&entries(&eventful())).into_keys().collect();
     let ncu: Vec<_> = paths.iter().filter(|it| it.starts_with("kernel/")).collect();
