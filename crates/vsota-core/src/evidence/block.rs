@@ -12,7 +12,9 @@ use super::error::EvidenceError;
 use super::json;
 use super::run::RunRecord;
 use crate::artifact::Artifact;
-use crate::facts::{Block, BlockRun, Dimension, Framework, Measurement, Metric, Status, vocabulary};
+use crate::facts::{
+    Block, BlockRun, Dimension, Framework, Measurement, Metric, Status, vocabulary,
+};
 use crate::measure::{Measured, geometric_mean};
 use crate::text::{Line, Name};
 
@@ -145,10 +147,12 @@ impl BlockRecord {
         let mut runs: Vec<Vec<BlockRun>> = Vec::new();
         for (at, record, files) in order {
             let (result, log) = (files.result.clone(), files.log.clone());
-            let run = record.block_run(files.native.as_ref(), result, log, told).map_err(|error| {
-                let field = format!("runs[{at}].{}", error.field.as_deref().unwrap_or_default());
-                EvidenceError { field: None, ..error }.of(field.trim_end_matches('.'))
-            })?;
+            let run =
+                record.block_run(files.native.as_ref(), result, log, told).map_err(|error| {
+                    let field =
+                        format!("runs[{at}].{}", error.field.as_deref().unwrap_or_default());
+                    EvidenceError { field: None, ..error }.of(field.trim_end_matches('.'))
+                })?;
             let shares = |group: &&mut Vec<BlockRun>| {
                 run.launch.is_some() && group.first().is_some_and(|it| it.launch == run.launch)
             };

@@ -217,7 +217,8 @@ fn is_repeated(case: &Case, kept: &[KeptBlock], run: &BlockRun) -> bool {
     }
     let ours = numbers(run);
     let before = case.pool.iter().chain(kept).flat_map(|it| it.runs.iter());
-    ours.is_some() && before.filter(|it| it.framework == run.framework).any(|it| numbers(it) == ours)
+    ours.is_some()
+        && before.filter(|it| it.framework == run.framework).any(|it| numbers(it) == ours)
 }
 
 /// FB-3: a run says of itself what the frozen row of its framework says, dimension by dimension.

@@ -3,8 +3,8 @@
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
-use super::{Case, Triage};
 use super::blocks::{self, KeptBlock, Side};
+use super::{Case, Triage};
 use crate::artifact::GitId;
 use crate::clause::Clause;
 use crate::facts::*;

@@ -346,7 +346,8 @@ fn runs_that_share_a_launch_are_one_value() {
     let value = measured.metric(Metric::RequestThroughput).unwrap().get();
     assert!((value - 4.0).abs() < 1e-12, "{value}");
     assert_eq!((measured.completed, measured.requested), (80, 80));
-    let error = record.block(&files(&runs, &[1, 2, 1]), artifact("b"), &BTreeMap::new()).unwrap_err();
+    let error =
+        record.block(&files(&runs, &[1, 2, 1]), artifact("b"), &BTreeMap::new()).unwrap_err();
     assert_eq!(error.field.as_deref(), Some("launch"));
 }
 
@@ -365,7 +366,8 @@ fn a_trial_says_which_build_each_run_measured() {
     let (parts, run) = run_at(Framework::Vllm, 7.0, END);
     let new = RecordParts { build: Some(Build::New), ..parts.clone() };
     let record = BlockRecord::parse(block_of("trial", std::slice::from_ref(&new))).unwrap();
-    let block = record.block(&files(&[(new.clone(), run)], &[1]), artifact("b"), &BTreeMap::new()).unwrap();
+    let block =
+        record.block(&files(&[(new.clone(), run)], &[1]), artifact("b"), &BTreeMap::new()).unwrap();
     assert_eq!(block.runs[0].build, Some(Build::New));
     let field = |value| BlockRecord::parse(value).unwrap_err().field;
     assert_eq!(field(block_of("trial", &[parts])).as_deref(), Some("runs[0].build"));
