@@ -272,16 +272,13 @@ impl Evolve<ProfileFiled> for Profiling {
     fn evolve(mut self, event: ProfileFiled) -> Self {
         let profile = event.said;
         self.case.use_launch(profile.launch);
+        // The first profile of a round puts the rows of earlier rounds away, all of them at once.
         if self.triage.profiles.is_empty() {
             self.case.rows.clear();
+            self.case.kernel_rows.clear();
         }
         self.case.rows.extend(profile.rows.iter().map(|it| it.row));
-        // What ST-5 asks about stays until vLLM's own profile of this round takes its place.
-        let first = !self.triage.profiles.iter().any(|it| it.framework == Framework::Vllm);
         if profile.framework == Framework::Vllm {
-            if first {
-                self.case.kernel_rows.clear();
-            }
             let kernels = profile.rows.iter().filter(|it| it.row.table == Table::Kernel);
             self.case.kernel_rows.extend(kernels.cloned());
         }

@@ -13,7 +13,7 @@
 //! ```
 //!
 //! A draft has a title, then `- key: value` bullets, then sections. What a section holds is said by
-//! its [`Form`]: bullets, keys or prose. HTML comments are for the author and are passed over; an
+//! its `Form`: bullets, keys or prose. HTML comments are for the author and are passed over; an
 //! empty value is no value. Nothing is required of prose beyond being there.
 
 use alloc::format;
