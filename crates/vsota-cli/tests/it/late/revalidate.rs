@@ -188,7 +188,7 @@ fn trial_blocks_are_filed_with_their_runs() {
     let said = stage.said();
     stage.holds(&said["source"]);
     for run in said["runs"].as_array().unwrap() {
-        stage.holds(&run["result"]);
+        stage.holds(&run["results"][0]);
         stage.holds(&run["log"]);
     }
     let two = trial(&stage, 2, 1.05, |it| it["runs"][0]["tree"] = json!("0".repeat(40)));
