@@ -75,7 +75,7 @@ fn concluded(dir: &Utf8Path, run_dir: &Utf8Path, steps: usize) -> Result<Outcome
     text.plain("phase          ").push(Style::Strong, phase.as_str()).end();
     text.plain("run directory  ").push(Style::Strong, run_dir.as_str()).end();
     text.plain("read it        ").push(Style::Code, format!("{run_dir}/final_report.md")).end();
-    let prove = format!("vsota -C {run_dir} verify --strict --without checkout --without traces");
+    let prove = format!("vsota -C {run_dir} verify --strict --without checkout");
     text.plain("prove it       ").push(Style::Code, prove).end();
     let run_dir = Some(run_dir.to_string());
     let view = View { dir: dir.to_string(), run_dir, phase: Some(phase), head: Some(head), steps };
