@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use vsota_core::command::CommandKind;
+use vsota_core::event::Event;
 use vsota_core::phase::InLoop as _;
 use vsota_core::{Campaign, Entry, Phase, State};
 
@@ -38,8 +39,11 @@ impl Chronicle {
     ///
     /// Integrity when the journal cannot be believed.
     pub fn of(reading: &Reading) -> Result<Self, Failure> {
-        let mut entries = Vec::with_capacity(reading.lines().len() / 1_024);
-        let folded = fold(reading, |entry| entries.push(entry))?;
+        let mut entries: Vec<Entry> = Vec::with_capacity(reading.lines().len() / 1_024);
+        let folded = fold(reading, |entry| {
+            entries.push(entry.clone());
+            entry.event
+        })?;
         Ok(Self { campaign: folded.0, entries, head: folded.1 })
     }
 }
@@ -50,18 +54,23 @@ impl Chronicle {
 ///
 /// Integrity when the journal cannot be believed.
 pub fn campaign(reading: &Reading) -> Result<(Campaign, Head), Failure> {
-    fold(reading, drop)
+    fold(reading, |entry| entry.event)
 }
 
-fn fold(reading: &Reading, mut keep: impl FnMut(Entry)) -> Result<(Campaign, Head), Failure> {
+/// Folds a journal; `take` sees each entry before its event moves into the campaign.
+fn fold(
+    reading: &Reading,
+    mut take: impl FnMut(Entry) -> Event,
+) -> Result<(Campaign, Head), Failure> {
     let mut campaign: Option<Campaign> = None;
     let links = reading.walk(Care::Chain, |entry| {
+        let seq = entry.seq;
+        let event = take(entry);
         let next = match campaign.take() {
-            None => Campaign::begin(entry.seq, &entry.event),
-            Some(campaign) => campaign.follow(entry.seq, &entry.event),
+            None => Campaign::begin(seq, &event),
+            Some(campaign) => campaign.follow(seq, event),
         };
         campaign = Some(next.map_err(|error| error.to_string())?);
-        keep(entry);
         Ok(())
     })?;
     campaign.zip(links.head()).ok_or_else(|| Failure::no_campaign("the journal is empty"))
