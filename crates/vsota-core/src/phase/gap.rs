@@ -110,6 +110,25 @@ impl GapDecision {
         }
     }
 
+    /// What the blocks of this session against a competitor warn of; report-only, never a verdict.
+    ///
+    /// `order-effect`: who runs first in a block matters. `gap-drift`: the gap moves over the blocks.
+    /// `outliers`: a block lies far from the others; it stays in.
+    pub fn flags(&self, scenario: &Name, rival: Framework) -> Vec<&'static str> {
+        let chartered = self.case.charter.scenarios.get(scenario);
+        let Some(objective) = chartered.map(|it| it.scenario.objective) else { return Vec::new() };
+        let here = |it: &&KeptBlock| it.scenario == *scenario && it.session == self.session;
+        let blocks = self.kept.iter().filter(here);
+        let (d, order) =
+            blocks::ratios(blocks, objective, Side::Of(Framework::Vllm), Side::Of(rival));
+        let found = [
+            ("order-effect", verdict::order_effect(&d, &order).is_ok_and(|it| it.flag)),
+            ("gap-drift", verdict::slope_t(&d).flag),
+            ("outliers", !verdict::outliers(&d).is_empty()),
+        ];
+        found.into_iter().filter(|(_, there)| *there).map(|(flag, _)| flag).collect()
+    }
+
     fn scenario_verdict(&self, name: &Name) -> (ScenarioVerdict, ScenarioFold<Framework>) {
         let case = &self.case;
         let objective = case

@@ -1,7 +1,9 @@
 //! A whole campaign, and the way out of every phase.
 
-use vsota_core::{Campaign, Phase, Seq};
-use vsota_fixtures::model::{Run, way_out};
+use vsota_core::command::FileGapBlock;
+use vsota_core::facts::Framework;
+use vsota_core::{Campaign, Phase, Seq, State};
+use vsota_fixtures::model::{Run, gap_block, name, way_out};
 
 #[test]
 fn a_campaign_runs_from_inputs_to_stopped() {
@@ -21,4 +23,22 @@ fn there_is_a_way_out_of_every_phase() {
         }
         assert_eq!(ahead.campaign.phase(), Phase::Stopped, "from {phase}");
     }
+}
+
+#[test]
+fn an_order_effect_is_flagged_and_decides_nothing() {
+    let flagged = |swing: f64| {
+        let mut run = Run::in_loop();
+        run.open_round();
+        for index in 0..8 {
+            let first = index % 2 == 0;
+            let level = if first { 1.0 + swing } else { 1.0 - swing };
+            let block = gap_block(&mut run, "chat", level, first);
+            run.ask(FileGapBlock(block));
+        }
+        let State::GapDecision(gap) = run.campaign.state() else { unreachable!() };
+        gap.flags(&name("chat"), Framework::Sglang)
+    };
+    assert_eq!(flagged(0.01), ["order-effect"]);
+    assert_eq!(flagged(0.0), [""; 0]);
 }

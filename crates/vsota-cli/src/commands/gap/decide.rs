@@ -1,12 +1,15 @@
 //! `vsota gap decide`: the verdict, as one event.
 
+use std::collections::BTreeMap;
+
 use clap::Args;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use vsota_core::command::{Command, DecideGap, OpenProfiling};
 use vsota_core::event::Event;
-use vsota_core::facts::{DecisionAsked, GapVerdict, ScenarioVerdict};
-use vsota_core::verdict::Action;
+use vsota_core::facts::{DecisionAsked, Framework, GapVerdict, ScenarioVerdict};
+use vsota_core::text::Name;
+use vsota_core::verdict::{Action, Pair};
 use vsota_core::{Campaign, State};
 
 use crate::context::Context;
@@ -31,14 +34,16 @@ pub struct DecideArgs {
 pub fn run(context: &Context, args: DecideArgs) -> Result<Outcome, Failure> {
     let stand = args.stand.read(context)?;
     let mut verdict = None;
+    let mut warned = Flags::new();
     let asked = DecisionAsked { stand };
     let taken = transition::take_with(context, &context.run_dir()?, Vec::new(), |campaign| {
         let command = which(campaign, asked);
         verdict = found(campaign, &command);
+        warned = flags(campaign, verdict.as_ref());
         Ok(command)
     })?;
     let Some(verdict) = verdict else { return taken.outcome() };
-    taken.outcome_with(text(&verdict), &view(&verdict))
+    taken.outcome_with(text(&verdict, &warned), &view(&verdict, &warned))
 }
 
 /// The verdict chooses its own command; the gate asks again.
@@ -59,6 +64,23 @@ fn found(campaign: &Campaign, command: &Command) -> Option<GapVerdict> {
     }
 }
 
+/// What the blocks warn of, by scenario and competitor.
+type Flags = BTreeMap<(Name, Framework), Vec<&'static str>>;
+
+fn flags(campaign: &Campaign, verdict: Option<&GapVerdict>) -> Flags {
+    let State::GapDecision(gap) = campaign.state() else { return Flags::new() };
+    let mut all = Flags::new();
+    for it in verdict.into_iter().flat_map(|it| &it.scenarios) {
+        for rival in it.competitors.keys().copied() {
+            let found = gap.flags(&it.scenario, rival);
+            if !found.is_empty() {
+                all.insert((it.scenario.clone(), rival), found);
+            }
+        }
+    }
+    all
+}
+
 #[derive(Serialize)]
 struct View {
     action: Action,
@@ -68,24 +90,25 @@ struct View {
     scenarios: Vec<Value>,
 }
 
-fn view(verdict: &GapVerdict) -> View {
+fn view(verdict: &GapVerdict, warned: &Flags) -> View {
     View {
         action: verdict.action,
         label: json!(verdict.label),
         session: json!(verdict.session),
         more_blocks: verdict.more_blocks,
-        scenarios: verdict.scenarios.iter().map(scenario).collect(),
+        scenarios: verdict.scenarios.iter().map(|it| scenario(it, warned)).collect(),
     }
 }
 
-fn scenario(it: &ScenarioVerdict) -> Value {
-    let competitor = |(framework, pair)| {
+fn scenario(it: &ScenarioVerdict, warned: &Flags) -> Value {
+    let competitor = |(framework, pair): (&Framework, &Pair)| {
         let mut value = Map::new();
         value.insert("framework".into(), json!(framework));
         if let Value::Object(keys) = json!(pair) {
             value.extend(keys);
         }
-        value.insert("flags".into(), json!([]));
+        let flags = warned.get(&(it.scenario.clone(), *framework));
+        value.insert("flags".into(), json!(flags.cloned().unwrap_or_default()));
         Value::Object(value)
     };
     json!({
@@ -99,7 +122,7 @@ fn scenario(it: &ScenarioVerdict) -> Value {
     })
 }
 
-fn text(verdict: &GapVerdict) -> Text {
+fn text(verdict: &GapVerdict, warned: &Flags) -> Text {
     let mut text = Text::new();
     let session = verdict.session;
     text.plain("verdict   ").push(Style::Strong, format!("{:?}", verdict.action));
@@ -120,6 +143,10 @@ fn text(verdict: &GapVerdict) -> Text {
         }
     }
     text.block(table.render());
+    for ((scenario, framework), flags) in warned {
+        let flags = flags.join(", ");
+        text.push(Style::Warn, "flag      ").line(format!("{scenario}, {framework}: {flags}"));
+    }
     if verdict.more_blocks > 0 {
         text.line(format!("{} more blocks a scenario are wanted", verdict.more_blocks));
     }
