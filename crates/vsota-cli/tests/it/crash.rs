@@ -53,3 +53,24 @@ fn a_kill_loses_nothing_that_was_acknowledged() {
     }
     assert!(!acknowledged.is_empty(), "no step was taken before a kill");
 }
+
+/// Killed between the first line of the journal and the first document: nobody was told.
+#[test]
+fn an_opening_that_nobody_was_told_of_is_proved_and_rendered_later() {
+    let world = World::with(1);
+    let whole = world.bytes();
+    for document in ["humanize/model-loop-checkpoint.md", "final_report.md", "manifest.md"] {
+        std::fs::remove_file(world.run.join(document)).unwrap();
+    }
+    assert_eq!(world.vsota(&["verify"]).status.code(), Some(0));
+    assert_eq!(world.vsota(&["report"]).status.code(), Some(0));
+    assert_eq!(world.vsota(&["verify"]).status.code(), Some(0));
+    assert_eq!(world.bytes(), whole);
+
+    // A second entry was only written after the first was acknowledged.
+    let world = World::with(2);
+    for document in ["humanize/model-loop-checkpoint.md", "final_report.md"] {
+        std::fs::remove_file(world.run.join(document)).unwrap();
+    }
+    assert_eq!(world.vsota(&["verify"]).status.code(), Some(5));
+}
