@@ -18,4 +18,5 @@ mod late;
 mod lock;
 mod run_dir;
 mod shell;
+mod stories;
 mod world;
