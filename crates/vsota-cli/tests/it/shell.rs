@@ -111,7 +111,8 @@ fn the_machine_has_ten_phases_and_every_edge() {
     );
     assert!(text(&run(&["machine", "--format", "dot"]).stdout).starts_with("digraph"));
     let table = text(&run(&["machine"]).stdout);
-    assert_eq!(table.lines().count(), transitions.len() + 1);
+    // A head, its rule, and a row for every edge.
+    assert_eq!(table.lines().count(), transitions.len() + 2);
 }
 
 #[test]
