@@ -9,6 +9,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
+pub mod blocks;
 pub mod chronicle;
 pub mod cli;
 pub mod clock;

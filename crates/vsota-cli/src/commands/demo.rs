@@ -84,7 +84,9 @@ fn concluded(dir: &Utf8Path, run_dir: &Utf8Path, steps: usize) -> Result<Outcome
 
 fn fresh(context: &Context) -> Result<Utf8PathBuf, Failure> {
     let base = Utf8PathBuf::from_path_buf(std::env::temp_dir());
-    let base = base.map_err(|_| Failure::usage("the directory for temporary files is not UTF-8; give --dir"))?;
+    let base = base.map_err(|_| {
+        Failure::usage("the directory for temporary files is not UTF-8; give --dir")
+    })?;
     let name = |n: u32| base.join(format!("vsota-demo-{}-{n}", context.clock.now()));
     let free = (1..1_000).map(name).find(|it| !it.exists());
     free.ok_or_else(|| Failure::usage("no fresh directory is free; give --dir"))
@@ -102,7 +104,9 @@ fn run_dir(context: &Context, dir: &Utf8Path) -> Result<Utf8PathBuf, Failure> {
         _ => runs.join(format!("{day}_{model}_{n}_sota_humanize")),
     };
     let free = (1..1_000).map(name).find(|it| !it.exists());
-    free.ok_or_else(|| Failure::usage("there are a thousand demonstrations here; give another --dir"))
+    free.ok_or_else(|| {
+        Failure::usage("there are a thousand demonstrations here; give another --dir")
+    })
 }
 
 fn write(evidence: &Utf8Path, files: &Files) -> Result<(), Failure> {

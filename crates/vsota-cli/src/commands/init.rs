@@ -61,14 +61,19 @@ pub fn run(context: &Context, args: InitArgs) -> Result<Outcome, Failure> {
     let version = version.map_err(Failure::usage)?;
     let opening = Opening { format: Format::CURRENT, version, demo: args.demo };
     let mut last = transition::open(context, &run, opening)?;
-    let missing = fill(context, &run, given, &mut last).map_err(|failure| match failure.recorded {
-        Some(_) => failure,
-        None => failure.after(last.head),
-    })?;
+    let missing =
+        fill(context, &run, given, &mut last).map_err(|failure| match failure.recorded {
+            Some(_) => failure,
+            None => failure.after(last.head),
+        })?;
     let mut text = Text::new();
     text.plain("run directory  ").push(Style::Strong, run.path()).end();
     for reason in &missing {
-        text.push(Style::Warn, "missing  ").plain(&reason.found).plain("  ").push(Style::Code, &reason.help).end();
+        text.push(Style::Warn, "missing  ")
+            .plain(&reason.found)
+            .plain("  ")
+            .push(Style::Code, &reason.help)
+            .end();
     }
     last.outcome_with(text, &Opened { run_dir: run.path().as_str(), missing: &missing })
 }
@@ -119,8 +124,9 @@ fn place(context: &Context, given: &InputsGiven) -> Result<Utf8PathBuf, Failure>
     let model = model.ok_or_else(|| {
         Failure::usage("the run directory is named after the model: give model=… or -C DIR")
     })?;
-    let slug = names::slug(model)
-        .ok_or_else(|| Failure::bad_evidence("no directory can be named after this model").at_field("model"))?;
+    let slug = names::slug(model).ok_or_else(|| {
+        Failure::bad_evidence("no directory can be named after this model").at_field("model")
+    })?;
     let day: String =
         clock::rfc3339(context.clock.now()).chars().take(10).filter(|it| *it != '-').collect();
     let runs = Utf8Path::new("runs");
@@ -141,12 +147,17 @@ fn outside_the_checkout(place: &Utf8Path, given: &InputsGiven) -> Result<(), Fai
         Input::VllmCheckout(path) => Some(Utf8Path::new(path.as_str())),
         _ => None,
     });
-    let here = camino::absolute_utf8(place).map_err(|error| Failure::file("resolve", place, &error))?;
+    let here =
+        camino::absolute_utf8(place).map_err(|error| Failure::file("resolve", place, &error))?;
     for checkout in checkouts.filter(|it| here.starts_with(it)) {
         if !find::is_ignored(checkout, &here) {
-            let found = format!("the run directory {here} lies inside the vLLM checkout and git does not ignore it");
+            let found = format!(
+                "the run directory {here} lies inside the vLLM checkout and git does not ignore it"
+            );
             let help = String::from("vsota init -C DIR");
-            return Err(Refused { reasons: vec![Reason { clause: Clause::In3, found, help }] }.into());
+            return Err(
+                Refused { reasons: vec![Reason { clause: Clause::In3, found, help }] }.into()
+            );
         }
     }
     Ok(())

@@ -39,7 +39,9 @@ pub fn run(context: &Context, args: WhyArgs) -> Result<Outcome, Failure> {
             let unmet: Vec<_> = objections.iter().map(|it| help::reason(it, kind)).collect();
             Next { command: help::typed(kind), ready: unmet.is_empty(), unmet }
         }
-        None => Next { command: help::typed(kind), ready: false, unmet: help::misplaced(phase, kind) },
+        None => {
+            Next { command: help::typed(kind), ready: false, unmet: help::misplaced(phase, kind) }
+        }
     };
     let next: Vec<Next> = kinds.into_iter().map(one).collect();
     let mut text = Text::new();
@@ -50,7 +52,11 @@ pub fn run(context: &Context, args: WhyArgs) -> Result<Outcome, Failure> {
 
 fn is_meant(kind: CommandKind, asked: &str) -> bool {
     let typed = help::typed(kind).strip_prefix("vsota ").unwrap_or_default();
-    let words: Vec<&str> =
-        typed.split(' ').take_while(|it| it.bytes().all(|b| b.is_ascii_lowercase() || b == b'-') && !it.starts_with("--")).collect();
+    let words: Vec<&str> = typed
+        .split(' ')
+        .take_while(|it| {
+            it.bytes().all(|b| b.is_ascii_lowercase() || b == b'-') && !it.starts_with("--")
+        })
+        .collect();
     kind.as_str() == asked || words.join(" ") == asked.trim_start_matches("vsota ")
 }

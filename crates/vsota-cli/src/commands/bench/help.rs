@@ -42,7 +42,8 @@ pub fn run(context: &Context, args: HelpArgs) -> Result<Outcome, Failure> {
     }
     let mark = mark(framework);
     if !text.contains(mark) {
-        let message = format_args!("it does not mention `{mark}`, so it is not the help of {framework}");
+        let message =
+            format_args!("it does not mention `{mark}`, so it is not the help of {framework}");
         return Err(Failure::bad_evidence(message).in_file(label));
     }
     let run = context.run_dir()?;
@@ -74,7 +75,9 @@ fn ask(framework: Framework) -> Result<String, Failure> {
     let (program, rest) = argv.split_first().map_or(("", argv), |(first, rest)| (*first, rest));
     let output = Command::new(program).args(rest).output().map_err(|error| {
         let shown = argv.join(" ");
-        Failure::child(format_args!("could not run `{shown}`: {error}; file a saved one with --file"))
+        Failure::child(format_args!(
+            "could not run `{shown}`: {error}; file a saved one with --file"
+        ))
     })?;
     if !output.status.success() {
         let message = format_args!("`{}` ended with {}", argv.join(" "), output.status);

@@ -104,7 +104,9 @@ fn file(
                 let text = slice(&bytes, line);
                 Shelf::new(context, run, path).candidate(&record, text, told.clone())
             }
-            Item::Native(native) => bare_candidate(context, run, path, &bytes, &native, bare, &told),
+            Item::Native(native) => {
+                bare_candidate(context, run, path, &bytes, &native, bare, &told)
+            }
             Item::Row(_) | Item::Block(_) => {
                 let message = "file run records (vsota-run/1) or native results here";
                 Err(Failure::bad_evidence(message).in_file(path))
@@ -122,7 +124,8 @@ fn file(
 fn slice(bytes: &[u8], line: u64) -> &[u8] {
     let mut rest = bytes;
     for _ in 1..line {
-        let end = rest.iter().position(|it| *it == b'\n').map_or(rest.len(), |it| it.saturating_add(1));
+        let end =
+            rest.iter().position(|it| *it == b'\n').map_or(rest.len(), |it| it.saturating_add(1));
         rest = rest.get(end..).unwrap_or_default();
     }
     let end = rest.iter().position(|it| *it == b'\n').unwrap_or(rest.len());
@@ -139,17 +142,15 @@ fn bare_candidate<'a>(
     bare: &Bare,
     told: &BTreeMap<Dimension, Line>,
 ) -> Result<FiledFact<'a, Candidate>, Failure> {
-    let needed = || Failure::usage("a bare native result needs --framework, --candidate and --scenario");
+    let needed =
+        || Failure::usage("a bare native result needs --framework, --candidate and --scenario");
     let framework = bare.framework.or(native.framework()).ok_or_else(needed)?;
     let candidate_id = bare.candidate.clone().ok_or_else(needed)?;
     let scenario = bare.scenario.clone().ok_or_else(needed)?;
     let to = rel(&format!("benchmark/raw/{candidate_id}/{}.json", crate::short(bytes)))?;
     let staged = run.stage_bytes(bytes, path.as_str(), &to, &context.secrets)?;
-    let filed = Filed {
-        result: Some(staged.artifact().clone()),
-        told: told.clone(),
-        ..Filed::default()
-    };
+    let filed =
+        Filed { result: Some(staged.artifact().clone()), told: told.clone(), ..Filed::default() };
     let record = BareRun {
         framework,
         framework_version: native.version.clone(),

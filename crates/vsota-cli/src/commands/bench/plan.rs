@@ -70,7 +70,8 @@ pub fn run(context: &Context, args: PlanArgs) -> Result<Outcome, Failure> {
     };
     let spaces = plan.frameworks.iter().map(space).collect();
     let search = SearchPlan { plan: staged.artifact().clone(), spaces };
-    let taken = transition::take_with(context, &run, vec![staged], |_| Ok(DeclareSearch(search).into()))?;
+    let taken =
+        transition::take_with(context, &run, vec![staged], |_| Ok(DeclareSearch(search).into()))?;
     let mut text = Text::new();
     for (framework, space) in &plan.frameworks {
         text.push(Style::Strong, framework.title()).end();

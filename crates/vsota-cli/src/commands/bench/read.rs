@@ -44,7 +44,8 @@ struct Unreadable {
 pub fn run(_: &Context, args: ReadArgs) -> Result<Outcome, Failure> {
     let mut view = View::default();
     let mut text = Text::new();
-    let mut table = Table::new(["file", "line", "format", "status", "req/s", "tok/s", "p50 TTFT ms"]);
+    let mut table =
+        Table::new(["file", "line", "format", "status", "req/s", "tok/s", "p50 TTFT ms"]);
     for path in &args.files {
         match intake::read(path, LIMIT) {
             Ok(bytes) => one(path.as_str(), &bytes, &mut view, &mut table),
@@ -73,7 +74,9 @@ fn one(file: &str, bytes: &[u8], view: &mut View, table: &mut Table) {
         let (mut row, format) = match item {
             Item::Native(native) => {
                 let value = |metric, digits: usize| {
-                    native.metric(metric).map_or("-".to_owned(), |it| format!("{:.digits$}", it.get()))
+                    native
+                        .metric(metric)
+                        .map_or("-".to_owned(), |it| format!("{:.digits$}", it.get()))
                 };
                 table.row([
                     file.to_owned(),

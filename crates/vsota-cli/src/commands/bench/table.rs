@@ -110,7 +110,8 @@ fn text(bench: &FixedBenchmark, missing: &[Reason]) -> Text {
     }
     for (scenario, rank) in bench.table() {
         text.push(Style::Strong, scenario.name.as_str()).end();
-        let mut table = Table::new(["#", "framework", "candidate", "req/s", "p50 TTFT ms", "p50 TPOT ms"]);
+        let mut table =
+            Table::new(["#", "framework", "candidate", "req/s", "p50 TTFT ms", "p50 TPOT ms"]);
         for (place, row) in (1..).zip(&rank.ranking) {
             let value = |metric, digits: usize| {
                 let value = row.measured.as_ref().and_then(|it| it.metric(metric));

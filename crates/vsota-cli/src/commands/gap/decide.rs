@@ -130,7 +130,8 @@ fn text(verdict: &GapVerdict, warned: &Flags) -> Text {
     let mut table = Table::new(["scenario", "verdict", "against", "blocks", "gap %", "interval %"]);
     for it in &verdict.scenarios {
         for (framework, pair) in &it.competitors {
-            let percent = |ratio: vsota_core::measure::Real| format!("{:+.2}", ratio.get().exp_m1() * 100.0);
+            let percent =
+                |ratio: vsota_core::measure::Real| format!("{:+.2}", ratio.get().exp_m1() * 100.0);
             let interval = pair.lo.zip(pair.hi);
             table.row([
                 it.scenario.to_string(),
@@ -138,7 +139,9 @@ fn text(verdict: &GapVerdict, warned: &Flags) -> Text {
                 framework.title().to_owned(),
                 pair.n_used.to_string(),
                 pair.mean.map_or(String::from("-"), percent),
-                interval.map_or(String::from("-"), |(lo, hi)| format!("{} … {}", percent(lo), percent(hi))),
+                interval.map_or(String::from("-"), |(lo, hi)| {
+                    format!("{} … {}", percent(lo), percent(hi))
+                }),
             ]);
         }
     }

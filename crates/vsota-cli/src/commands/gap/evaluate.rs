@@ -29,8 +29,8 @@ pub struct EvaluateArgs {
 /// Bad evidence when a number is no measurement or lists differ in length.
 pub fn run(context: &Context, args: EvaluateArgs) -> Result<Outcome, Failure> {
     let text = given::text(context, &args.file)?;
-    let input: Value = serde_json::from_str(&text)
-        .map_err(|error| given::misread(&error).in_file(&args.file))?;
+    let input: Value =
+        serde_json::from_str(&text).map_err(|error| given::misread(&error).in_file(&args.file))?;
     let found = evaluate(&args.kind, &input).map_err(|error| {
         let message = format_args!("{}: {}", error.code.as_str(), error.message);
         Failure::bad_evidence(message).in_file(&args.file).at_field(&error.field)

@@ -23,9 +23,10 @@ pub fn run(context: &Context, _: CloseArgs) -> Result<Outcome, Failure> {
     let run = context.run_dir()?;
     let defaults = gather::record_defaults(context, &run)?;
     let closed = transition::take(context, &run, CloseInputs(Nothing {}));
-    closed.map_err(|failure| match (failure.recorded, defaults) {
-        (None, Some(recorded)) => failure.after(recorded.head),
-        _ => failure,
-    })?
-    .outcome()
+    closed
+        .map_err(|failure| match (failure.recorded, defaults) {
+            (None, Some(recorded)) => failure.after(recorded.head),
+            _ => failure,
+        })?
+        .outcome()
 }

@@ -39,7 +39,12 @@ pub fn run(context: &Context, args: CheckArgs) -> Result<Outcome, Failure> {
     let command = match (&args.draft, &args.stand) {
         (Some(draft), Some(stand)) => {
             let sheet = Sheet::read(context, draft)?;
-            Some(Command::from(OpenKernelAssist(open::target(context, &sheet, stand, args.around)?)))
+            Some(Command::from(OpenKernelAssist(open::target(
+                context,
+                &sheet,
+                stand,
+                args.around,
+            )?)))
         }
         _ => None,
     };

@@ -71,7 +71,8 @@ pub fn target(
     let ncu_skill = match &around.ncu_skill {
         Some(path) => {
             let sha256 = Digest::of(&context.evidence(path, 4 << 20)?);
-            let path = Line::new(path.as_str()).map_err(|it| Failure::bad_evidence(it).in_file(path))?;
+            let path =
+                Line::new(path.as_str()).map_err(|it| Failure::bad_evidence(it).in_file(path))?;
             Noted::Read { path, sha256 }
         }
         None => {

@@ -71,7 +71,9 @@ fn written(campaign: &Campaign, run_dir: &Utf8Path) -> Result<String, Failure> {
 
 /// Puts the plan where Humanize reads it, when the checkout is known and here.
 fn place(campaign: &Campaign, text: &str) -> Result<(), Failure> {
-    let Some(checkout) = base(campaign).and_then(|it| it.brief.vllm_checkout()) else { return Ok(()) };
+    let Some(checkout) = base(campaign).and_then(|it| it.brief.vllm_checkout()) else {
+        return Ok(());
+    };
     let checkout = Utf8Path::new(checkout.as_str());
     if !checkout.is_dir() {
         return Ok(());

@@ -80,8 +80,10 @@ pub fn run(context: &Context, args: RecordArgs) -> Result<Outcome, Failure> {
         return drafting::skeleton(context, DraftKind::Patch);
     };
     let command = RecordPatch(patch).into();
-    transition::take_with(context, run.as_ref().map_err(Clone::clone)?, vec![staged], |_| Ok(command))?
-        .outcome()
+    transition::take_with(context, run.as_ref().map_err(Clone::clone)?, vec![staged], |_| {
+        Ok(command)
+    })?
+    .outcome()
 }
 
 impl Told {

@@ -28,7 +28,6 @@ pub struct AcceptArgs {
 ///
 /// Refused while tests, blocks or the profile are missing, or nothing was gained.
 pub fn run(context: &Context, args: AcceptArgs) -> Result<Outcome, Failure> {
-    let given =
-        Acceptance { stand: args.stand.read(context)?, next_planned: args.next_planned };
+    let given = Acceptance { stand: args.stand.read(context)?, next_planned: args.next_planned };
     transition::take(context, &context.run_dir()?, AcceptPatch(given))?.outcome()
 }
