@@ -162,3 +162,34 @@ fn under_a_claim(all: &mut Cases) {
         |it| it.runs.retain(|it| it.framework != sglang),
     );
 }
+
+fn report_only(run: &Run, block: Block) -> Option<ReportOnly> {
+    let step = run.campaign.decide(FileGapBlock(block)).unwrap();
+    let vsota_core::event::Event::GapBlockFiled(filed) = step.event() else { unreachable!() };
+    filed.found.report_only
+}
+
+#[test]
+fn numbers_that_an_earlier_run_holds_are_not_measured_twice() {
+    let mut run = open();
+    let first = gap_block(&mut run, "chat", 1.0, true);
+    run.ask(FileGapBlock(first.clone()));
+    let mut second = gap_block(&mut run, "chat", 1.0, false);
+    assert_eq!(report_only(&run, second.clone()), None);
+    let copied = of(&mut first.clone(), Framework::Sglang).measured.clone().unwrap().metrics;
+    of(&mut second, Framework::Sglang).measured.as_mut().unwrap().metrics = copied;
+    assert_eq!(report_only(&run, second), Some(ReportOnly::ResultReused));
+}
+
+#[test]
+fn what_was_measured_before_the_round_is_none_of_it() {
+    let run = open();
+    let mut block = gap_block(&mut run.clone(), "chat", 1.0, true);
+    assert_eq!(report_only(&run, block.clone()), None);
+    for it in &mut block.runs {
+        let measured = it.measured.as_mut().unwrap();
+        measured.started_at -= 100 * 86_400_000;
+        measured.ended_at -= 100 * 86_400_000;
+    }
+    assert_eq!(report_only(&run, block), Some(ReportOnly::Stale));
+}
