@@ -11,7 +11,7 @@ use std::error::Error;
 use vsota_core::command::*;
 use vsota_core::facts::*;
 use vsota_core::measure::{Fraction, Measured};
-use vsota_core::text::Line;
+use vsota_core::text::{Argv, Line};
 use vsota_core::{Artifact, Campaign, Digest, Entry, Format, GitId, Opening, Phase, Step};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
@@ -108,6 +108,10 @@ fn lines(texts: &[&str]) -> Result<Vec<Line>> {
     texts.iter().map(|it| Ok(it.parse()?)).collect()
 }
 
+fn argv(words: &[&str]) -> Result<Argv> {
+    Ok(lines(words)?.into_iter().collect())
+}
+
 fn artifact(path: &str) -> Result<Artifact> {
     Ok(Artifact { path: path.parse()?, sha256: Digest::of(path.as_bytes()), bytes: 1 })
 }
@@ -177,8 +181,8 @@ fn measure(it: &mut Embedder) -> Result<()> {
     it.advance(FreezeBenchmark(FreezeAsked { tree: head.tree, commit: head.commit }))
 }
 
-fn server_command(framework: Framework) -> Result<Vec<Line>> {
-    lines(match framework {
+fn server_command(framework: Framework) -> Result<Argv> {
+    argv(match framework {
         Framework::Vllm => &["vllm", "serve", "example/model"],
         _ => &["python", "-m", "sglang.launch_server", "--model-path", "example/model"],
     })
@@ -202,8 +206,8 @@ fn measurement(framework: Framework, n: i64) -> Result<Measurement> {
     })
 }
 
-fn launch(n: i64) -> Option<Digest> {
-    Some(Digest::of(format!("the server log of run {n}").as_bytes()))
+fn log(n: i64) -> Result<Artifact> {
+    artifact(&format!("benchmark/logs/{n}.log"))
 }
 
 /// What every comparable run says of itself (FB-3).
@@ -237,17 +241,16 @@ fn candidate(framework: Framework, n: i64) -> Result<Candidate> {
         served: true,
         failure_reason: None,
         server_command: server_command(framework)?,
-        benchmark_command: lines(&["bench", "--scenario", "chat"])?,
+        benchmark_command: argv(&["bench", "--scenario", "chat"])?,
         backend: None,
         context_len: Some(16_384),
         identity: identity()?,
         tree: if framework == Framework::Vllm { Some(git("a")?) } else { None },
-        launch: launch(n),
         measured: Some(measurement(framework, n)?),
         buckets: None,
         record: None,
         result: None,
-        log: None,
+        log: Some(log(n)?),
     })
 }
 
@@ -263,21 +266,17 @@ fn block(index: i64) -> Result<Block> {
             framework,
             build: None,
             tree: if framework == Framework::Vllm { Some(git("a")?) } else { None },
-            launch: launch(n),
             server_command: server_command(framework)?,
             status: Status::Ok,
             smoke: false,
             measured: Some(measurement(framework, n)?),
             identity: identity()?,
             results: Vec::new(),
-            log: None,
+            log: Some(log(n)?),
         })
     };
-    Ok(Block {
-        scenario: "chat".parse()?,
-        runs: (0..).zip(order).map(run).collect::<Result<_>>()?,
-        source: artifact(&format!("benchmark/blocks/{index}.json"))?,
-    })
+    let runs = (0..).zip(order).map(run).collect::<Result<_>>()?;
+    Ok(Block::new("chat".parse()?, runs, artifact(&format!("benchmark/blocks/{index}.json"))?))
 }
 
 fn plan() -> Result<Plan> {

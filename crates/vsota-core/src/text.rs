@@ -8,6 +8,10 @@ use core::str::FromStr;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+mod argv;
+
+pub use argv::Argv;
+
 /// A short label: a scenario, a candidate, a kernel, a sampling key.
 ///
 /// 1 to 120 ASCII characters: a letter or digit, then letters, digits and `. _ - + @ : = , #`.

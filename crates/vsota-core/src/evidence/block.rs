@@ -154,7 +154,8 @@ impl BlockRecord {
                     EvidenceError { field: None, ..error }.of(field.trim_end_matches('.'))
                 })?;
             let shares = |group: &&mut Vec<BlockRun>| {
-                run.launch.is_some() && group.first().is_some_and(|it| it.launch == run.launch)
+                run.launch().is_some()
+                    && group.first().is_some_and(|it| it.launch() == run.launch())
             };
             match runs.iter_mut().find(shares) {
                 Some(group) => group.push(run),
@@ -162,7 +163,7 @@ impl BlockRecord {
             }
         }
         let runs = runs.into_iter().map(merged).collect::<Result<_, _>>()?;
-        Ok(Block { scenario: self.scenario.clone(), runs, source })
+        Ok(Block::new(self.scenario.clone(), runs, source))
     }
 }
 

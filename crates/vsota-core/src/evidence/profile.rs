@@ -257,7 +257,7 @@ impl ProfileFile {
             round: capture.round,
             tree: capture.build.clone(),
             launch: capture.launch.sha256,
-            server_command: capture.command.clone(),
+            server_command: capture.command.iter().collect(),
             scenario: capture.scenario.clone(),
             input_len: capture.input_len,
             output_len: capture.output_len,

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{Dimension, Framework, Metric, Stat, Status};
 use crate::artifact::{Artifact, Digest, GitId};
 use crate::measure::{Fraction, Measured};
-use crate::text::{Line, Name};
+use crate::text::{Argv, Line, Name};
 
 /// The bounded search that a plan declares (FB-2, FB-12).
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -65,9 +65,9 @@ pub struct Candidate {
     /// Why it failed or was skipped.
     pub failure_reason: Option<Line>,
     /// The exact launch command.
-    pub server_command: Vec<Line>,
+    pub server_command: Argv,
     /// The exact benchmark command.
-    pub benchmark_command: Vec<Line>,
+    pub benchmark_command: Argv,
     /// TensorRT-LLM's server backend (FB-6).
     pub backend: Option<Name>,
     /// The context length that the server was given, in tokens (FB-10).
@@ -76,8 +76,6 @@ pub struct Candidate {
     pub identity: BTreeMap<Dimension, Line>,
     /// The git tree that a vLLM row was measured on (FB-13).
     pub tree: Option<GitId>,
-    /// The digest of the server log: the launch (files.md).
-    pub launch: Option<Digest>,
     /// The numbers, when the run measured any.
     pub measured: Option<Measurement>,
     /// Length buckets of a production workload (FB-4).
@@ -109,6 +107,7 @@ pub struct Measurement {
     /// The metrics that were measured.
     pub metrics: BTreeMap<Metric, Measured>,
     /// What disturbed the run, when something did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disturbed: Option<Line>,
 }
 
@@ -186,9 +185,16 @@ pub struct Winner {
     /// Its value of the scenario's objective.
     pub objective: Measured,
     /// Its launch command.
-    pub server_command: Vec<Line>,
+    pub server_command: Argv,
     /// What its row says it measured; every later run says the same (FB-3).
     pub identity: BTreeMap<Dimension, Line>,
+}
+
+impl Candidate {
+    /// The launch of the server: the digest of its log (files.md).
+    pub fn launch(&self) -> Option<Digest> {
+        self.log.as_ref().map(|it| it.sha256)
+    }
 }
 
 impl Measurement {

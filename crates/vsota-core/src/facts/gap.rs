@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{Build, Dimension, Framework, Measurement, Standpoint, Status, words};
 use crate::artifact::{Artifact, Digest, GitId};
 use crate::measure::{Measured, Real};
-use crate::text::{Line, Name};
+use crate::text::{Argv, Line, Name};
 use crate::verdict::{Action, Pair, SessionKind, SlaState, Verdict};
 
 /// One run of vLLM and one of each opponent, back to back, each in a fresh launch.
@@ -17,6 +17,8 @@ use crate::verdict::{Action, Pair, SessionKind, SlaState, Verdict};
 pub struct Block {
     /// The scenario of all its runs.
     pub scenario: Name,
+    /// What all its runs say alike of what they measured (FB-3).
+    pub identity: BTreeMap<Dimension, Line>,
     /// Its runs, in the order in which they started.
     pub runs: Vec<BlockRun>,
     /// The filed block.
@@ -35,24 +37,55 @@ pub struct BlockRun {
     /// The tree of that build.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tree: Option<GitId>,
-    /// The server log's digest; without one the run is report-only.
-    pub launch: Option<Digest>,
     /// The launch command.
-    pub server_command: Vec<Line>,
+    pub server_command: Argv,
     /// How the run ended.
     pub status: Status,
     /// Whether it is only a flow check (FB-5).
+    #[serde(default, skip_serializing_if = "is_false")]
     pub smoke: bool,
     /// The numbers, when it measured any.
     pub measured: Option<Measurement>,
-    /// What the run says it measured, held against the frozen row (FB-3).
+    /// What it says that its block does not say for all runs.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub identity: BTreeMap<Dimension, Line>,
     /// The native result files: one, or one of each run that shares the launch.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub results: Vec<Artifact>,
-    /// The server log.
+    /// The server log; without one the run is report-only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log: Option<Artifact>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_false(it: &bool) -> bool {
+    !it
+}
+
+impl Block {
+    /// A block of runs that each say all that they measured: what all say alike is said once.
+    pub fn new(scenario: Name, mut runs: Vec<BlockRun>, source: Artifact) -> Self {
+        let mut identity = runs.first().map(|it| it.identity.clone()).unwrap_or_default();
+        identity.retain(|dimension, value| {
+            runs.iter().all(|it| it.identity.get(dimension) == Some(value))
+        });
+        for run in &mut runs {
+            run.identity.retain(|dimension, _| !identity.contains_key(dimension));
+        }
+        Self { scenario, identity, runs, source }
+    }
+
+    /// What one of its runs says of itself (FB-3); unknown when nothing does.
+    pub fn says<'a>(&'a self, run: &'a BlockRun, dimension: Dimension) -> Option<&'a Line> {
+        run.identity.get(&dimension).or_else(|| self.identity.get(&dimension))
+    }
+}
+
+impl BlockRun {
+    /// The launch of the server: the digest of its log (files.md).
+    pub fn launch(&self) -> Option<Digest> {
+        self.log.as_ref().map(|it| it.sha256)
+    }
 }
 
 /// What the machine made of a filed block.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{Framework, Stage, Standpoint, Table, UnknownWord};
 use crate::artifact::{Artifact, Digest, GitId};
 use crate::measure::{Fraction, Measured};
-use crate::text::{Line, Name, Prose};
+use crate::text::{Argv, Line, Name, Prose};
 
 /// A row of a profile, cited everywhere as `FRAMEWORK:STAGE:TABLE:N`.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -39,7 +39,7 @@ pub struct Profile {
     /// The server log's digest: the launch.
     pub launch: Digest,
     /// The launch command.
-    pub server_command: Vec<Line>,
+    pub server_command: Argv,
     /// The scenario whose lengths it uses (PR-3).
     pub scenario: Name,
     /// Prompt tokens of its requests.

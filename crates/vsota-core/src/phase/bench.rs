@@ -410,7 +410,7 @@ impl Evolve<BenchmarkFrozen> for FixedBenchmark {
         }
         if let Bench::Searching(it) = &self.inside {
             charter.excluded = it.excluded.clone();
-            charter.launches = it.candidates.iter().filter_map(|row| row.launch).collect();
+            charter.launches = it.candidates.iter().filter_map(Candidate::launch).collect();
             let ends = it.candidates.iter().filter_map(|row| row.measured.as_ref());
             charter.measured_until = ends.map(|it| it.ended_at).max().unwrap_or(i64::MIN);
         }

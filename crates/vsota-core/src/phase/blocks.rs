@@ -78,7 +78,7 @@ pub(crate) fn gap_block(case: &Case, block: &Block) -> Objections {
             o.raise(BlockObjection::NoWinner { framework, scenario: scenario() });
             continue;
         };
-        o.join(same_as_frozen(winner, run));
+        o.join(same_as_frozen(winner, block, run));
         let command = match framework {
             Framework::Vllm => case.best_command.get(&block.scenario),
             _ => Some(&winner.server_command),
@@ -110,7 +110,7 @@ pub(crate) fn trial_block(case: &Case, new: &GitId, rivals: bool, block: &Block)
     o.unless(pair, BlockObjection::NoPair {});
     for run in of(Build::New).chain(of(Build::Accepted)) {
         if let Some(winner) = chartered.winners.get(&Framework::Vllm) {
-            o.join(same_as_frozen(winner, run));
+            o.join(same_as_frozen(winner, block, run));
         }
     }
     for run in of(Build::New) {
@@ -148,7 +148,7 @@ fn rival_runs(chartered: &Chartered, wanted: &BTreeSet<Framework>, block: &Block
         o.unless(first, BlockObjection::TwoRuns { framework });
         let winner = chartered.winners.get(&framework);
         if let Some(winner) = winner {
-            o.join(same_as_frozen(winner, run));
+            o.join(same_as_frozen(winner, block, run));
         }
         let winning = winner.is_some_and(|it| it.server_command == run.server_command);
         let scenario = block.scenario.clone();
@@ -169,7 +169,7 @@ pub(crate) fn standing(case: &Case, kept: &[KeptBlock], block: &Block) -> Option
     if block.runs.iter().any(|it| it.smoke) {
         return Some(ReportOnly::Smoke);
     }
-    let launches: Option<Vec<Digest>> = block.runs.iter().map(|it| it.launch).collect();
+    let launches: Option<Vec<Digest>> = block.runs.iter().map(BlockRun::launch).collect();
     let Some(launches) = launches else { return Some(ReportOnly::NoLaunch) };
     let distinct: BTreeSet<_> = launches.iter().collect();
     if distinct.len() < launches.len() || launches.iter().any(|it| case.launches.contains_key(it)) {
@@ -222,11 +222,11 @@ fn is_repeated(case: &Case, kept: &[KeptBlock], run: &BlockRun) -> bool {
 }
 
 /// FB-3: a run says of itself what the frozen row of its framework says, dimension by dimension.
-fn same_as_frozen(winner: &Winner, run: &BlockRun) -> Objections {
+fn same_as_frozen(winner: &Winner, block: &Block, run: &BlockRun) -> Objections {
     let mut o = Objections::default();
     let said = |it: Option<&Line>| String::from(it.map_or("unknown", Line::as_str));
     for dimension in Dimension::ALL.iter().copied() {
-        let (found, frozen) = (run.identity.get(&dimension), winner.identity.get(&dimension));
+        let (found, frozen) = (block.says(run, dimension), winner.identity.get(&dimension));
         let (framework, scenario) = (run.framework, winner.scenario.clone());
         let same = found == frozen && found.is_some();
         let (found, frozen) = (said(found), said(frozen));

@@ -11,7 +11,7 @@ use crate::artifact::{Digest, GitId};
 use crate::ask::event::LoopEntered;
 use crate::brief::{Base, History};
 use crate::facts::*;
-use crate::text::{Line, Name};
+use crate::text::{Argv, Line, Name};
 
 /// What was frozen (FB-1). Nothing in it ever changes.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -75,7 +75,7 @@ pub struct Case {
     /// Files that accepted patches changed (RL-9).
     pub accepted_files: BTreeSet<Line>,
     /// vLLM's current best launch command in each scenario.
-    pub best_command: BTreeMap<Name, Vec<Line>>,
+    pub best_command: BTreeMap<Name, Argv>,
     /// Rounds opened so far.
     pub rounds: u32,
     /// Whether an accepted patch still waits for Humanize's review.

@@ -257,7 +257,7 @@ impl Evolve<GapBlockFiled> for GapDecision {
 
     fn evolve(mut self, event: GapBlockFiled) -> Self {
         let GapBlockFiled { said, found } = event;
-        for launch in said.runs.iter().filter_map(|it| it.launch) {
+        for launch in said.runs.iter().filter_map(BlockRun::launch) {
             self.case.use_launch(launch);
         }
         if found.report_only.is_none() {

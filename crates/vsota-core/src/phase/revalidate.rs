@@ -225,7 +225,7 @@ impl Evolve<TrialBlockFiled> for Revalidate {
 
     fn evolve(mut self, event: TrialBlockFiled) -> Self {
         let TrialBlockFiled { said, found } = event;
-        for launch in said.runs.iter().filter_map(|it| it.launch) {
+        for launch in said.runs.iter().filter_map(BlockRun::launch) {
             self.case.use_launch(launch);
         }
         self.measured = true;

@@ -33,7 +33,7 @@ pub(crate) fn is_same_run(a: &Candidate, b: &Candidate) -> bool {
     let result = |row: &Candidate| row.result.as_ref().map(|it| it.sha256);
     let moment = |row: &Candidate| row.measured.as_ref().map(|it| it.started_at);
     let same_result = result(a).is_some() && result(a) == result(b) && moment(a) == moment(b);
-    let same_launch = a.launch.is_some() && a.launch == b.launch && moment(a) == moment(b);
+    let same_launch = a.launch().is_some() && a.launch() == b.launch() && moment(a) == moment(b);
     a.scenario == b.scenario && (same_result || same_launch)
 }
 

@@ -4,10 +4,11 @@
 use proptest::prelude::*;
 use vsota_core::command::FileCandidate;
 use vsota_core::event::{Event, EventKind};
-use vsota_core::facts::{Framework, Metric};
+use vsota_core::facts::{Block, Dimension, Framework, Metric};
 use vsota_core::measure::Measured;
+use vsota_core::text::Argv;
 use vsota_core::{Ask as _, Campaign, Digest, Entry, Phase, ReplayError, Seq};
-use vsota_fixtures::model::{Run, candidate, long_campaign};
+use vsota_fixtures::model::{self, Run, candidate, long_campaign};
 use vsota_fixtures::strategy::{measurement, walk};
 
 /// The golden journals of format 1, with the phase that each leads to.
@@ -172,4 +173,38 @@ fn a_long_campaign_is_the_same_every_time_and_replays() {
         EventKind::RoundAbandoned,
     ];
     assert!(wanted.iter().all(|it| kinds.contains(it)));
+}
+
+#[test]
+fn an_argument_vector_is_a_list_of_lines_on_the_disk() {
+    let argv = model::argv(&["vllm", "serve", "a b", "--x={\"y\": 1}"]);
+    let text = serde_json::to_string(&argv).unwrap();
+    assert_eq!(text, r#"["vllm","serve","a b","--x={\"y\": 1}"]"#);
+    assert_eq!(serde_json::from_str::<Argv>(&text).unwrap(), argv);
+    assert_eq!(argv.iter().collect::<Vec<_>>(), ["vllm", "serve", "a b", "--x={\"y\": 1}"]);
+    assert!(serde_json::from_str::<Argv>("[]").unwrap().is_empty());
+    // A word that hides another one, or says nothing, is no word.
+    for text in [r#"["a\u0000b"]"#, r#"["a\u001b[2J"]"#, r#"["a",""]"#, r#""a b""#, "[1]"] {
+        assert!(serde_json::from_str::<Argv>(text).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn a_block_says_once_what_its_runs_say_alike() {
+    let mut run = model::Run::in_loop();
+    run.open_round();
+    let mut whole = Vec::new();
+    for framework in [Framework::Vllm, Framework::Sglang] {
+        whole.push(model::block_run(&mut run, framework, "chat", 10.0));
+    }
+    whole[1].identity.insert(Dimension::GpuIds, model::line("7"));
+    whole[1].identity.remove(&Dimension::Precision);
+    let said: Vec<_> = whole.iter().map(|it| it.identity.clone()).collect();
+    let block = Block::new(model::name("chat"), whole, model::artifact("block.json"));
+    assert_eq!(block.identity.len(), Dimension::ALL.len() - 2);
+    for (run, said) in block.runs.iter().zip(&said) {
+        for dimension in Dimension::ALL.iter().copied() {
+            assert_eq!(block.says(run, dimension), said.get(&dimension), "{dimension}");
+        }
+    }
 }

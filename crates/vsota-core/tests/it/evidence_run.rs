@@ -8,7 +8,7 @@ use vsota_core::evidence::{
     BareRun, BlockKind, BlockRecord, CivilTime, EvidenceError, Filed, Item, NativeRun, RunFiles,
     RunRecord, read, read_all, rfc3339,
 };
-use vsota_core::facts::{Build, Dimension, Framework, LatencyKind, Metric, Stat, Status};
+use vsota_core::facts::{BlockRun, Build, Dimension, Framework, LatencyKind, Metric, Stat, Status};
 use vsota_core::measure::Measured;
 use vsota_core::text::Line;
 use vsota_core::{Artifact, Digest};
@@ -90,7 +90,7 @@ fn a_record_of_each_framework_becomes_a_candidate() {
         let record = RunRecord::read(record(framework).to_string().as_bytes()).unwrap();
         let found = record.candidate(Some(&native(framework, &numbers())), filed()).unwrap();
         assert_eq!((found.framework, found.status, found.served), (framework, Status::Ok, true));
-        assert_eq!(found.launch, Some(Digest::of(b"l")));
+        assert_eq!(found.launch(), Some(Digest::of(b"l")));
         assert_eq!(found.context_len, Some(9_000));
         assert_eq!(found.identity[&Dimension::Sampling].as_str(), "temperature=0");
         assert_eq!(found.identity[&Dimension::GpuCount].as_str(), "1");
@@ -358,7 +358,7 @@ fn a_run_without_a_log_has_no_launch_and_stays_alone() {
         BlockRecord::parse(block_of("gap", &runs.clone().map(|(parts, _)| parts))).unwrap();
     let files = runs.map(|(_, run)| RunFiles { native: Some(run), ..RunFiles::default() });
     let block = record.block(&files, artifact("b"), &BTreeMap::new()).unwrap();
-    assert_eq!(block.runs.iter().map(|it| it.launch).collect::<Vec<_>>(), [None, None]);
+    assert_eq!(block.runs.iter().map(BlockRun::launch).collect::<Vec<_>>(), [None, None]);
 }
 
 #[test]

@@ -179,7 +179,7 @@ fn filing(all: &mut Cases) {
             it.measured = first.measured.clone();
         })
         .but("BenchObjection.AlreadyFiled/launch", Fb7, "vllm-1", |it| {
-            it.launch = first.launch;
+            it.log = first.log.clone();
             it.measured = first.measured.clone();
         })
         .but("BenchObjection.IdReused", Fb2, "vllm-1", |it| {

@@ -27,7 +27,7 @@ fn in_a_round(all: &mut Cases) {
         })
         .but("BlockObjection.TwoRuns/round", Gd2, "two launches of sglang", |it| {
             let mut again = of(it, Framework::Sglang).clone();
-            again.launch = Some(digest("a second launch"));
+            again.log = Some(artifact("a-second-launch.log"));
             it.runs.push(again);
         })
         .but("BlockObjection.OtherCommand/vllm", Gd2, "vllm", |it| {
@@ -40,7 +40,9 @@ fn in_a_round(all: &mut Cases) {
             of(it, Framework::Sglang).identity.insert(Dimension::GpuModel, line("Another GPU"));
         })
         .but("BlockObjection.Mismatch/round, unknown", Fb3, "the precision unknown", |it| {
-            of(it, Framework::Vllm).identity.remove(&Dimension::Precision);
+            let said = it.identity.remove(&Dimension::Precision).unwrap();
+            let others = it.runs.iter_mut().filter(|it| it.framework != Framework::Vllm);
+            others.for_each(|it| drop(it.identity.insert(Dimension::Precision, said.clone())));
         })
         .but("BlockObjection.OtherTree/other", Pa1, git(BASELINE).as_str(), |it| {
             of(it, Framework::Vllm).tree = Some(git("edited"));
@@ -66,7 +68,7 @@ fn in_a_round(all: &mut Cases) {
 fn a_launch_of_the_benchmark_is_none_of_a_block() {
     let open = open();
     let mut block = gap_block(&mut open.clone(), "chat", 1.0, true);
-    block.runs[0].launch = Some(digest("launch 1"));
+    block.runs[0].log.as_mut().unwrap().sha256 = digest("launch 1");
     let step = open.campaign.decide(FileGapBlock(block)).unwrap();
     let vsota_core::event::Event::GapBlockFiled(filed) = step.event() else { unreachable!() };
     assert_eq!(filed.found.report_only, Some(ReportOnly::LaunchReused));

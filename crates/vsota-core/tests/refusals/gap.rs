@@ -36,7 +36,7 @@ pub(super) fn exact(run: &mut Run, of: &str, levels: &[(Framework, f64)]) -> Blo
         it
     };
     let runs = levels.iter().map(one).collect();
-    Block { scenario: name(of), runs, source: artifact(&format!("benchmark/blocks/{of}.json")) }
+    Block::new(name(of), runs, artifact(&format!("benchmark/blocks/{of}.json")))
 }
 
 /// Blocks in every scenario, vLLM first in every other one.

@@ -4,6 +4,7 @@ use vsota_core::Clause::{self, *};
 use vsota_core::command::*;
 use vsota_core::event::CandidateFiled;
 use vsota_core::facts::*;
+use vsota_core::text::Argv;
 use vsota_fixtures::model::*;
 
 use super::bench::searched;
@@ -78,8 +79,12 @@ pub(super) fn cases(all: &mut Cases) {
     });
     spoiled(all, "smoke", Fb5, "flow check", SGLANG, |it| it.smoke = true);
     spoiled(all, "offline", Fb12, "offline", SGLANG, |it| it.served = false);
-    spoiled(all, "no launch command", Fb8, "command", SGLANG, |it| it.server_command.clear());
-    spoiled(all, "no benchmark command", Fb8, "command", SGLANG, |it| it.benchmark_command.clear());
+    spoiled(all, "no launch command", Fb8, "command", SGLANG, |it| {
+        it.server_command = Argv::default()
+    });
+    spoiled(all, "no benchmark command", Fb8, "command", SGLANG, |it| {
+        it.benchmark_command = Argv::default()
+    });
     spoiled(all, "no tree", Fb13, "no vLLM tree", Framework::Vllm, |it| it.tree = None);
     spoiled(all, "short context", Fb10, "8999", SGLANG, |it| it.context_len = Some(8_999));
     spoiled(all, "no objective", Gd6, "request_throughput", SGLANG, |it| {

@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use vsota_core::command::*;
 use vsota_core::facts::*;
 use vsota_core::measure::Fraction;
+use vsota_core::text::Argv;
 
-use super::{BASELINE, Run, artifact, digest, git, head, line, lines, measured, name};
+use super::{BASELINE, Run, argv, artifact, digest, git, head, line, lines, measured, name};
 
 /// The scenarios of the default workload with vLLM's made-up request throughput.
 pub const SCENARIOS: [(&str, f64); 2] = [("chat", 10.0), ("summarization", 4.0)];
@@ -75,11 +76,11 @@ pub fn history(framework: Framework) -> HistoryNote {
 }
 
 /// The launch command of one candidate.
-pub fn server_command(framework: Framework, variant: u32) -> Vec<vsota_core::text::Line> {
+pub fn server_command(framework: Framework, variant: u32) -> Argv {
     let variant = variant.to_string();
     match framework {
-        Framework::Vllm => lines(&["vllm", "serve", "demo/tiny-moe", "--max-num-seqs", &variant]),
-        Framework::Sglang => lines(&[
+        Framework::Vllm => argv(&["vllm", "serve", "demo/tiny-moe", "--max-num-seqs", &variant]),
+        Framework::Sglang => argv(&[
             "python",
             "-m",
             "sglang.launch_server",
@@ -88,7 +89,7 @@ pub fn server_command(framework: Framework, variant: u32) -> Vec<vsota_core::tex
             "--max-running-requests",
             &variant,
         ]),
-        Framework::TensorrtLlm => lines(&[
+        Framework::TensorrtLlm => argv(&[
             "trtllm-serve",
             "serve",
             "demo/tiny-moe",
@@ -157,8 +158,8 @@ pub fn candidate(
     of: &str,
     req_s: f64,
 ) -> Candidate {
-    let launch = run.launch();
     let id = format!("{framework}-{variant}");
+    let log = run.log(&format!("benchmark/logs/{id}/{of}"));
     Candidate {
         id: name(&id),
         framework,
@@ -170,17 +171,16 @@ pub fn candidate(
         served: true,
         failure_reason: None,
         server_command: server_command(framework, variant),
-        benchmark_command: lines(&["bench", "--scenario", of]),
+        benchmark_command: argv(&["bench", "--scenario", of]),
         backend: (framework == Framework::TensorrtLlm).then(|| name("pytorch")),
         context_len: Some(16_384),
         identity: identity(),
         tree: (framework == Framework::Vllm).then(|| git(BASELINE)),
-        launch: Some(launch),
         measured: Some(measurement(run, of, req_s)),
         buckets: None,
         record: None,
         result: Some(artifact(&format!("benchmark/raw/{id}/{of}-{}.json", run.tick))),
-        log: Some(artifact(&format!("benchmark/logs/{id}/{of}-{}.log", run.tick))),
+        log: Some(log),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use vsota_core::facts::*;
 use vsota_core::measure::{Fraction, Measured};
-use vsota_core::text::{Line, Name, Prose};
+use vsota_core::text::{Argv, Line, Name, Prose};
 use vsota_core::{Artifact, Digest, GitId};
 
 /// A name.
@@ -17,6 +17,11 @@ pub fn line(text: &str) -> Line {
 
 /// Several lines.
 pub fn lines(texts: &[&str]) -> Vec<Line> {
+    texts.iter().map(|it| line(it)).collect()
+}
+
+/// The words of a command.
+pub fn argv(texts: &[&str]) -> Argv {
     texts.iter().map(|it| line(it)).collect()
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use vsota_core::command::*;
 use vsota_core::facts::*;
-use vsota_core::text::Line;
+use vsota_core::text::Argv;
 use vsota_core::{GitId, State};
 
 use super::bench::{LEADS, SCENARIOS, measurement, scenario, server_command};
@@ -23,7 +23,7 @@ fn noise(tick: i64) -> f64 {
 }
 
 /// What a framework is launched with: vLLM's current best, a competitor's frozen winner.
-fn winning(run: &Run, framework: Framework, of: &str) -> Vec<Line> {
+fn winning(run: &Run, framework: Framework, of: &str) -> Argv {
     let (case, of) = (run.case(), name(of));
     let frozen = case.charter.scenarios.get(&of).and_then(|it| it.winners.get(&framework));
     let command = match framework {
@@ -35,20 +35,19 @@ fn winning(run: &Run, framework: Framework, of: &str) -> Vec<Line> {
 
 /// One run of a block, ten minutes after the one before.
 pub fn block_run(run: &mut Run, framework: Framework, of: &str, req_s: f64) -> BlockRun {
-    let launch = run.launch();
+    let log = run.log("benchmark/blocks/server");
     let vllm = framework == Framework::Vllm;
     BlockRun {
         framework,
         build: None,
         tree: vllm.then(|| run.accepted()),
-        launch: Some(launch),
         server_command: winning(run, framework, of),
         status: Status::Ok,
         smoke: false,
         measured: Some(measurement(run, of, req_s * noise(run.tick))),
         identity: super::identity(),
         results: Vec::new(),
-        log: None,
+        log: Some(log),
     }
 }
 
@@ -61,11 +60,7 @@ pub fn gap_block(run: &mut Run, of: &str, level: f64, vllm_first: bool) -> Block
         order.rotate_left(1);
     }
     let runs = order.into_iter().map(|(it, lead)| block_run(run, it, of, base * lead)).collect();
-    Block {
-        scenario: name(of),
-        runs,
-        source: artifact(&format!("benchmark/blocks/{}.json", run.tick)),
-    }
+    Block::new(name(of), runs, artifact(&format!("benchmark/blocks/{}.json", run.tick)))
 }
 
 /// The competitors that a block of this scenario can run, with their leads.
@@ -104,7 +99,7 @@ pub fn trial_block(run: &mut Run, of: &str, gain: f64, new_first: bool) -> Block
     };
     let runs = order.into_iter().map(&mut one).collect();
     let source = artifact(&format!("benchmark/blocks/trial-{}.json", run.tick));
-    Block { scenario: name(of), runs, source }
+    Block::new(name(of), runs, source)
 }
 
 /// A profile of one framework and stage with three kernels, one overlap and one fuse row.

@@ -3,7 +3,7 @@
 use vsota_core::command::Command;
 use vsota_core::event::Event;
 use vsota_core::facts::*;
-use vsota_core::{Campaign, Digest, Entry, Format, Objection, Opening, Refusal, Seq};
+use vsota_core::{Artifact, Campaign, Digest, Entry, Format, Objection, Opening, Refusal, Seq};
 
 use super::facts::*;
 
@@ -90,6 +90,13 @@ impl Run {
     pub fn launch(&mut self) -> Digest {
         self.tick += 1;
         digest(&format!("launch {}", self.tick))
+    }
+
+    /// The log of a launch that nothing used before.
+    pub fn log(&mut self, at: &str) -> Artifact {
+        let launch = self.launch();
+        let path = format!("{at}-{}.log", self.tick);
+        Artifact { sha256: launch, ..artifact(&path) }
     }
 
     /// The time of the latest launch, ms since the epoch: launches are ten minutes apart.

@@ -1,5 +1,6 @@
 //! Facts that do not hold: a command, with one thing in it turned wrong.
 
+use vsota_core::Artifact;
 use vsota_core::command::{self, Command};
 use vsota_core::facts::*;
 
@@ -92,7 +93,7 @@ fn candidate(it: &mut Candidate, die: &mut Die) {
         2 => it.smoke = true,
         3 => it.backend = Some(name("tensorrt")),
         4 => it.measured = None,
-        5 => it.server_command.push(line("--another-flag")),
+        5 => it.server_command.push(&line("--another-flag")),
         6 => {
             it.identity.remove(&Dimension::Precision);
         }
@@ -112,11 +113,11 @@ fn loop_start(it: &mut LoopStart, die: &mut Die) {
 fn block(it: &mut Block, die: &mut Die) {
     let Some(last) = it.runs.last_mut() else { return };
     match die.roll(7) {
-        0 => last.launch = None,
-        1 => last.launch = Some(digest("launch 1")),
+        0 => last.log = None,
+        1 => last.log = Some(Artifact { sha256: digest("launch 1"), ..artifact("server.log") }),
         2 => last.smoke = true,
         3 => last.status = Status::Failed,
-        4 => last.server_command.push(line("--another-flag")),
+        4 => last.server_command.push(&line("--another-flag")),
         5 => {
             if let Some(measured) = &mut last.measured {
                 measured.ended_at = i64::MAX;
@@ -133,7 +134,7 @@ fn profile(it: &mut Profile, die: &mut Die) {
         2 => it.tables.clear(),
         3 => it.rows.clear(),
         4 => it.input_len = 7,
-        _ => it.server_command.push(line("--another-flag")),
+        _ => it.server_command.push(&line("--another-flag")),
     }
 }
 

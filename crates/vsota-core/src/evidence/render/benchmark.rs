@@ -8,6 +8,7 @@ use super::page::{Grid, Md, Page, md};
 use super::{Book, checkpoint, figures, standing, workload};
 use crate::facts::*;
 use crate::phase::{Rank, Rejected, passes_sla, rank};
+use crate::text::Argv;
 
 /// Where this tool differs from the companion that FB-12 names as the source of truth.
 const DEVIATIONS: [&str; 9] = [
@@ -242,7 +243,7 @@ pub(super) fn winning_commands(book: &Book<'_>) -> Option<String> {
                 md!("{}: {}, {}", Md::own(framework.title()), Md::code(&winner.candidate), value);
             page.subsection(title);
             page.command(&winner.server_command);
-            page.command(benchmark_command(book, winner));
+            page.command(&benchmark_command(book, winner));
             if let Some(moved) = moved(book, &scenario, winner) {
                 page.say(Md::own("An accepted patch moved vLLM's launch command to:"));
                 page.command(moved);
@@ -253,7 +254,7 @@ pub(super) fn winning_commands(book: &Book<'_>) -> Option<String> {
 }
 
 /// The benchmark command of the row that won.
-fn benchmark_command<'a>(book: &Book<'a>, winner: &Winner) -> &'a [crate::text::Line] {
+fn benchmark_command(book: &Book<'_>, winner: &Winner) -> Argv {
     let row = book.story.candidates.iter().find(|it| {
         let same = it.id == winner.candidate && it.framework == winner.framework;
         let value = it
@@ -262,14 +263,10 @@ fn benchmark_command<'a>(book: &Book<'a>, winner: &Winner) -> &'a [crate::text::
             .and_then(|it| it.metric(workload::objective(book, &winner.scenario)));
         same && it.scenario == winner.scenario && value == Some(winner.objective)
     });
-    row.map_or(&[], |it| &it.benchmark_command)
+    row.map(|it| it.benchmark_command.clone()).unwrap_or_default()
 }
 
-fn moved<'a>(
-    book: &Book<'a>,
-    scenario: &crate::text::Name,
-    winner: &Winner,
-) -> Option<&'a [crate::text::Line]> {
+fn moved<'a>(book: &Book<'a>, scenario: &crate::text::Name, winner: &Winner) -> Option<&'a Argv> {
     let launch = checkpoint::launch(book, scenario, winner.framework)?;
-    (launch != winner.server_command.as_slice()).then_some(launch)
+    (*launch != winner.server_command).then_some(launch)
 }

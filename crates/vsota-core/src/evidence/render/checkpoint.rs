@@ -8,7 +8,7 @@ use super::page::{Grid, Md, Page, md};
 use super::story::{At, End};
 use super::{Book, artefacts, figures, report, standing, waivers, workload};
 use crate::facts::*;
-use crate::text::Line;
+use crate::text::{Argv, Line};
 
 pub(super) fn render(book: &Book<'_>) -> String {
     let mut page = Page::new(book.demo(), Md::own("Checkpoint"));
@@ -136,11 +136,10 @@ pub(super) fn launch<'a>(
     book: &Book<'a>,
     scenario: &crate::text::Name,
     framework: Framework,
-) -> Option<&'a [Line]> {
+) -> Option<&'a Argv> {
     let moved = book.case().and_then(|it| it.best_command.get(scenario));
     let frozen = standing::winner(book, scenario, framework).map(|it| &it.server_command);
-    let best = moved.filter(|_| framework == Framework::Vllm).or(frozen);
-    best.map(Vec::as_slice)
+    moved.filter(|_| framework == Framework::Vllm).or(frozen)
 }
 
 fn patches(page: &mut Page, book: &Book<'_>) {

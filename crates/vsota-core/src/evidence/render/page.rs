@@ -10,7 +10,7 @@ use super::{escape, figures};
 use crate::artifact::{Artifact, Digest, GitId};
 use crate::facts::*;
 use crate::machine::Phase;
-use crate::text::{Line, Prose};
+use crate::text::{Argv, Prose};
 use crate::verdict::{Action, Verdict};
 use crate::{Clause, Seq};
 
@@ -182,11 +182,11 @@ impl Page {
     }
 
     /// A command that can be pasted.
-    pub(super) fn command(&mut self, argv: &[Line]) {
+    pub(super) fn command(&mut self, argv: &Argv) {
         if argv.is_empty() {
             self.say(Md::own("not recorded"));
         } else {
-            self.part(&escape::block("sh", &escape::shell(argv, WIDTH)));
+            self.part(&escape::block("sh", &escape::shell(argv.iter(), WIDTH)));
         }
     }
 

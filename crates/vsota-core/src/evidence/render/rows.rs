@@ -9,7 +9,7 @@ use super::{Book, escape, workload};
 use crate::artifact::Artifact;
 use crate::facts::*;
 use crate::phase::{passes_sla, rank};
-use crate::text::Line;
+use crate::text::{Argv, Line};
 
 pub(super) fn render(book: &Book<'_>) -> Option<String> {
     let candidates = &book.story.candidates;
@@ -61,7 +61,7 @@ fn row(book: &Book<'_>, it: &Candidate) -> Value {
             "result": source(it.result.as_ref()),
             "log": source(it.log.as_ref()),
             "tree": it.tree.as_ref().map(|it| it.as_str()),
-            "launch": it.launch.map(|it| it.to_string()),
+            "launch": it.launch().map(|it| it.to_string()),
         },
     });
     if let (true, Value::Object(row)) = (book.demo(), &mut row) {
@@ -131,8 +131,8 @@ fn eligible(book: &Book<'_>, it: &Candidate) -> Value {
     json!({ "ranks": !rank.ranking.is_empty(), "against": against })
 }
 
-fn command(argv: &[Line]) -> Option<String> {
-    (!argv.is_empty()).then(|| escape::shell(argv, usize::MAX))
+fn command(argv: &Argv) -> Option<String> {
+    (!argv.is_empty()).then(|| escape::shell(argv.iter(), usize::MAX))
 }
 
 fn source(it: Option<&Artifact>) -> Value {

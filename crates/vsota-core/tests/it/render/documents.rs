@@ -121,7 +121,7 @@ fn flow_checks_and_failures_stand_apart_from_the_comparison() {
 fn a_winning_command_is_read_back_word_for_word() {
     let words =
         ["env", "A=1", "vllm", "serve", "it's", "a b", "$HOME", "--x={\"y\": [1, 2]}", "`id`", "~"];
-    let argv = lines(&words);
+    let argv = argv(&words);
     let mut events = Run::frozen().events;
     for event in &mut events {
         if let Event::BenchmarkFrozen(it) = event {
