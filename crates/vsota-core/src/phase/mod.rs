@@ -1,5 +1,6 @@
 //! One file a phase: what it knows, what it demands, what it becomes.
 
+mod alone;
 mod bench;
 mod blocks;
 mod case;
@@ -20,6 +21,7 @@ mod search;
 mod stop;
 mod trial;
 
+pub use alone::{Compared, Limits, Load, Lone, Terms, compare, contradict};
 pub use bench::{Bench, BenchObjection, FixedBenchmark, Searching};
 pub use blocks::{BlockObjection, KeptBlock};
 pub use case::{Case, Charter, Chartered, InLoop, Outcome, Running};

@@ -62,9 +62,8 @@ impl<'a> Rank<'a> {
     }
 
     /// Sorts contenders into those that keep the SLA and those that break it (FB-9).
-    pub(crate) fn place(&mut self, sla: &Sla, objective: Metric, mut them: Vec<Contender<'a>>) {
-        them.sort_by(|a, b| order(objective, a, b));
-        for it in them {
+    fn place(&mut self, sla: &Sla, objective: Metric, them: Vec<Contender<'a>>) {
+        for it in sorted(objective, them) {
             let breaches = sla_breaches(sla, it.success, |metric| it.metric(metric));
             if breaches.is_empty() {
                 self.ranking.push(it);
@@ -167,6 +166,12 @@ pub fn rank<'a>(
     let contenders = comparable.into_values().filter_map(Contender::of).collect();
     rank.place(&brief.sla(), scenario.objective, contenders);
     rank
+}
+
+/// Contenders, best first.
+pub(crate) fn sorted(objective: Metric, mut them: Vec<Contender<'_>>) -> Vec<Contender<'_>> {
+    them.sort_by(|a, b| order(objective, a, b));
+    them
 }
 
 /// FB-9, best first: the objective, then throughputs, latencies and GPUs.
