@@ -103,7 +103,12 @@ pub fn inputs(context: &Context, files: &Files, pairs: &[Pair]) -> Result<Inputs
     Ok(InputsGiven { inputs })
 }
 
-fn workload_file(context: &Context, path: &Utf8Path) -> Result<Vec<Input>, Failure> {
+/// The inputs that a workload file holds.
+///
+/// # Errors
+///
+/// Bad evidence when it is none.
+pub fn workload_file(context: &Context, path: &Utf8Path) -> Result<Vec<Input>, Failure> {
     let text = given::text(context, path)?;
     let value: serde_json::Value = serde_yaml_ng::from_str(&text).map_err(|error| {
         let line = error.location().map_or(1, |it| it.line() as u64);

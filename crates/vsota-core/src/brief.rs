@@ -1,7 +1,7 @@
 //! What the campaign was told: inputs by key, companions, and the PR history.
 
 use alloc::collections::{BTreeMap, BTreeSet};
-use alloc::string::String;
+use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 use core::num::NonZeroU32;
 
@@ -146,17 +146,22 @@ impl Brief {
         sla
     }
 
-    /// The sampling settings in one canonical line: `temperature=0`, or `default`.
+    /// The sampling settings in one canonical line, as commands are read: `temperature=0, top_p=0.9`,
+    /// or `default`.
     pub fn sampling(&self) -> String {
         let mut settings = String::new();
         for (_, sourced) in self.iter() {
             if let Input::Sampling { key, value } = &sourced.input {
                 if !settings.is_empty() {
-                    settings.push(' ');
+                    settings.push_str(", ");
                 }
                 settings.push_str(key.as_str());
                 settings.push('=');
-                settings.push_str(value.as_str());
+                let value = value.as_str();
+                match value.parse::<f64>() {
+                    Ok(number) => settings.push_str(&number.to_string()),
+                    Err(_) => settings.push_str(value),
+                }
             }
         }
         if settings.is_empty() { String::from("default") } else { settings }

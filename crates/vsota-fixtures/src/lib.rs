@@ -14,6 +14,7 @@
 )]
 
 pub mod builders;
+pub mod cheats;
 pub mod demo;
 pub mod model;
 #[cfg(feature = "proptest")]

@@ -8,6 +8,7 @@ group! {
         Help => help::HelpArgs,
         Ingest => ingest::IngestArgs,
         Plan => plan::PlanArgs,
+        Rank => rank::RankArgs,
         Read => read::ReadArgs,
         Table => table::TableArgs,
     }

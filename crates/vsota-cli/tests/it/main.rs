@@ -16,6 +16,7 @@ mod fence;
 mod intake;
 mod late;
 mod lock;
+mod rank;
 mod run_dir;
 mod shell;
 mod stories;

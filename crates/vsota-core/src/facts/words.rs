@@ -162,6 +162,20 @@ vocabulary! {
         MaxConcurrency = "max_concurrency",
         /// The burstiness of arrivals.
         Burstiness = "burstiness",
+        /// What the launch changes about the checkpoint: revision, config overrides, dummy weights.
+        ModelOverrides = "model_overrides",
+        /// The type of the KV cache.
+        KvCacheDtype = "kv_cache_dtype",
+        /// Whether tokens are guessed ahead (speculative decoding).
+        Speculation = "speculation",
+        /// Whether a prefix cache may answer, where a flag says so.
+        PrefixCaching = "prefix_caching",
+        /// Whether the client takes tokens as they come.
+        Streaming = "streaming",
+        /// Whether generation runs past the end token, where a flag says so.
+        IgnoreEos = "ignore_eos",
+        /// The seed of the client's prompts, where a flag says so.
+        Seed = "seed",
     }
 
     /// Which build a run of a trial block measured.
@@ -244,6 +258,23 @@ vocabulary! {
         Regressed = "regressed",
         /// The loop is complete.
         Complete = "complete",
+    }
+}
+
+impl Dimension {
+    /// Whether a row owes a word on it before the freeze. The others are compared where two rows
+    /// say them: a server or client without such a flag says nothing.
+    pub fn is_owed(self) -> bool {
+        !matches!(
+            self,
+            Self::ModelOverrides
+                | Self::KvCacheDtype
+                | Self::Speculation
+                | Self::PrefixCaching
+                | Self::Streaming
+                | Self::IgnoreEos
+                | Self::Seed
+        )
     }
 }
 

@@ -8,10 +8,9 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::rank::best_of_each;
 use super::search::{
-    backend, everyone_agrees, everyone_ranks, is_same_run, names_another_launch,
-    pytorch_or_skipped, was_tried, winner,
+    backend, everyone_agrees, everyone_ranks, is_same_launch, is_same_run, names_another_launch,
+    pytorch_or_skipped, told_apart, was_tried, winner,
 };
 use super::{
     Case, Charter, Chartered, LoopObjection, Rank, RlcrActive, Stopped, entry, rank, stop,
@@ -91,6 +90,8 @@ objections! {
         [Fb6] Backend { found: String } "TensorRT-LLM ran the server backend {found}; only pytorch is compared",
         /// The same run twice.
         [Fb7] AlreadyFiled { candidate: Name } "this very run of {candidate} is filed already",
+        /// One launch for two runs.
+        [Fb7] LaunchReused { candidate: Name } "the launch of {candidate} stands behind another row already; a repeat is a launch of its own",
         /// One id for two launch commands.
         [Fb2] IdReused { candidate: Name } "the id {candidate} already names another launch command",
         /// A row that failed and says nothing.
@@ -109,6 +110,10 @@ objections! {
         [*clause] Unranked { clause: Clause, candidate: Name, scenario: Name, reason: String } "{candidate} does not rank in {scenario}: {reason}",
         /// Unknown is never a match.
         [Fb3] Unknown { candidate: Name, scenario: Name, dimensions: String } "{candidate} in {scenario} does not say its {dimensions}",
+        /// The best of several single runs.
+        [Fb9] TooClose { candidate: Name, scenario: Name, best: Name, found: usize } "{candidate} in {scenario} is within 3 % of the best, {best}, and has {found} of the 4 launches that tell them apart",
+        /// Repeats one after the other.
+        [Fb9] NotInTurn { candidate: Name, scenario: Name } "{candidate} in {scenario} was run after its rivals and not in turn with them",
         /// Two winners differ where the inputs fix nothing.
         [Fb3] Mismatch { candidate: Name, scenario: Name, dimension: Dimension, found: Line, ours: Line } "{candidate} in {scenario} has the {dimension} {found}; vllm has {ours}",
         /// The winner ran on another tree.
@@ -289,6 +294,8 @@ impl Decide<FileCandidate> for FixedBenchmark {
         o.unless(pytorch_or_skipped(said), BenchObjection::Backend { found: backend(said) });
         let again = it.candidates.iter().any(|row| is_same_run(row, said));
         o.unless(!again, BenchObjection::AlreadyFiled { candidate: candidate.clone() });
+        let warm = it.candidates.iter().any(|row| is_same_launch(row, said));
+        o.unless(again || !warm, BenchObjection::LaunchReused { candidate: candidate.clone() });
         let reused = it.candidates.iter().any(|row| {
             row.id == said.id && row.framework == said.framework && names_another_launch(row, said)
         });
@@ -366,6 +373,7 @@ impl Decide<FreezeBenchmark> for FixedBenchmark {
             o.join(it.everyone_searched(scenario, &compared));
             o.join(everyone_ranks(scenario, &rank, &compared));
             o.join(everyone_agrees(scenario, &rank));
+            o.join(told_apart(scenario, &rank, &compared));
         }
         o
     }
@@ -375,12 +383,13 @@ impl Decide<FreezeBenchmark> for FixedBenchmark {
         let mut o = Objections::default();
         let mut rows = Vec::new();
         for (scenario, rank) in self.table() {
-            for (framework, row) in best_of_each(&rank) {
-                if let Some(tree) = row.tree.clone().filter(|_| framework == Framework::Vllm) {
+            for best in Framework::ALL.iter().filter_map(|it| rank.best_of(*it)) {
+                let ours = best.rows.iter().filter(|it| it.framework == Framework::Vllm);
+                for (row, tree) in ours.filter_map(|it| Some((it, it.tree.clone()?))) {
                     let (candidate, head) = (row.id.clone(), said.tree.clone());
                     o.unless(tree == head, BenchObjection::OtherTree { candidate, tree, head });
                 }
-                rows.extend(winner(&self.base.brief.sla(), scenario, row));
+                rows.extend(winner(&rank, scenario, best));
             }
         }
         o.or_grant(Winners { rows })
@@ -481,7 +490,7 @@ impl Evolve<LoopEntered> for FixedBenchmark {
 impl Decide<StopCampaign> for FixedBenchmark {
     fn decide(&self, said: &StopOrder) -> Result<(), Objections> {
         let fair = |(_, rank): &(&Scenario, Rank<'_>)| {
-            rank.ranking.iter().any(|row| row.framework != Framework::Vllm)
+            rank.contenders().any(|it| it.row.framework != Framework::Vllm)
         };
         let comparable = match &self.inside {
             Bench::Searching(_) => self.table().iter().any(fair),

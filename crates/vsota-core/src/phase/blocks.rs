@@ -5,7 +5,7 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use super::rank::{is_rate_limited, off_workload};
+use super::eligible::{is_rate_limited, off_workload};
 use super::{Case, Chartered};
 use crate::artifact::{Digest, GitId};
 use crate::facts::*;
@@ -221,14 +221,16 @@ fn is_repeated(case: &Case, kept: &[KeptBlock], run: &BlockRun) -> bool {
         && before.filter(|it| it.framework == run.framework).any(|it| numbers(it) == ours)
 }
 
-/// FB-3: a run says of itself what the frozen row of its framework says, dimension by dimension.
+/// FB-3: a run says of itself what the frozen row of its framework says, dimension by dimension. A
+/// block may draw its prompts anew: its seed is its own.
 fn same_as_frozen(winner: &Winner, block: &Block, run: &BlockRun) -> Objections {
     let mut o = Objections::default();
     let said = |it: Option<&Line>| String::from(it.map_or("unknown", Line::as_str));
-    for dimension in Dimension::ALL.iter().copied() {
+    for dimension in Dimension::ALL.iter().copied().filter(|it| *it != Dimension::Seed) {
         let (found, frozen) = (block.says(run, dimension), winner.identity.get(&dimension));
         let (framework, scenario) = (run.framework, winner.scenario.clone());
-        let same = found == frozen && found.is_some();
+        let silent = !dimension.is_owed() && (found.is_none() || frozen.is_none());
+        let same = silent || (found == frozen && found.is_some());
         let (found, frozen) = (said(found), said(frozen));
         o.unless(same, BlockObjection::Mismatch { framework, scenario, dimension, found, frozen });
     }

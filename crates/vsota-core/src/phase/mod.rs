@@ -1,8 +1,10 @@
 //! One file a phase: what it knows, what it demands, what it becomes.
 
+mod alone;
 mod bench;
 mod blocks;
 mod case;
+mod eligible;
 mod entry;
 mod gap;
 mod history;
@@ -19,9 +21,12 @@ mod search;
 mod stop;
 mod trial;
 
+pub use alone::{Compared, Limits, Load, Lone, Terms, compare, contradict};
 pub use bench::{Bench, BenchObjection, FixedBenchmark, Searching};
 pub use blocks::{BlockObjection, KeptBlock};
 pub use case::{Case, Charter, Chartered, InLoop, Outcome, Running};
+pub use eligible::off_workload;
+pub(crate) use eligible::passes_sla;
 pub use entry::LoopObjection;
 pub use gap::{GapDecision, GapObjection};
 pub use history::{HistoryGate, HistoryObjection};
@@ -31,8 +36,7 @@ pub use layers::{LayerPipeline, LayersObjection};
 pub use ledger::LedgerObjection;
 pub use patch::PatchObjection;
 pub use profiling::{Profiling, ProfilingObjection, Triage};
-pub(crate) use rank::passes_sla;
-pub use rank::{Rank, Rejected, rank};
+pub use rank::{Contender, Rank, Rejected, rank};
 pub use revalidate::{Revalidate, Trialled};
 pub use rlcr::RlcrActive;
 pub use stop::{StopObjection, Stopped};

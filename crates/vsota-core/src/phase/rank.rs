@@ -1,26 +1,38 @@
 //! Which rows may rank, and in which order (FB-3 … FB-10).
 
-use alloc::collections::BTreeMap;
-use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::cmp::{Ordering, Reverse};
 
+use super::eligible::{reasons_against, sla_breaches, unknown_dimensions};
 use crate::brief::Brief;
 use crate::clause::Clause;
 use crate::facts::*;
-use crate::measure::{DELTA, Measured};
-use crate::text::Name;
+use crate::measure::{Fraction, Measured, geometric_mean};
 
 /// The ranking of one scenario, best first.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Rank<'a> {
-    /// Rows that may rank, best first.
-    pub ranking: Vec<&'a Candidate>,
-    /// Rows that may not, with every reason.
+    /// Candidates that may rank and keep the SLA, best first.
+    pub ranking: Vec<Contender<'a>>,
+    /// Candidates that are comparable and break the SLA, with each limit that they break, best first.
+    pub failing: Vec<(Contender<'a>, Vec<String>)>,
+    /// Rows that may not rank, with every reason.
     pub rejected: Vec<Rejected<'a>>,
-    /// Ranked rows with dimensions that nobody knows; they do not match (FB-3).
+    /// Comparable rows with dimensions that nobody knows; they do not match (FB-3).
     pub unknown: Vec<(&'a Candidate, Vec<Dimension>)>,
+}
+
+/// A candidate with every comparable run of it: repeats count by their geometric mean.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Contender<'a> {
+    /// Its earliest row, which names it.
+    pub row: &'a Candidate,
+    /// All its rows, earliest first.
+    pub rows: Vec<&'a Candidate>,
+    metrics: BTreeMap<Metric, Measured>,
+    success: Option<Fraction>,
 }
 
 /// A row that may not rank.
@@ -32,43 +44,146 @@ pub struct Rejected<'a> {
     pub reasons: Vec<(Clause, String)>,
 }
 
-/// Ranks the rows of one scenario by FB-9 and names each row that may not rank.
+impl<'a> Rank<'a> {
+    /// Everybody that is comparable, those that break the SLA last.
+    pub fn contenders(&self) -> impl Iterator<Item = &Contender<'a>> {
+        self.ranking.iter().chain(self.failing.iter().map(|(it, _)| it))
+    }
+
+    /// The best of a framework: the best that keeps the SLA, else the best that breaks it.
+    pub fn best_of(&self, framework: Framework) -> Option<&Contender<'a>> {
+        self.contenders().find(|it| it.row.framework == framework)
+    }
+
+    /// The best of each framework, best first.
+    pub fn best_of_each(&self) -> Vec<&Contender<'a>> {
+        let mut seen = BTreeSet::new();
+        self.contenders().filter(|it| seen.insert(it.row.framework)).collect()
+    }
+
+    /// Sorts contenders into those that keep the SLA and those that break it (FB-9).
+    fn place(&mut self, sla: &Sla, objective: Metric, them: Vec<Contender<'a>>) {
+        for it in sorted(objective, them) {
+            let breaches = sla_breaches(sla, it.success, |metric| it.metric(metric));
+            if breaches.is_empty() {
+                self.ranking.push(it);
+            } else {
+                self.failing.push((it, breaches));
+            }
+        }
+    }
+}
+
+impl<'a> Contender<'a> {
+    /// A candidate of rows that are comparable with each other.
+    pub(crate) fn of(mut rows: Vec<&'a Candidate>) -> Option<Self> {
+        rows.sort_by_key(|it| it.measured.as_ref().map(|it| it.started_at));
+        let row = *rows.first()?;
+        let metrics = metrics(&rows);
+        let success = success(&rows);
+        Some(Self { row, rows, metrics, success })
+    }
+
+    /// The value of a metric: the geometric mean over the launches that measured it.
+    pub fn metric(&self, metric: Metric) -> Option<Measured> {
+        self.metrics.get(&metric).copied()
+    }
+
+    /// How many launches its rows come from; rows without a log of their own are one.
+    pub fn launches(&self) -> usize {
+        by_launch(&self.rows).len()
+    }
+}
+
+/// The rows of each launch; those that name none are one value (files.md).
+fn by_launch<'a>(rows: &[&'a Candidate]) -> Vec<Vec<&'a Candidate>> {
+    let mut launches: BTreeMap<_, Vec<&Candidate>> = BTreeMap::new();
+    for row in rows {
+        launches.entry(row.launch()).or_default().push(row);
+    }
+    launches.into_values().collect()
+}
+
+fn metrics(rows: &[&Candidate]) -> BTreeMap<Metric, Measured> {
+    let value = |row: &&Candidate, metric| row.measured.as_ref().and_then(|it| it.metric(metric));
+    let mean = |rows: &Vec<&Candidate>, metric| {
+        let values: Option<Vec<_>> = rows.iter().map(|row| value(row, metric)).collect();
+        alone_or_mean(&values?)
+    };
+    let launches = by_launch(rows);
+    let known = rows.iter().filter_map(|row| row.measured.as_ref());
+    let names: BTreeSet<Metric> = known.flat_map(|it| it.metrics.keys().copied()).collect();
+    names
+        .into_iter()
+        .filter_map(|metric| {
+            let values: Option<Vec<_>> = launches.iter().map(|it| mean(it, metric)).collect();
+            Some((metric, alone_or_mean(&values?)?))
+        })
+        .collect()
+}
+
+/// A single value stays what it is, to the last digit.
+fn alone_or_mean(values: &[Measured]) -> Option<Measured> {
+    match values {
+        [only] => Some(*only),
+        values => geometric_mean(values),
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "request counts are far below 2^52")]
+fn success(rows: &[&Candidate]) -> Option<Fraction> {
+    let mut sums = (0_u64, 0_u64);
+    for row in rows {
+        let measured = row.measured.as_ref()?;
+        measured.success_rate()?;
+        sums.0 = sums.0.saturating_add(measured.completed);
+        sums.1 = sums.1.saturating_add(measured.requested);
+    }
+    Fraction::new(sums.0 as f64 / sums.1 as f64).ok()
+}
+
+/// Ranks the rows of one scenario by FB-9 and names each row that may not rank. Rows of one launch
+/// command are one candidate, whatever they are called.
 pub fn rank<'a>(
     brief: &Brief,
     scenario: &Scenario,
     rows: impl IntoIterator<Item = &'a Candidate>,
 ) -> Rank<'a> {
     let mut rank = Rank::default();
+    let mut comparable: BTreeMap<_, Vec<&Candidate>> = BTreeMap::new();
     for row in rows.into_iter().filter(|it| it.scenario == scenario.name) {
         let reasons = reasons_against(brief, scenario, row);
-        if reasons.is_empty() {
-            let unknown = unknown_dimensions(row);
-            if !unknown.is_empty() {
-                rank.unknown.push((row, unknown));
-            }
-            rank.ranking.push(row);
-        } else {
+        if !reasons.is_empty() {
             rank.rejected.push(Rejected { row, reasons });
+            continue;
         }
+        let unknown = unknown_dimensions(row);
+        if !unknown.is_empty() {
+            rank.unknown.push((row, unknown));
+        }
+        comparable.entry((row.framework, &row.server_command)).or_default().push(row);
     }
-    let sla = brief.sla();
-    let objective = scenario.objective;
-    rank.ranking.sort_by(|a, b| order(&sla, objective, a, b));
+    let contenders = comparable.into_values().filter_map(Contender::of).collect();
+    rank.place(&brief.sla(), scenario.objective, contenders);
     rank
 }
 
-/// FB-9, best first: SLA, then the objective, then throughputs, latencies and GPUs.
-fn order(sla: &Sla, objective: Metric, a: &Candidate, b: &Candidate) -> Ordering {
-    let passes = |row: &Candidate| row.measured.as_ref().is_some_and(|it| passes_sla(sla, it));
-    let value = |row: &Candidate, metric| row.measured.as_ref().and_then(|it| it.metric(metric));
-    let better = |metric: Metric| match (value(a, metric), value(b, metric)) {
+/// Contenders, best first.
+pub(crate) fn sorted(objective: Metric, mut them: Vec<Contender<'_>>) -> Vec<Contender<'_>> {
+    them.sort_by(|a, b| order(objective, a, b));
+    them
+}
+
+/// FB-9, best first: the objective, then throughputs, latencies and GPUs.
+fn order(objective: Metric, a: &Contender<'_>, b: &Contender<'_>) -> Ordering {
+    let better = |metric: Metric| match (a.metric(metric), b.metric(metric)) {
         (Some(x), Some(y)) if metric.higher_is_better() => y.cmp(&x),
         (Some(x), Some(y)) => x.cmp(&y),
         (x, y) => Reverse(x.is_some()).cmp(&Reverse(y.is_some())),
     };
     let latency = |kind| {
-        let pick = |row: &Candidate| {
-            let of = |stat| value(row, Metric::latency(stat, kind));
+        let pick = |it: &Contender<'_>| {
+            let of = |stat| it.metric(Metric::latency(stat, kind));
             of(Stat::P50).or_else(|| of(Stat::Mean))
         };
         match (pick(a), pick(b)) {
@@ -76,164 +191,15 @@ fn order(sla: &Sla, objective: Metric, a: &Candidate, b: &Candidate) -> Ordering
             (x, y) => Reverse(x.is_some()).cmp(&Reverse(y.is_some())),
         }
     };
-    let gpus = |row: &Candidate| {
-        let count = row.identity.get(&Dimension::GpuCount).and_then(|it| it.as_str().parse().ok());
-        count.unwrap_or(u32::MAX)
+    let gpus = |it: &Contender<'_>| {
+        let count = it.row.identity.get(&Dimension::GpuCount);
+        count.and_then(|it| it.as_str().parse().ok()).unwrap_or(u32::MAX)
     };
-    passes(b)
-        .cmp(&passes(a))
-        .then_with(|| better(objective))
+    better(objective)
         .then_with(|| better(Metric::RequestThroughput))
         .then_with(|| better(Metric::OutputTokenThroughput))
         .then_with(|| latency(LatencyKind::Ttft))
         .then_with(|| latency(LatencyKind::Tpot))
         .then_with(|| gpus(a).cmp(&gpus(b)))
-        .then_with(|| a.id.cmp(&b.id))
-}
-
-/// Whether a run keeps every limit. A limit whose metric is absent is not kept.
-pub(crate) fn passes_sla(sla: &Sla, measured: &Measurement) -> bool {
-    let within = |(metric, limit): (&LatencyMetric, &Measured)| {
-        measured.metric(Metric::Latency(*metric)).is_some_and(|it| it <= *limit)
-    };
-    measured.success_rate().is_some_and(|it| it >= sla.min_success_rate)
-        && sla.limits.iter().all(within)
-}
-
-fn reasons_against(brief: &Brief, scenario: &Scenario, row: &Candidate) -> Vec<(Clause, String)> {
-    let mut reasons = Vec::new();
-    let mut against = |holds: bool, clause: Clause, found: String| {
-        if !holds {
-            reasons.push((clause, found));
-        }
-    };
-    against(row.status == Status::Ok, Clause::Fb7, format!("its status is {}", row.status));
-    against(!row.smoke, Clause::Fb5, "it is labelled as a flow check".to_string());
-    against(row.served, Clause::Fb12, "it ran offline, without a server".to_string());
-    let commands = !row.server_command.is_empty() && !row.benchmark_command.is_empty();
-    against(commands, Clause::Fb8, "its launch or benchmark command is not on record".to_string());
-    if row.framework == Framework::TensorrtLlm {
-        let pytorch = row.backend.as_ref().is_some_and(|it| it.as_str() == "pytorch");
-        let found = row.backend.as_ref().map_or("unknown", Name::as_str);
-        against(pytorch, Clause::Fb6, format!("its server backend is {found}, not pytorch"));
-    }
-    if row.framework == Framework::Vllm {
-        against(row.tree.is_some(), Clause::Fb13, "it names no vLLM tree".to_string());
-    }
-    let needed = u64::from(scenario.input_len) + u64::from(scenario.output_len);
-    if let Some(tokens) = row.context_len {
-        let found = format!("its context of {tokens} tokens is shorter than {needed}");
-        against(tokens >= needed, Clause::Fb10, found);
-    }
-    let synthetic = brief.workload().is_some_and(Workload::is_synthetic);
-    let bucketed = synthetic || row.buckets.is_some();
-    against(bucketed, Clause::Fb4, "it records no p50 and p95 length buckets".to_string());
-    for (dimension, wanted, found) in mismatches(brief, scenario, row) {
-        against(false, Clause::Fb3, format!("{dimension} is {found}, not {wanted}"));
-    }
-    match &row.measured {
-        None => against(false, Clause::Fb9, "it measured nothing".to_string()),
-        Some(measured) => {
-            for found in off_workload(brief, scenario, measured) {
-                against(false, Clause::Fb4, found);
-            }
-            let objective = scenario.objective;
-            let known = measured.metric(objective).is_some();
-            against(known, Clause::Gd6, format!("it did not measure {objective}"));
-            let free = !is_rate_limited(scenario, measured);
-            let found = "its client limited it, and the scenario names no latency".to_string();
-            against(free, Clause::Gd6, found);
-        }
-    }
-    reasons
-}
-
-/// What a run realised that the workload did not ask for.
-///
-/// Counts are exact. Lengths may differ by 5 %: tokenizers merge across random words, and that is
-/// the spread seen in real runs.
-pub(crate) fn off_workload(
-    brief: &Brief,
-    scenario: &Scenario,
-    measured: &Measurement,
-) -> Vec<String> {
-    let mut found = Vec::new();
-    if measured.requested != u64::from(scenario.num_prompts) {
-        let (ran, asked) = (measured.requested, scenario.num_prompts);
-        found.push(format!("it sent {ran} requests, not {asked}"));
-    }
-    if !brief.workload().is_some_and(Workload::is_synthetic) {
-        return found;
-    }
-    let lengths = [
-        ("input", measured.input_tokens, scenario.input_len),
-        ("output", measured.output_tokens, scenario.output_len),
-    ];
-    for (what, tokens, asked) in lengths {
-        let Some(tokens) = tokens else { continue };
-        let total = measured.completed.saturating_mul(u64::from(asked));
-        let off = tokens.abs_diff(total).saturating_mul(20) > total;
-        if off && measured.completed > 0 {
-            let mean = tokens / measured.completed;
-            found.push(format!("its mean {what} length is {mean} tokens, not {asked}"));
-        }
-    }
-    found
-}
-
-/// GD-6: the achieved rate is within 1 % of a finite offered rate, and throughput would decide.
-pub(crate) fn is_rate_limited(scenario: &Scenario, measured: &Measurement) -> bool {
-    let Rate::PerSecond(offered) = scenario.request_rate else { return false };
-    if scenario.objective != Metric::RequestThroughput {
-        return false;
-    }
-    let achieved = measured.metric(Metric::RequestThroughput);
-    achieved.is_none_or(|it| it.get() >= offered.get() * (1.0 - DELTA))
-}
-
-/// What a comparable row must say in each dimension; `None` where nothing is fixed.
-fn reference(brief: &Brief, scenario: &Scenario, dimension: Dimension) -> Option<String> {
-    let owned = |it: &crate::text::Line| it.as_str().to_string();
-    match dimension {
-        Dimension::Model => brief.model().map(owned),
-        Dimension::Tokenizer => brief.tokenizer().or(brief.model()).map(owned),
-        Dimension::Precision => brief.precision().map(owned),
-        Dimension::Quantization => brief.quantization().map(owned),
-        Dimension::GpuModel => brief.gpu_model().map(owned),
-        Dimension::GpuCount => brief.gpu_count().map(|it| it.to_string()),
-        Dimension::GpuIds => brief.gpu_ids().map(owned),
-        Dimension::Endpoint => brief.endpoint().map(owned),
-        Dimension::Sampling => Some(brief.sampling()),
-        Dimension::RequestRate => Some(scenario.request_rate.to_string()),
-        Dimension::MaxConcurrency => {
-            Some(scenario.max_concurrency.map_or("none".to_string(), |it| it.to_string()))
-        }
-        Dimension::Burstiness => Some(scenario.burstiness.to_string()),
-    }
-}
-
-fn mismatches(
-    brief: &Brief,
-    scenario: &Scenario,
-    row: &Candidate,
-) -> Vec<(Dimension, String, String)> {
-    let mismatch = |dimension: &Dimension| {
-        let wanted = reference(brief, scenario, *dimension)?;
-        let found = row.identity.get(dimension)?.as_str();
-        (found != wanted).then(|| (*dimension, wanted, found.to_string()))
-    };
-    Dimension::ALL.iter().filter_map(mismatch).collect()
-}
-
-fn unknown_dimensions(row: &Candidate) -> Vec<Dimension> {
-    Dimension::ALL.iter().copied().filter(|it| !row.identity.contains_key(it)).collect()
-}
-
-/// The best row of each framework in a scenario.
-pub(crate) fn best_of_each<'a>(rank: &Rank<'a>) -> BTreeMap<Framework, &'a Candidate> {
-    let mut best = BTreeMap::new();
-    for row in &rank.ranking {
-        best.entry(row.framework).or_insert(*row);
-    }
-    best
+        .then_with(|| a.row.id.cmp(&b.row.id))
 }

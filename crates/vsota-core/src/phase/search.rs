@@ -4,10 +4,11 @@ use alloc::collections::BTreeSet;
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 
+use super::Contender;
 use super::Rank;
 use super::bench::{BenchObjection, Searching};
-use super::rank::{best_of_each, passes_sla};
 use crate::facts::*;
+use crate::measure::Measured;
 use crate::objection::Objections;
 use crate::text::Name;
 
@@ -35,6 +36,15 @@ pub(crate) fn is_same_run(a: &Candidate, b: &Candidate) -> bool {
     let same_result = result(a).is_some() && result(a) == result(b) && moment(a) == moment(b);
     let same_launch = a.launch().is_some() && a.launch() == b.launch() && moment(a) == moment(b);
     a.scenario == b.scenario && (same_result || same_launch)
+}
+
+/// One launch stands behind one run of a scenario, and behind one command: a second run would meet
+/// a warm server (files.md). A flow check may come first.
+pub(crate) fn is_same_launch(a: &Candidate, b: &Candidate) -> bool {
+    let same = a.launch().is_some() && a.launch() == b.launch();
+    let measured = |it: &Candidate| it.measured.is_some() && !it.smoke;
+    let other = a.framework != b.framework || names_another_launch(a, b);
+    same && (other || (a.scenario == b.scenario && measured(a) && measured(b)))
 }
 
 impl Searching {
@@ -84,21 +94,89 @@ pub(crate) fn was_tried(row: &Candidate) -> bool {
     !row.smoke && row.status != Status::Skipped && !row.server_command.is_empty()
 }
 
-/// FB-3: where the inputs fix nothing, the winners are compared with each other.
+/// The share of the framework's best within which a candidate is its equal till it is run again.
+const CLOSE: f64 = 0.97;
+
+/// The launches that tell close candidates apart.
+const REPEATS: usize = 4;
+
+/// FB-9: the best of several single runs is partly luck. Candidates within 3 % of their framework's
+/// best have four launches each, made in turn, before the highest mean wins.
+pub(crate) fn told_apart(
+    scenario: &Scenario,
+    rank: &Rank<'_>,
+    compared: &BTreeSet<Framework>,
+) -> Objections {
+    let mut o = Objections::default();
+    for framework in compared.iter().copied() {
+        let close = close_to_best(scenario.objective, rank, framework);
+        let Some(best) = close.first().filter(|_| close.len() > 1) else { continue };
+        for it in &close {
+            let (candidate, found) = (it.row.id.clone(), it.launches());
+            let (scenario, best) = (scenario.name.clone(), best.row.id.clone());
+            o.unless(
+                found >= REPEATS,
+                BenchObjection::TooClose { candidate, scenario, best, found },
+            );
+        }
+        if close.iter().any(|it| it.launches() < REPEATS) {
+            continue;
+        }
+        let first = close.iter().filter_map(|it| window(it)).map(|(_, end)| end).min();
+        for it in &close {
+            let after = window(it).zip(first).is_some_and(|((start, _), end)| start > end);
+            let (candidate, scenario) = (it.row.id.clone(), scenario.name.clone());
+            o.unless(!after, BenchObjection::NotInTurn { candidate, scenario });
+        }
+    }
+    o
+}
+
+/// The best of a framework and what comes within 3 % of it, of those that stand as it does to the SLA.
+fn close_to_best<'r, 'a>(
+    objective: Metric,
+    rank: &'r Rank<'a>,
+    framework: Framework,
+) -> Vec<&'r Contender<'a>> {
+    let of_it = |it: &&Contender<'_>| it.row.framework == framework;
+    let mut them: Vec<_> = rank.ranking.iter().filter(of_it).collect();
+    if them.is_empty() {
+        them = rank.failing.iter().map(|(it, _)| it).filter(of_it).collect();
+    }
+    let value = |it: &Contender<'_>| it.metric(objective).map(Measured::get);
+    let Some(best) = them.first().and_then(|it| value(it)) else { return Vec::new() };
+    them.retain(|it| {
+        value(it).is_some_and(|it| match objective.higher_is_better() {
+            true => it >= best * CLOSE,
+            false => it * CLOSE <= best,
+        })
+    });
+    them
+}
+
+/// When the first run of a candidate started and when the last one did, ms since the epoch.
+fn window(it: &Contender<'_>) -> Option<(i64, i64)> {
+    let starts = || it.rows.iter().filter_map(|it| it.measured.as_ref()).map(|it| it.started_at);
+    starts().min().zip(starts().max())
+}
+
+/// FB-3: where the inputs fix nothing, the winners are compared with each other, run by run.
 pub(crate) fn everyone_agrees(scenario: &Scenario, rank: &Rank<'_>) -> Objections {
     let mut o = Objections::default();
-    let best = best_of_each(rank);
-    let Some(ours) = best.get(&Framework::Vllm) else { return o };
-    for (row, (dimension, found)) in
-        best.values().flat_map(|row| row.identity.iter().map(move |it| (*row, it)))
-    {
-        let Some(ours) = ours.identity.get(dimension).cloned() else { continue };
-        let (candidate, scenario) = (row.id.clone(), scenario.name.clone());
-        let (dimension, found) = (*dimension, found.clone());
-        o.unless(
-            found == ours,
-            BenchObjection::Mismatch { candidate, scenario, dimension, found, ours },
-        );
+    let Some(ours) = rank.best_of(Framework::Vllm) else { return o };
+    let best = Framework::ALL.iter().filter_map(|it| rank.best_of(*it));
+    for (first, row) in best.flat_map(|it| it.rows.iter().map(move |row| (it.row, *row))) {
+        for (dimension, found) in &row.identity {
+            let Some(ours) = ours.row.identity.get(dimension).cloned() else { continue };
+            let (candidate, scenario) = (row.id.clone(), scenario.name.clone());
+            let (dimension, found) = (*dimension, found.clone());
+            // Repeats of one candidate may draw their prompts anew.
+            let drawn = dimension == Dimension::Seed && !core::ptr::eq(first, row);
+            o.unless(
+                found == ours || drawn,
+                BenchObjection::Mismatch { candidate, scenario, dimension, found, ours },
+            );
+        }
     }
     o
 }
@@ -110,10 +188,9 @@ pub(crate) fn everyone_ranks(
     compared: &BTreeSet<Framework>,
 ) -> Objections {
     let mut o = Objections::default();
-    let best = best_of_each(rank);
     for framework in compared.iter().copied() {
         let name = scenario.name.clone();
-        let Some(row) = best.get(&framework) else {
+        let Some(best) = rank.best_of(framework) else {
             let mut rejected =
                 rank.rejected.iter().filter(|it| it.row.framework == framework).peekable();
             o.unless(
@@ -127,26 +204,26 @@ pub(crate) fn everyone_ranks(
             }
             continue;
         };
-        let unknown = rank.unknown.iter().find(|(it, _)| core::ptr::eq(*it, *row));
-        if let Some((_, dimensions)) = unknown {
+        let of_it = |row: &Candidate| best.rows.iter().any(|it| core::ptr::eq(*it, row));
+        for (row, dimensions) in rank.unknown.iter().filter(|(row, _)| of_it(row)) {
             let names: Vec<_> = dimensions.iter().map(|it| it.as_str()).collect();
             let (candidate, dimensions) = (row.id.clone(), names.join(", "));
-            o.raise(BenchObjection::Unknown { candidate, scenario: name, dimensions });
+            let scenario = scenario.name.clone();
+            o.raise(BenchObjection::Unknown { candidate, scenario, dimensions });
         }
     }
     o
 }
 
-/// The row as it is frozen, with the values that later gates read.
-pub(crate) fn winner(sla: &Sla, scenario: &Scenario, row: &Candidate) -> Option<Winner> {
-    let measured = row.measured.as_ref()?;
+/// The candidate as it is frozen, with the values that later gates read.
+pub(crate) fn winner(rank: &Rank<'_>, scenario: &Scenario, it: &Contender<'_>) -> Option<Winner> {
     Some(Winner {
         scenario: scenario.name.clone(),
-        framework: row.framework,
-        candidate: row.id.clone(),
-        sla_passed: passes_sla(sla, measured),
-        objective: measured.metric(scenario.objective)?,
-        server_command: row.server_command.clone(),
-        identity: row.identity.clone(),
+        framework: it.row.framework,
+        candidate: it.row.id.clone(),
+        sla_passed: rank.ranking.iter().any(|other| core::ptr::eq(other, it)),
+        objective: it.metric(scenario.objective)?,
+        server_command: it.row.server_command.clone(),
+        identity: it.row.identity.clone(),
     })
 }

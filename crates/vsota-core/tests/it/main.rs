@@ -2,6 +2,8 @@
 // `cfg(test)` tells clippy that the helpers of a module are test code too.
 
 #[cfg(test)]
+mod cheats;
+#[cfg(test)]
 mod disk;
 #[cfg(test)]
 mod embed;

@@ -61,7 +61,7 @@ pub(super) fn searched(
         let lead = LEADS.iter().find(|(it, _)| *it == framework).map_or(1.0, |(_, lead)| *lead);
         for variant in 1..=if alone == Some(framework) { 1 } else { 4 } {
             for (of, base) in SCENARIOS {
-                let req_s = base * lead * (1.0 - 0.01 * f64::from(4 - variant));
+                let req_s = base * lead * (1.0 - 0.04 * f64::from(4 - variant));
                 let mut it = candidate(&mut run, framework, variant, of, req_s);
                 if keep(&mut it) {
                     run.ask(FileCandidate(it));
@@ -182,6 +182,14 @@ fn filing(all: &mut Cases) {
             it.log = first.log.clone();
             it.measured = first.measured.clone();
         })
+        .but("BenchObjection.LaunchReused/warm", Fb7, "the launch of vllm-1", |it| {
+            it.log = first.log.clone();
+        })
+        .but("BenchObjection.LaunchReused/another command", Fb7, "the launch of vllm-2", |it| {
+            (it.log, it.scenario) = (first.log.clone(), name("summarization"));
+            it.id = name("vllm-2");
+            it.server_command = server_command(Framework::Vllm, 2);
+        })
         .but("BenchObjection.IdReused", Fb2, "vllm-1", |it| {
             it.server_command = server_command(Framework::Vllm, 2);
         });
@@ -237,6 +245,60 @@ fn small_searches(all: &mut Cases) {
     all.moved(name, Fb2, found, &bad, &failed, FreezeBenchmark(freeze()));
 }
 
+/// What nobody is told is compared between the winners.
+fn agreement(all: &mut Cases) {
+    let searching = Run::with_history();
+    for dimension in Dimension::ALL.iter().copied().filter(|it| !it.is_owed()) {
+        let rows = |found: &str| {
+            searched(&searching, None, |it| {
+                let apart = it.id == name("sglang-4") && it.scenario == name("chat");
+                it.identity.insert(dimension, line(if apart { found } else { "off" }));
+                true
+            })
+        };
+        let found = format!("sglang-4 in chat has the {dimension} on; vllm has off");
+        let name = format!("BenchObjection.Mismatch/{dimension}");
+        all.moved(&name, Fb3, &found, &rows("on"), &rows("off"), FreezeBenchmark(freeze()));
+    }
+}
+
+/// Two vLLM candidates as fast as each other in `chat`, launched `times` in turn or in a row.
+fn close(times: u32, in_turn: bool) -> Run {
+    let mut run = searched(&Run::with_history(), None, |it| {
+        !(it.framework == Framework::Vllm && it.scenario == name("chat"))
+    });
+    let mut file = |variant, req_s| {
+        let row = candidate(&mut run, Framework::Vllm, variant, "chat", req_s);
+        run.ask(FileCandidate(row));
+    };
+    for (variant, req_s) in [(1, 7.0), (2, 8.0)] {
+        file(variant, req_s);
+    }
+    if in_turn {
+        for turn in 0..times {
+            file(3, 9.8 + 0.01 * f64::from(turn));
+            file(4, 10.0);
+        }
+    } else {
+        for variant in [3, 4] {
+            (0..times).for_each(|_| file(variant, 10.0));
+        }
+    }
+    run
+}
+
+fn repeats(all: &mut Cases) {
+    let good = close(4, true);
+    let found = "vllm-3 in chat is within 3 % of the best, vllm-4, and has 3 of the 4 launches";
+    let mut few = close(3, true);
+    let last = candidate(&mut few, Framework::Vllm, 4, "chat", 10.0);
+    few.ask(FileCandidate(last));
+    all.moved("BenchObjection.TooClose", Fb9, found, &few, &good, FreezeBenchmark(freeze()));
+    let found = "vllm-4 in chat was run after its rivals";
+    let row = close(4, false);
+    all.moved("BenchObjection.NotInTurn", Fb9, found, &row, &good, FreezeBenchmark(freeze()));
+}
+
 fn freezing(all: &mut Cases) {
     let (searching, rows) = (Run::with_history(), Run::with_rows());
     let freezes = || FreezeBenchmark(freeze());
@@ -259,6 +321,8 @@ fn freezing(all: &mut Cases) {
     let (bad, good) = (gpus("1"), gpus("0"));
     all.moved("BenchObjection.Mismatch", Fb3, found, &bad, &good, freezes());
     small_searches(all);
+    agreement(all);
+    repeats(all);
 
     let alone = but(&searching, |it| {
         it.ask(ExcludeFramework(exclusion(Framework::Sglang)));
@@ -300,7 +364,7 @@ fn freezing(all: &mut Cases) {
     let found = "sglang has no row in summarization";
     all.moved("BenchObjection.NoRow", Fb2, found, &absent, &rows, freezes());
 
-    for dimension in Dimension::ALL.iter().copied() {
+    for dimension in Dimension::ALL.iter().copied().filter(|it| it.is_owed()) {
         let mute = searched(&searching, Some(sglang), |it| {
             if is(it, sglang, "1", "chat") {
                 it.identity.remove(&dimension);

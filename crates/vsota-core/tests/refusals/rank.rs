@@ -90,12 +90,26 @@ pub(super) fn cases(all: &mut Cases) {
     spoiled(all, "no objective", Gd6, "request_throughput", SGLANG, |it| {
         measured_of(it).metrics.remove(&Metric::RequestThroughput);
     });
-    for dimension in Dimension::ALL.iter().copied().filter(|it| *it != Dimension::GpuIds) {
+    let fixed = |it: &Dimension| it.is_owed() && *it != Dimension::GpuIds;
+    for dimension in Dimension::ALL.iter().copied().filter(fixed) {
         let found = format!("{dimension} is something else");
         spoiled(all, dimension.as_str(), Fb3, &found, SGLANG, |it| {
             it.identity.insert(dimension, line("something else"));
         });
     }
+    spoiled(
+        all,
+        "disturbed",
+        Fb3,
+        "its run was disturbed: a prefix cache answered",
+        SGLANG,
+        |it| {
+            measured_of(it).disturbed = Some(line("a prefix cache answered"));
+        },
+    );
+    spoiled(all, "unknown requests", Fb4, "nobody says how many", SGLANG, |it| {
+        measured_of(it).requested = 0;
+    });
     spoiled(all, "fewer requests", Fb4, "79 requests", SGLANG, |it| {
         let it = measured_of(it);
         (it.requested, it.completed) = (79, 79);

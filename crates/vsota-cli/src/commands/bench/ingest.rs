@@ -6,9 +6,10 @@ use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
 use vsota_core::command::FileCandidate;
 use vsota_core::evidence::{BareRun, Filed, Item, NativeRun, read};
-use vsota_core::facts::{Candidate, Dimension, Framework};
+use vsota_core::facts::{Candidate, Dimension, Framework, Status};
+use vsota_core::phase::off_workload;
 use vsota_core::text::{Line, Name};
-use vsota_core::{GitId, evidence};
+use vsota_core::{Brief, GitId, evidence};
 
 use crate::chronicle;
 use crate::context::Context;
@@ -90,7 +91,8 @@ fn file(
     last: &mut Option<Transition>,
 ) -> Result<(), Failure> {
     let bytes = context.evidence(path, LIMIT)?;
-    let told = told(&chronicle::campaign(&Reading::of(run)?)?.0);
+    let campaign = chronicle::campaign(&Reading::of(run)?)?.0;
+    let told = told(&campaign);
     let (items, errors) = read(&bytes);
     if let Some(error) = errors.first() {
         return Err(bad(error, path));
@@ -98,6 +100,7 @@ fn file(
     if items.is_empty() {
         return Err(Failure::bad_evidence("the file holds no row").in_file(path));
     }
+    once_a_launch(path, &items)?;
     for (line, item) in items {
         let filed = match item {
             Item::Run(record) => {
@@ -114,8 +117,48 @@ fn file(
         }
         .map_err(|failure| failure.at_line(line))?;
         let FiledFact { fact, staged } = filed;
+        of_the_workload(campaign.state().brief(), &fact)
+            .map_err(|failure| failure.in_file(path).at_line(line))?;
         let step = transition::take_with(context, run, staged, |_| Ok(FileCandidate(fact).into()))?;
         *last = Some(step);
+    }
+    Ok(())
+}
+
+/// A row that calls itself ok and ran another load is not comparable (FB-4). Labelled as a flow check
+/// it may be filed; where nobody says what was sent, the table says so.
+fn of_the_workload(brief: &Brief, row: &Candidate) -> Result<(), Failure> {
+    let Some(scenario) = brief.scenario(&row.scenario) else { return Ok(()) };
+    let counts = row.status == Status::Ok && !row.smoke;
+    let Some(measured) = row.measured.as_ref().filter(|_| counts) else { return Ok(()) };
+    if measured.requested == 0 {
+        return Ok(());
+    }
+    let off = off_workload(brief, scenario, measured);
+    if off.is_empty() {
+        return Ok(());
+    }
+    let (id, name, found) = (&row.id, &row.scenario, off.join("; "));
+    let message = format_args!("FB-4: {id} in {name}: {found}; label it as a flow check (smoke)");
+    Err(Failure::bad_evidence(message))
+}
+
+/// Two rows of one candidate, scenario and launch in one file contradict each other.
+fn once_a_launch(path: &Utf8Path, items: &[(u64, Item)]) -> Result<(), Failure> {
+    let mut seen = BTreeMap::new();
+    for (line, item) in items {
+        let Item::Run(record) = item else { continue };
+        let Some(log) = record.launch.as_ref().and_then(|it| it.log.as_ref()) else { continue };
+        if record.smoke || record.status != Status::Ok {
+            continue;
+        }
+        let run = (record.framework, &record.candidate_id, &record.scenario, log);
+        if let Some(before) = seen.insert(run, *line) {
+            let message = format_args!(
+                "FB-7: line {before} is a run of the same launch; a repeat is a launch of its own"
+            );
+            return Err(Failure::bad_evidence(message).in_file(path).at_line(*line));
+        }
     }
     Ok(())
 }

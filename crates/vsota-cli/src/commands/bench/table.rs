@@ -2,11 +2,11 @@
 
 use clap::Args;
 use serde::Serialize;
-use vsota_core::State;
 use vsota_core::command::CommandKind;
-use vsota_core::facts::{Dimension, LatencyKind, Metric, Stat};
+use vsota_core::facts::{Candidate, Dimension, LatencyKind, Metric, Stat};
 use vsota_core::phase::{Bench, FixedBenchmark, Rank};
 use vsota_core::text::Name;
+use vsota_core::{Clause, State};
 
 use crate::chronicle;
 use crate::context::Context;
@@ -26,8 +26,9 @@ struct View {
     missing: Vec<Reason>,
 }
 
-#[derive(Serialize)]
-struct Ranked {
+/// The ranking of one scenario.
+#[derive(Debug, Serialize)]
+pub struct Ranked {
     scenario: Name,
     winner: Option<Name>,
     ranking: Vec<Name>,
@@ -35,22 +36,22 @@ struct Ranked {
     unknown: Vec<Unknown>,
 }
 
-#[derive(Serialize)]
+#[derive(Debug, Serialize)]
 struct Turned {
     candidate_id: Name,
     reasons: Vec<Found>,
 }
 
-#[derive(Serialize)]
+#[derive(Debug, Serialize)]
 struct Found {
     clause: &'static str,
     found: String,
 }
 
-#[derive(Serialize)]
+#[derive(Debug, Serialize)]
 struct Unknown {
     candidate_id: Name,
-    dimensions: Vec<Dimension>,
+    dimensions: Vec<String>,
 }
 
 /// Shows the table.
@@ -71,35 +72,59 @@ pub fn run(context: &Context, _: TableArgs) -> Result<Outcome, Failure> {
     let objections = campaign.ready(kind).unwrap_or_default();
     let missing: Vec<_> = objections.iter().map(|it| help::reason(it, kind)).collect();
     let text = text(bench, &missing);
-    let ranked = bench.table().into_iter().map(|(scenario, rank)| ranked(&scenario.name, &rank));
-    Outcome::new(text, &View { scenarios: ranked.collect(), unreadable: [], missing })
+    let mut scenarios = Vec::new();
+    for (scenario, rank) in bench.table() {
+        scenarios.push(Ranked::of(&scenario.name, &rank, &unknown(&rank)));
+    }
+    Outcome::new(text, &View { scenarios, unreadable: [], missing })
 }
 
-fn ranked(scenario: &Name, rank: &Rank<'_>) -> Ranked {
-    let reasons = |it: &vsota_core::phase::Rejected<'_>| {
-        let found = |(clause, found): &(vsota_core::Clause, String)| Found {
+fn unknown<'a>(rank: &Rank<'a>) -> Vec<(&'a Candidate, Vec<String>)> {
+    let names = |it: &[Dimension]| it.iter().map(ToString::to_string).collect();
+    rank.unknown.iter().map(|(row, dimensions)| (*row, names(dimensions))).collect()
+}
+
+/// Every row that may not win, with each reason: those that may not rank, and those that break the SLA.
+fn rejected<'a>(rank: &'a Rank<'_>) -> Vec<(&'a Candidate, Vec<(Clause, &'a str)>)> {
+    let mut all: Vec<(&Candidate, Vec<(Clause, &str)>)> = Vec::new();
+    for it in &rank.rejected {
+        let reasons = it.reasons.iter().map(|(clause, found)| (*clause, found.as_str()));
+        all.push((it.row, reasons.collect()));
+    }
+    for (it, breaches) in &rank.failing {
+        all.push((it.row, breaches.iter().map(|found| (Clause::Fb9, found.as_str())).collect()));
+    }
+    all
+}
+
+impl Ranked {
+    /// The ranking as programs read it.
+    pub fn of(scenario: &Name, rank: &Rank<'_>, unknown: &[(&Candidate, Vec<String>)]) -> Self {
+        let mut ids: Vec<Name> = Vec::new();
+        for row in rank.ranking.iter().flat_map(|it| &it.rows) {
+            if ids.last() != Some(&row.id) {
+                ids.push(row.id.clone());
+            }
+        }
+        let found = |(clause, found): (Clause, &str)| Found {
             clause: clause.id(),
-            found: found.clone(),
+            found: found.to_owned(),
         };
-        it.reasons.iter().map(found).collect()
-    };
-    Ranked {
-        scenario: scenario.clone(),
-        winner: rank.ranking.first().map(|it| it.id.clone()),
-        ranking: rank.ranking.iter().map(|it| it.id.clone()).collect(),
-        rejected: rank
-            .rejected
-            .iter()
-            .map(|it| Turned { candidate_id: it.row.id.clone(), reasons: reasons(it) })
-            .collect(),
-        unknown: rank
-            .unknown
-            .iter()
-            .map(|(row, dimensions)| Unknown {
-                candidate_id: row.id.clone(),
-                dimensions: dimensions.clone(),
-            })
-            .collect(),
+        let turned = |(row, reasons): (&Candidate, Vec<(Clause, &str)>)| Turned {
+            candidate_id: row.id.clone(),
+            reasons: reasons.into_iter().map(found).collect(),
+        };
+        let unsaid = |(row, dimensions): &(&Candidate, Vec<String>)| Unknown {
+            candidate_id: row.id.clone(),
+            dimensions: dimensions.clone(),
+        };
+        Self {
+            scenario: scenario.clone(),
+            winner: rank.ranking.first().map(|it| it.row.id.clone()),
+            ranking: ids,
+            rejected: rejected(rank).into_iter().map(turned).collect(),
+            unknown: unknown.iter().map(unsaid).collect(),
+        }
     }
 }
 
@@ -110,35 +135,72 @@ fn text(bench: &FixedBenchmark, missing: &[Reason]) -> Text {
     }
     for (scenario, rank) in bench.table() {
         text.push(Style::Strong, scenario.name.as_str()).end();
-        let mut table =
-            Table::new(["#", "framework", "candidate", "req/s", "p50 TTFT ms", "p50 TPOT ms"]);
-        for (place, row) in (1..).zip(&rank.ranking) {
-            let value = |metric, digits: usize| {
-                let value = row.measured.as_ref().and_then(|it| it.metric(metric));
-                value.map_or(String::from("-"), |it| format!("{:.digits$}", it.get()))
-            };
-            let latency = |kind| value(Metric::latency(Stat::P50, kind), 1);
-            table.row([
-                place.to_string(),
-                row.framework.title().to_owned(),
-                row.id.to_string(),
-                value(Metric::RequestThroughput, 2),
-                latency(LatencyKind::Ttft),
-                latency(LatencyKind::Tpot),
-            ]);
-        }
-        text.block(table.render());
-        for it in &rank.rejected {
-            text.push(Style::Warn, "rejected  ").plain(it.row.id.as_str());
-            for (clause, found) in &it.reasons {
-                text.plain(format!("  {clause} {found}"));
-            }
-            text.end();
-        }
+        ranking(&mut text, &rank, &unknown(&rank));
     }
     for it in missing {
         text.push(Style::Warn, "missing  ").plain(it.clause.id()).plain("  ").line(&it.found);
         text.plain("         try: ").push(Style::Code, &it.help).end();
     }
     text
+}
+
+/// The ranking as a person reads it: the table, who won, who was turned down and why, what nobody
+/// said.
+pub fn ranking(text: &mut Text, rank: &Rank<'_>, unknown: &[(&Candidate, Vec<String>)]) {
+    let heads =
+        ["#", "framework", "candidate", "runs", "req/s", "tok/s", "p50 TTFT ms", "p50 TPOT ms"];
+    let mut table = Table::new(heads);
+    for (place, it) in (1..).zip(&rank.ranking) {
+        let value = |metric, digits: usize| {
+            it.metric(metric).map_or(String::from("-"), |it| format!("{:.digits$}", it.get()))
+        };
+        let latency = |kind| value(Metric::latency(Stat::P50, kind), 1);
+        table.row([
+            place.to_string(),
+            it.row.framework.title().to_owned(),
+            it.row.id.to_string(),
+            it.launches().to_string(),
+            value(Metric::RequestThroughput, 2),
+            value(Metric::OutputTokenThroughput, 1),
+            latency(LatencyKind::Ttft),
+            latency(LatencyKind::Tpot),
+        ]);
+    }
+    match rank.ranking.first() {
+        Some(it) => {
+            text.block(table.render());
+            text.push(Style::Good, "winner    ").plain(it.row.framework.title()).plain(" ");
+            text.line(it.row.id.as_str());
+        }
+        None => {
+            text.line("no winner");
+        }
+    }
+    for (row, reasons) in rejected(rank) {
+        text.push(Style::Warn, "rejected  ").line(row.id.as_str());
+        for (clause, found) in reasons {
+            text.plain(format!("          {:6}", clause.id())).line(found);
+        }
+    }
+    for (row, dimensions) in unknown {
+        text.push(Style::Warn, "unknown   ").line(row.id.as_str());
+        for line in wrapped(dimensions, 84) {
+            text.plain("          ").line(line);
+        }
+    }
+}
+
+/// Words in lines of at most so many columns.
+fn wrapped(words: &[String], columns: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in words {
+        match lines.last_mut().filter(|it| it.len() + word.len() + 2 <= columns) {
+            Some(line) => {
+                line.push_str(", ");
+                line.push_str(word);
+            }
+            None => lines.push(word.clone()),
+        }
+    }
+    lines
 }

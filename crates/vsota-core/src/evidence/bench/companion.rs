@@ -9,6 +9,7 @@ use super::{Cap, NativeRun, Offered};
 use crate::evidence::error::EvidenceError;
 use crate::evidence::json::Json;
 use crate::facts::{Framework, Rate, Status};
+use crate::measure::Fraction;
 
 /// A row of the companion's schema: its words checked, metrics that were not measured removed.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,7 +33,12 @@ impl CompanionRow {
         let mut metrics = Map::new();
         if let Some(found) = fields.inside("metrics") {
             for key in found.0.keys() {
-                if let Some(measured) = found.measured(key)? {
+                if key == "success_rate" {
+                    // None of the requests completed: that is known, and no placeholder.
+                    let rate = found.number(key)?.map(Fraction::new).transpose();
+                    let rate = rate.map_err(|error| EvidenceError::new(error).of(key))?;
+                    metrics.extend(rate.map(|it| (key.to_string(), it.get().into())));
+                } else if let Some(measured) = found.measured(key)? {
                     metrics.insert(key.to_string(), measured.get().into());
                 }
             }

@@ -61,7 +61,9 @@ impl Client {
     }
 
     pub(super) fn streams(&self) -> bool {
-        !self.flags().has("--non-streaming") && !self.flags().has("--disable-stream")
+        let asked = self.body().ok().and_then(|it| it.get("stream")?.as_bool());
+        let flags = ["--non-streaming", "--disable-stream"];
+        asked != Some(false) && !flags.into_iter().any(|it| self.flags().has(it))
     }
 
     pub(super) fn requested(&self) -> Result<Option<u64>, EvidenceError> {
@@ -95,7 +97,36 @@ impl Client {
         if let Some(endpoint) = self.endpoint(native) {
             facts.say(Dimension::Endpoint, endpoint)?;
         }
+        facts.say(Dimension::Streaming, if self.streams() { "on" } else { "off" })?;
+        if let Some(on) = self.ignores_end()? {
+            facts.say(Dimension::IgnoreEos, if on { "on" } else { "off" })?;
+        }
+        if let Some(seed) = self.value(&["--seed"]) {
+            facts.say(Dimension::Seed, seed)?;
+        }
         facts.say(Dimension::Sampling, self.sampling()?)
+    }
+
+    /// What is sure of `ignore_eos`. vLLM turns it on for random prompts in some versions only.
+    fn ignores_end(&self) -> Result<Option<bool>, EvidenceError> {
+        let flags = self.flags();
+        let flag = match self.tool {
+            Framework::Sglang => Some(!flags.has("--disable-ignore-eos")),
+            Framework::Vllm | Framework::TensorrtLlm => flags.has("--ignore-eos").then_some(true),
+        };
+        let asked = self.body()?.get("ignore_eos").and_then(serde_json::Value::as_bool);
+        Ok(asked.or(flag))
+    }
+
+    /// What every request carries beside the prompt.
+    fn body(&self) -> Result<serde_json::Map<String, serde_json::Value>, EvidenceError> {
+        let Some(body) = self.value(&["--extra-body", "--extra-request-body"]) else {
+            return Ok(serde_json::Map::new());
+        };
+        serde_json::from_str(body).map_err(|error| {
+            let message = format!("the extra body is no JSON object: {error}");
+            EvidenceError::new(message).of("benchmark_command")
+        })
     }
 
     fn endpoint<'a>(&'a self, native: Option<&NativeRun>) -> Option<&'a str> {
@@ -121,23 +152,16 @@ impl Client {
                 said.insert(key.replace('-', "_"), number(value));
             }
         }
-        if let Some(body) = self.value(&["--extra-body", "--extra-request-body"]) {
-            let wrong =
-                |error| EvidenceError::new(format!("the extra body is no JSON object: {error}"));
-            let body: serde_json::Map<String, serde_json::Value> =
-                serde_json::from_str(body).map_err(|error| wrong(error).of("benchmark_command"))?;
-            for (key, value) in body {
-                match value {
-                    serde_json::Value::Object(inside) if key == "sampling_params" => {
-                        said.extend(
-                            inside
-                                .into_iter()
-                                .map(|(key, value)| (key, number(&value.to_string()))),
-                        );
-                    }
-                    value => {
-                        said.insert(key, number(&value.to_string()));
-                    }
+        // These two are dimensions of their own.
+        let other = |key: &str| matches!(key, "ignore_eos" | "stream");
+        for (key, value) in self.body()?.into_iter().filter(|(key, _)| !other(key)) {
+            match value {
+                serde_json::Value::Object(inside) if key == "sampling_params" => {
+                    let inside = inside.into_iter().filter(|(key, _)| !other(key));
+                    said.extend(inside.map(|(key, value)| (key, number(&value.to_string()))));
+                }
+                value => {
+                    said.insert(key, number(&value.to_string()));
                 }
             }
         }

@@ -211,16 +211,20 @@ fn tell_gpus(
     if let Some(ids) = ids.or(visible) {
         facts.say(Dimension::GpuIds, ids)?;
     }
-    let Some(gpus) = gpus else { return Ok(()) };
-    if let Some(model) = &gpus.model {
+    if let Some(model) = gpus.and_then(|it| it.model.as_ref()) {
         facts.say(Dimension::GpuModel, model.as_str())?;
     }
-    let Some(count) = gpus.count else { return Ok(()) };
-    if let Some(used) =
-        server.map_or(Ok(None), server::Server::parallel)?.filter(|it| *it > u64::from(count))
-    {
-        let one = format!("the record says {count} GPUs");
-        return Err(contradiction("gpus", &one, &format!("the command uses {used}")));
-    }
-    facts.say(Dimension::GpuCount, count.to_string())
+    let used = server.map_or(Ok(None), server::Server::parallel)?;
+    let count = match (gpus.and_then(|it| it.count).map(u64::from), used) {
+        (Some(count), Some(used)) if used != count => {
+            let whole = server.is_some_and(server::Server::is_one_node);
+            if whole || used > count {
+                let one = format!("the record says {count} GPUs");
+                return Err(contradiction("gpus", &one, &format!("the command uses {used}")));
+            }
+            Some(count)
+        }
+        (count, used) => count.or(used),
+    };
+    count.map_or(Ok(()), |it| facts.say(Dimension::GpuCount, it.to_string()))
 }

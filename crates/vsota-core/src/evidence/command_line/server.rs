@@ -10,6 +10,9 @@ use crate::evidence::error::EvidenceError;
 use crate::facts::{Dimension, Framework};
 use crate::text::{Line, Name};
 
+/// Flags that name a file of settings.
+const FILES: &[&str] = &["--config", "--extra-llm-api-options", "--extra-llm-api-config"];
+
 /// A launch command whose framework is known.
 pub(super) struct Server {
     pub(super) framework: Framework,
@@ -40,7 +43,7 @@ impl Server {
     /// Whether a file beside the command holds settings, so that an absent flag says nothing.
     fn is_configured_elsewhere(&self) -> bool {
         let flags = self.flags();
-        ["--config", "--extra-llm-api-options"].into_iter().any(|name| flags.has(name))
+        FILES.iter().any(|name| flags.has(name))
     }
 
     pub(super) fn model(&self) -> Option<&str> {
@@ -66,14 +69,19 @@ impl Server {
         self.visible.as_deref()
     }
 
-    /// GPUs that tensor and pipeline parallelism take.
+    /// GPUs that tensor, pipeline and data parallelism take, where a flag says so.
     pub(super) fn parallel(&self) -> Result<Option<u64>, EvidenceError> {
         let tensor: &[&str] = &["--tensor-parallel-size", "-tp", "--tp", "--tp-size"];
         let pipeline: &[&str] = &["--pipeline-parallel-size", "-pp", "--pp", "--pp-size"];
-        match (self.count(tensor)?, self.count(pipeline)?) {
-            (None, None) => Ok(None),
-            (tensor, pipeline) => Ok(tensor.unwrap_or(1).checked_mul(pipeline.unwrap_or(1))),
+        let data: &[&str] = &["--data-parallel-size", "-dp", "--dp", "--dp-size"];
+        // SGLang's attention splits its data inside the GPUs of tensor parallelism.
+        let inside = self.flags().has("--enable-dp-attention");
+        let data = self.count(data)?.filter(|_| !inside);
+        let factors = [self.count(tensor)?, self.count(pipeline)?, data];
+        if factors.iter().all(Option::is_none) {
+            return Ok(None);
         }
+        Ok(factors.into_iter().flatten().try_fold(1_u64, u64::checked_mul))
     }
 
     fn count(&self, names: &[&str]) -> Result<Option<u64>, EvidenceError> {
@@ -98,15 +106,114 @@ impl Server {
             .transpose()
     }
 
+    /// Whether every GPU of the launch is counted by the flags of this one command.
+    pub(super) fn is_one_node(&self) -> bool {
+        let flags = self.flags();
+        let spread = ["--nnodes", "--node-rank", "--data-parallel-size-local", "--headless"];
+        !self.is_configured_elsewhere() && !spread.into_iter().any(|name| flags.has(name))
+    }
+
     pub(super) fn tell(&self, facts: &mut Facts) -> Result<(), EvidenceError> {
         if let Some(precision) = self.value(&["--dtype"]).and_then(precision) {
             facts.say(Dimension::Precision, precision)?;
         }
-        match self.value(&["--quantization", "-q"]) {
-            Some(method) => facts.say(Dimension::Quantization, method.to_ascii_lowercase()),
-            None if self.is_configured_elsewhere() => Ok(()),
-            None => facts.say(Dimension::Quantization, "none"),
+        let quantization = self.value(&["--quantization", "-q"]).map(str::to_ascii_lowercase);
+        self.say(facts, Dimension::Quantization, quantization, "none")?;
+        self.say(facts, Dimension::ModelOverrides, self.overrides(), "none")?;
+        self.say(facts, Dimension::KvCacheDtype, self.kv_cache(), "auto")?;
+        self.say(facts, Dimension::Speculation, self.speculates().then(|| "on".into()), "off")?;
+        match self.caches_prefixes() {
+            Some(on) => facts.say(Dimension::PrefixCaching, on_off(on)),
+            None => Ok(()),
         }
+    }
+
+    /// Says what a flag gives, else what its absence means, unless a file of settings may say more.
+    fn say(
+        &self,
+        facts: &mut Facts,
+        dimension: Dimension,
+        given: Option<String>,
+        absent: &str,
+    ) -> Result<(), EvidenceError> {
+        match given {
+            Some(given) => facts.say(dimension, given),
+            None if self.is_configured_elsewhere() => Ok(()),
+            None => facts.say(dimension, absent),
+        }
+    }
+
+    /// What the launch changes about the checkpoint, in canonical words.
+    fn overrides(&self) -> Option<String> {
+        let mut said = Vec::new();
+        let overrides = ["--hf-overrides", "--json-model-override-args", "--model-kwargs"];
+        if let Some(json) = self.value(&overrides).and_then(canonical) {
+            said.push(json);
+        }
+        if let Some(revision) = self.value(&["--revision"]) {
+            said.push(format!("revision={revision}"));
+        }
+        for name in ["--load-format", "--hf-config-path"] {
+            if let Some(value) = self.value(&[name]).filter(|it| is_other_model(it)) {
+                said.push(format!("{}={value}", name.trim_start_matches('-').replace('-', "_")));
+            }
+        }
+        (!said.is_empty()).then(|| said.join(", "))
+    }
+
+    fn kv_cache(&self) -> Option<String> {
+        let word = self.value(&["--kv-cache-dtype"])?.to_ascii_lowercase();
+        Some(match word.as_str() {
+            "fp8_e4m3" | "float8_e4m3fn" => "fp8".into(),
+            _ => precision(&word).unwrap_or(word),
+        })
+    }
+
+    fn speculates(&self) -> bool {
+        let sglang =
+            ["--speculative-algorithm", "--speculative-algo", "--speculative-draft-model-path"];
+        let vllm = [
+            "--speculative-config",
+            "-sc",
+            "--speculative-model",
+            "--num-speculative-tokens",
+            "--spec-method",
+        ];
+        self.value(&sglang).or(self.value(&vllm)).is_some_and(|it| !it.eq_ignore_ascii_case("none"))
+    }
+
+    /// What a flag says of the prefix cache; without one each server has its own way.
+    fn caches_prefixes(&self) -> Option<bool> {
+        let flags = self.flags();
+        match self.framework {
+            Framework::Vllm if flags.has("--no-enable-prefix-caching") => Some(false),
+            Framework::Vllm => self.flags().value(&["--enable-prefix-caching"]).map(is_true),
+            Framework::Sglang => flags.value(&["--disable-radix-cache"]).map(|it| !is_true(it)),
+            Framework::TensorrtLlm => None,
+        }
+    }
+}
+
+/// A switch without a value is on.
+fn is_true(word: &str) -> bool {
+    !matches!(word.to_ascii_lowercase().as_str(), "false" | "0" | "no" | "off")
+}
+
+fn on_off(on: bool) -> &'static str {
+    if on { "on" } else { "off" }
+}
+
+/// Whether a load format or a config path means another model than that of the checkpoint.
+fn is_other_model(word: &str) -> bool {
+    !matches!(word, "auto" | "safetensors" | "pt" | "hf" | "mistral" | "fastsafetensors")
+}
+
+/// A JSON object with its keys in order; `{}` overrides nothing.
+fn canonical(json: &str) -> Option<String> {
+    match serde_json::from_str::<serde_json::Value>(json) {
+        Ok(serde_json::Value::Object(object)) if object.is_empty() => None,
+        Ok(value) => Some(value.to_string()),
+        Err(_) => Some(json.to_string()),
     }
 }
 

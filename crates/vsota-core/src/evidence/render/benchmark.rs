@@ -3,22 +3,28 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::manifest::excluded;
+use super::manifest::{excluded, value};
 use super::page::{Grid, Md, Page, md};
 use super::{Book, checkpoint, figures, standing, workload};
+use crate::clause::Clause;
 use crate::facts::*;
-use crate::phase::{Rank, Rejected, passes_sla, rank};
+use crate::phase::{Contender, Rank, Rejected, passes_sla, rank};
 use crate::text::Argv;
 
 /// Where this tool differs from the companion that FB-12 names as the source of truth.
-const DEVIATIONS: [&str; 9] = [
+const DEVIATIONS: [&str; 12] = [
     "a scenario's own objective ranks first, before request throughput (GD-6)",
     "a framework needs its baseline and three other launch commands, or its whole declared space (FB-2)",
     "a row of another model, precision, hardware, endpoint, sampling or load does not rank (FB-3)",
     "a row that does not say one of these is no match either (FB-3)",
+    "what the commands tell beyond these (overrides of the checkpoint, KV cache, speculation, prefix \
+     cache, streaming, seeds) is compared between the winners (FB-3)",
+    "runs of one launch command from several launches count by their geometric mean; candidates \
+     within 3 % of their framework's best have four launches each, made in turn (FB-9)",
     "flow checks and offline runs never rank and stand apart (FB-5, FB-12)",
     "TensorRT-LLM ranks only with the pytorch server backend (FB-6)",
     "the SLA may limit any latency statistic, and is recomputed; a row's own word is not read",
+    "p95 and p90 latencies are kept beside p50, mean and p99",
     "the columns Accept len, Pre-scheduler ms and Cache hit are left out: they are not recorded",
     "scenario, GPUs and server command stand outside the tables, which keeps them 100 columns wide",
 ];
@@ -36,7 +42,9 @@ pub(super) fn summary(book: &Book<'_>) -> Option<String> {
         workload::scenarios(&mut page, it);
     }
     page.say(md!("SLA: {}.", workload::sla(book)));
-    gpus(&mut page, book);
+    page.list(conditions(book));
+    page.section(Md::own("Result"));
+    page.list(ranks(book).iter().map(|(scenario, rank)| result(scenario, rank)));
     page.section(Md::own("Best Commands By Framework"));
     best(&mut page, book);
     page.section(Md::own("Cross-Framework Best Comparison"));
@@ -55,11 +63,44 @@ pub(super) fn summary(book: &Book<'_>) -> Option<String> {
     Some(page.finish())
 }
 
-fn gpus(page: &mut Page, book: &Book<'_>) {
-    let brief = &book.story.brief;
-    let count = brief.gpu_count().map_or(Md::own("unknown"), |it| md!("{}", it.get()));
-    let model = brief.gpu_model().map_or(Md::own("unknown"), Md::code);
-    page.say(md!("GPUs: {} × {}, the same for every row that ranks.", count, model));
+/// What is the same for every row that ranks, each with its source (FB-3, FB-14).
+fn conditions(book: &Book<'_>) -> Vec<Md> {
+    let same = |key: &str| {
+        let fixed = ["model", "tokenizer", "precision", "quantization", "endpoint", "workload"];
+        let parts = ["gpu_", "sampling.", "sla."];
+        fixed.contains(&key) || parts.iter().any(|it| key.starts_with(it))
+    };
+    let inputs = book.story.brief.iter().filter(|(key, _)| same(key));
+    let line = |(key, it): (&str, &Sourced)| {
+        md!("{}: {} (source: {})", Md::text(key), value(&it.input), Md::text(&it.source))
+    };
+    inputs.map(line).collect()
+}
+
+/// Who won a scenario, and by how much.
+fn result(scenario: &Scenario, rank: &Rank<'_>) -> Md {
+    let name = Md::code(&scenario.name);
+    let objective = scenario.objective;
+    let Some(first) = rank.ranking.first() else {
+        let nobody = if rank.failing.is_empty() { "no row ranks" } else { "nobody keeps the SLA" };
+        return md!("{}: {}", name, Md::own(nobody));
+    };
+    let of = |it: &Contender<'_>| {
+        let value = it.metric(objective).map_or(Md::none(), |it| workload::value(objective, it));
+        md!("{} {} at {}", Md::own(it.row.framework.title()), Md::code(&it.row.id), value)
+    };
+    let behind = |it: &&Contender<'_>| {
+        let ratio = it.metric(objective)?.get() / first.metric(objective)?.get();
+        let lead = if objective.higher_is_better() { 1.0 / ratio } else { ratio } - 1.0;
+        Some(md!("{} % ahead of {}", Md::figure(figures::one(lead * 100.0)), of(it)))
+    };
+    let best = rank.best_of_each();
+    let kept = |it: &&&Contender<'_>| rank.ranking.iter().any(|one| core::ptr::eq(one, **it));
+    let others: Vec<_> = best.iter().filter(kept).skip(1).filter_map(|it| behind(it)).collect();
+    if others.is_empty() {
+        return md!("{}: {} wins; nobody else keeps the SLA", name, of(first));
+    }
+    md!("{}: {} wins, {}", name, of(first), Md::list(others, " and "))
 }
 
 /// The ranking of each scenario, best first.
@@ -70,26 +111,20 @@ fn ranks<'a>(book: &'a Book<'_>) -> Vec<(&'a Scenario, Rank<'a>)> {
     scenarios.iter().map(|it| (it, rank(brief, it, rows()))).collect()
 }
 
-/// The best ranked row of each framework.
-fn best_rows<'a>(rank: &Rank<'a>) -> Vec<&'a Candidate> {
-    let mut best: Vec<&Candidate> = Vec::new();
-    for row in &rank.ranking {
-        if best.iter().all(|it| it.framework != row.framework) {
-            best.push(row);
-        }
-    }
-    best
-}
-
 fn best(page: &mut Page, book: &Book<'_>) {
     let mut any = false;
-    for (scenario, rank) in ranks(book) {
-        for row in best_rows(&rank) {
+    for framework in Framework::ALL.iter().copied() {
+        for (scenario, rank) in ranks(book) {
+            let Some(it) = rank.best_of(framework) else { continue };
             any = true;
-            let name = Md::own(row.framework.title());
-            let title = md!("{} in {}: {}", name, Md::code(&scenario.name), Md::code(&row.id));
-            page.subsection(title);
-            page.command(&row.server_command);
+            let name = Md::own(framework.title());
+            page.subsection(md!(
+                "{} in {}: {}",
+                name,
+                Md::code(&scenario.name),
+                Md::code(&it.row.id)
+            ));
+            page.command(&it.row.server_command);
         }
     }
     if !any {
@@ -98,12 +133,17 @@ fn best(page: &mut Page, book: &Book<'_>) {
 }
 
 fn comparison(page: &mut Page, book: &Book<'_>) {
+    page.say(Md::own(
+        "The best of each framework, best first. A candidate that was launched several times counts \
+         by the geometric mean of its launches.",
+    ));
     for (scenario, rank) in ranks(book) {
         page.subsection(Md::code(&scenario.name));
         let heads = [
             ">Rank",
             "Framework",
             "Candidate",
+            ">Runs",
             "SLA",
             ">Req/s",
             ">Output tok/s",
@@ -111,17 +151,18 @@ fn comparison(page: &mut Page, book: &Book<'_>) {
             ">P50 TPOT ms",
         ];
         let mut grid = Grid::new(&heads);
-        for (at, row) in best_rows(&rank).into_iter().enumerate() {
-            let Some(measured) = &row.measured else { continue };
+        for (at, it) in rank.best_of_each().into_iter().enumerate() {
             let value = |metric| {
-                let value = measured.metric(metric);
+                let value = it.metric(metric);
                 value.map_or(Md::none(), |it| Md::figure(figures::metric(metric, it)))
             };
+            let kept = rank.ranking.iter().any(|other| core::ptr::eq(other, it));
             grid.row([
                 md!("{}", at.saturating_add(1)),
-                Md::own(row.framework.title()),
-                Md::code(&row.id),
-                sla(book, row),
+                Md::own(it.row.framework.title()),
+                Md::code(&it.row.id),
+                md!("{}", it.launches()),
+                Md::own(if kept { "pass" } else { "FAIL" }),
                 value(Metric::RequestThroughput),
                 value(Metric::OutputTokenThroughput),
                 value(Metric::latency(Stat::P50, LatencyKind::Ttft)),
@@ -148,28 +189,39 @@ fn sla(book: &Book<'_>, row: &Candidate) -> Md {
 
 /// Every row that failed, failed the SLA, or may not rank, with its reasons.
 fn failing(page: &mut Page, book: &Book<'_>) {
-    let limits = book.story.brief.sla();
-    let kept = |row: &Candidate| row.measured.as_ref().is_some_and(|it| passes_sla(&limits, it));
-    let mut grid = Grid::new(&["Scenario", "Framework", "Candidate", "Status", "SLA", "Reason"]);
+    page.say(Md::own("What was tried and may not win, with each clause against it."));
+    let heads = ["Scenario", "Framework", "Candidate", "Status", "SLA", "Against"];
+    let mut grid = Grid::new(&heads);
+    let mut reasons = Vec::new();
     for (scenario, rank) in ranks(book) {
-        let mut add = |row: &Candidate, reason: Md| {
+        let mut add = |row: &Candidate, clauses: Md, why: Md| {
+            let of = (Md::code(&scenario.name), Md::code(&row.id));
+            reasons.push(md!("{} in {}: {}", of.1, of.0, why));
             grid.row([
-                Md::code(&scenario.name),
+                of.0,
                 Md::own(row.framework.title()),
-                Md::code(&row.id),
+                of.1,
                 md!("{}", row.status),
                 sla(book, row),
-                reason,
+                clauses,
             ]);
         };
         for it in rank.rejected.iter().filter(|it| !it.row.smoke) {
-            add(it.row, why_not(it));
+            add(it.row, clauses(it), why_not(it));
         }
-        for row in rank.ranking.iter().filter(|it| !kept(it)) {
-            add(row, Md::own("it breaks the SLA"));
+        for (it, breaches) in &rank.failing {
+            let why = Md::list(breaches.iter().map(Md::text), "; ");
+            add(it.row, md!("{}", Clause::Fb9), why);
         }
     }
     page.table(grid);
+    page.list(reasons);
+}
+
+fn clauses(it: &Rejected<'_>) -> Md {
+    let mut clauses: Vec<_> = it.reasons.iter().map(|(clause, _)| *clause).collect();
+    clauses.dedup();
+    Md::list(clauses.into_iter().map(|it| md!("{}", it)), ", ")
 }
 
 /// Why a row does not rank: its own reason where it failed, else every clause against it.
@@ -253,16 +305,16 @@ pub(super) fn winning_commands(book: &Book<'_>) -> Option<String> {
     Some(page.finish())
 }
 
-/// The benchmark command of the row that won.
+/// The benchmark command of the row that won: that of the latest run of its launch command.
 fn benchmark_command(book: &Book<'_>, winner: &Winner) -> Argv {
-    let row = book.story.candidates.iter().find(|it| {
-        let same = it.id == winner.candidate && it.framework == winner.framework;
-        let value = it
-            .measured
-            .as_ref()
-            .and_then(|it| it.metric(workload::objective(book, &winner.scenario)));
-        same && it.scenario == winner.scenario && value == Some(winner.objective)
-    });
+    let of_it = |it: &&&Candidate| {
+        it.framework == winner.framework
+            && it.scenario == winner.scenario
+            && it.server_command == winner.server_command
+            && it.measured.is_some()
+            && !it.smoke
+    };
+    let row = book.story.candidates.iter().rev().find(of_it);
     row.map(|it| it.benchmark_command.clone()).unwrap_or_default()
 }
 

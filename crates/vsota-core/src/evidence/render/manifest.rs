@@ -100,7 +100,8 @@ fn companions(page: &mut Page, book: &Book<'_>) {
     }));
 }
 
-fn value(input: &Input) -> Md {
+/// The value of an input.
+pub(super) fn value(input: &Input) -> Md {
     let yes = |it: &bool| Md::own(if *it { "yes" } else { "no" });
     match input {
         Input::Model(it)

@@ -34,6 +34,10 @@ fn row(book: &Book<'_>, it: &Candidate) -> Value {
         "framework_commit": it.framework_commit.as_ref().map(Line::as_str),
         "candidate_id": it.id.as_str(),
         "model": said(Dimension::Model),
+        "tokenizer": said(Dimension::Tokenizer),
+        "precision": said(Dimension::Precision),
+        "quantization": said(Dimension::Quantization),
+        "sampling": said(Dimension::Sampling),
         "status": it.status.as_str(),
         "failure_reason": it.failure_reason.as_ref().map(Line::as_str),
         "smoke": it.smoke,
@@ -128,7 +132,8 @@ fn eligible(book: &Book<'_>, it: &Candidate) -> Value {
     let reasons = rank.rejected.iter().flat_map(|it| &it.reasons);
     let against: alloc::vec::Vec<_> =
         reasons.map(|(clause, found)| json!({ "clause": clause.id(), "found": found })).collect();
-    json!({ "ranks": !rank.ranking.is_empty(), "against": against })
+    let ranks = rank.contenders().next().is_some();
+    json!({ "ranks": ranks, "against": against })
 }
 
 fn command(argv: &Argv) -> Option<String> {

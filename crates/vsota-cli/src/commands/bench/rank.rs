@@ -1,0 +1,282 @@
+//! `vsota bench rank`: rows from anywhere, compared by the rules of a campaign. No campaign is needed.
+
+use std::collections::BTreeMap;
+use std::str::FromStr;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use clap::Args;
+use serde::Serialize;
+use vsota_core::Artifact;
+use vsota_core::evidence::{
+    BareRun, EvidenceError, Filed, Item, NativeRun, RunRecord, lone, read,
+};
+use vsota_core::facts::{Candidate, Input};
+use vsota_core::phase::{Compared, Limits, Lone, Terms, compare, contradict};
+use vsota_core::text::{Name, RelPath};
+
+use super::table::{Ranked, ranking};
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::failure::{Failure, Why};
+use crate::filing::at_line;
+use crate::gather::workload_file;
+use crate::output::{Outcome, Style, Text};
+use crate::rundir::intake::{self, LIMIT};
+
+/// Rank rows of any tool, scenario by scenario, and say why a row may not rank
+#[derive(Args, Debug)]
+pub struct RankArgs {
+    /// Files of companion rows, native results or run records
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<Utf8PathBuf>,
+
+    /// The workload and its limits; without it chat and summarization are those of the cookbook
+    #[arg(long, value_name = "FILE")]
+    workload: Option<Utf8PathBuf>,
+
+    /// What every row must say, such as model=NAME, gpu_count=8 or sla.max_p50_ttft_ms=1500
+    #[arg(long, value_name = "KEY=VALUE")]
+    expect: Vec<Expected>,
+}
+
+/// One thing that every row must say.
+#[derive(Clone, Debug)]
+struct Expected {
+    key: String,
+    value: String,
+}
+
+impl FromStr for Expected {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (key, value) = text.split_once('=').ok_or("write it as KEY=VALUE")?;
+        if !Terms::knows(key) {
+            return Err(format!(
+                "`{key}` is none of the dimensions, num_prompts, input_len, output_len or sla.*"
+            ));
+        }
+        let number = key.starts_with("sla.").then(|| value.parse::<f64>().ok()).flatten();
+        let value = number.map_or_else(|| value.to_owned(), |it| it.to_string());
+        Ok(Self { key: key.to_owned(), value })
+    }
+}
+
+#[derive(Serialize)]
+struct View {
+    scenarios: Vec<Ranked>,
+    unreadable: Vec<Unreadable>,
+}
+
+#[derive(Serialize)]
+struct Unreadable {
+    file: String,
+    line: Option<u64>,
+    field: Option<String>,
+    message: String,
+}
+
+/// What was found in the files so far.
+#[derive(Default)]
+struct Found {
+    rows: Vec<Lone>,
+    places: Vec<(String, u64)>,
+    unreadable: Vec<Unreadable>,
+}
+
+/// Ranks the rows. Whatever is rejected, the exit is 0; what cannot be read makes it 4.
+///
+/// # Errors
+///
+/// Bad evidence when the workload file is none.
+pub fn run(context: &Context, args: RankArgs) -> Result<Outcome, Failure> {
+    let mut terms = Terms::default();
+    if let Some(path) = &args.workload {
+        take(&mut terms, workload_file(context, path)?);
+    }
+    terms.expected.extend(args.expect.into_iter().map(|it| (it.key, it.value)));
+    let mut found = Found::default();
+    for path in &args.files {
+        match intake::read(path, LIMIT) {
+            Ok(bytes) => found.file(path, &bytes),
+            Err(failure) => found.unreadable.push(unread(path, None, &failure)),
+        }
+    }
+    let rows = found.one_run_each();
+    let compared = compare(&terms, &rows);
+    let mut text = Text::new();
+    for it in &compared {
+        tell(&mut text, it);
+    }
+    for it in &found.unreadable {
+        let line = it.line.map_or(String::new(), |line| format!(":{line}"));
+        text.push(Style::Bad, "unreadable  ").plain(format!("{}{line}  ", it.file));
+        if let Some(field) = &it.field {
+            text.plain(format!("{field}: "));
+        }
+        text.line(&it.message);
+    }
+    let whole = found.unreadable.is_empty();
+    let scenarios = compared.iter().map(|it| Ranked::of(&it.scenario, &it.rank, &it.unknown));
+    let view = View { scenarios: scenarios.collect(), unreadable: found.unreadable };
+    let outcome = Outcome::new(text, &view)?;
+    Ok(if whole { outcome } else { outcome.exiting(Exit::BadEvidence) })
+}
+
+fn take(terms: &mut Terms, inputs: Vec<Input>) {
+    let mut limits = Limits::default();
+    let mut sampling = Vec::new();
+    for input in inputs {
+        match input {
+            Input::Endpoint(path) => {
+                terms.expected.insert("endpoint".to_owned(), path.to_string());
+            }
+            Input::Sampling { key, value } => sampling.push(format!("{key}={value}")),
+            Input::Workload(workload) => terms.workload = Some(workload),
+            Input::SlaLimit { metric, limit } => {
+                limits.latencies.insert(metric, limit);
+            }
+            Input::SlaSuccessRate(rate) => limits.min_success_rate = Some(rate),
+            _ => {}
+        }
+    }
+    terms.limits = Some(limits);
+    if !sampling.is_empty() {
+        sampling.sort();
+        terms.expected.insert("sampling".to_owned(), sampling.join(", "));
+    }
+}
+
+impl Found {
+    fn file(&mut self, path: &Utf8Path, bytes: &[u8]) {
+        let (items, errors) = read(bytes);
+        let single = items.len() == 1;
+        for (line, item) in items {
+            match row(path, line, single, item) {
+                Ok(row) => {
+                    self.rows.push(row);
+                    self.places.push((path.to_string(), line));
+                }
+                Err(failure) => self.unreadable.push(unread(path, Some(line), &failure)),
+            }
+        }
+        self.unreadable.extend(errors.iter().map(|it| Unreadable {
+            file: path.to_string(),
+            line: it.line,
+            field: it.field.clone(),
+            message: it.message.clone(),
+        }));
+    }
+
+    /// Rows of one launch that say different things are no evidence, none of them.
+    fn one_run_each(&mut self) -> Vec<Lone> {
+        let twice = contradict(&self.rows);
+        let rows = std::mem::take(&mut self.rows);
+        let mut kept = Vec::new();
+        for (at, row) in rows.into_iter().enumerate() {
+            if !twice.contains(&at) {
+                kept.push(row);
+            } else if let Some((file, line)) = self.places.get(at) {
+                let message = format!(
+                    "{} has other numbers of the same launch elsewhere; repeats name a server log each",
+                    row.row.id
+                );
+                let (file, line) = (file.clone(), Some(*line));
+                let field = Some("candidate_id".to_owned());
+                self.unreadable.push(Unreadable { file, line, field, message });
+            }
+        }
+        kept
+    }
+}
+
+fn row(path: &Utf8Path, line: u64, single: bool, item: Item) -> Result<Lone, Failure> {
+    let bad = |error: EvidenceError| crate::gather::bad(&error, path);
+    let called = called(path, line, single)?;
+    match item {
+        Item::Row(row) => row.lone(&called).map_err(bad),
+        Item::Native(native) => {
+            native.check_arithmetic().map_err(bad)?;
+            bare(&native, called).map(|row| lone::native(row, Some(&native))).map_err(bad)
+        }
+        Item::Run(mut record) => {
+            record.candidate_id.get_or_insert(called);
+            recorded(path, &record)
+        }
+        Item::Block(_) => {
+            let message = "a block of run records: file it with `vsota gap ingest`";
+            Err(Failure::bad_evidence(message).in_file(path))
+        }
+    }
+}
+
+/// What a row without an id is called: the file's stem, and its line where there are several.
+fn called(path: &Utf8Path, line: u64, single: bool) -> Result<Name, Failure> {
+    let stem = path.file_stem().and_then(crate::rundir::names::slug);
+    let stem = stem.unwrap_or_else(|| "row".to_owned());
+    let name = if single { stem } else { format!("{stem}:{line}") };
+    Name::new(name).map_err(|error| Failure::bad_evidence(error).in_file(path))
+}
+
+fn bare(native: &NativeRun, called: Name) -> Result<Candidate, EvidenceError> {
+    let framework = native.framework().ok_or_else(|| {
+        EvidenceError::new("nobody says which framework was measured").of("framework")
+    })?;
+    let run = BareRun {
+        framework,
+        framework_version: native.version.clone(),
+        candidate_id: native.candidate.clone().unwrap_or(called),
+        scenario: Name::new("default").map_err(EvidenceError::new)?,
+        smoke: false,
+        server_command: Vec::new(),
+        benchmark_command: Vec::new(),
+        tree: None,
+        gpus: None,
+        ended_at: 0,
+    };
+    run.candidate(native, Filed::default())
+}
+
+/// A run record with its native result and its log, read where they lie.
+fn recorded(path: &Utf8Path, record: &RunRecord) -> Result<Lone, Failure> {
+    let bad = |error: EvidenceError| crate::gather::bad(&error, path);
+    let beside = |it: &RelPath| path.parent().unwrap_or(Utf8Path::new("")).join(it.as_str());
+    let mut native = None;
+    if let Some(place) = &record.result {
+        let from = beside(&place.path);
+        let bytes = intake::read(&from, LIMIT)?;
+        let run = at_line(&bytes, place.line);
+        native = Some(run.map_err(|error| crate::gather::bad(&error, &from))?);
+    }
+    let mut filed = Filed { told: BTreeMap::new(), ..Filed::default() };
+    if let Some(log) = record.launch.as_ref().and_then(|it| it.log.as_ref()) {
+        let bytes = intake::read(&beside(log), LIMIT)?;
+        let sha256 = vsota_core::Digest::of(&bytes);
+        filed.log = Some(Artifact { path: log.clone(), sha256, bytes: bytes.len() as u64 });
+    }
+    let row = record.candidate(native.as_ref(), filed).map_err(bad)?;
+    Ok(lone::native(row, native.as_ref()))
+}
+
+fn unread(path: &Utf8Path, line: Option<u64>, failure: &Failure) -> Unreadable {
+    let file = path.to_string();
+    match &failure.why {
+        Why::Fault(fault) => Unreadable {
+            file: fault.file.clone().unwrap_or(file),
+            line: fault.line.or(line),
+            field: fault.field.clone(),
+            message: fault.message.clone(),
+        },
+        Why::Refused(_) => Unreadable { file, line, field: None, message: "refused".to_owned() },
+    }
+}
+
+fn tell(text: &mut Text, it: &Compared<'_>) {
+    text.push(Style::Strong, it.scenario.as_str());
+    if let Some(terms) = &it.terms {
+        let (input, output, prompts) = (terms.input_len, terms.output_len, terms.num_prompts);
+        text.plain(format!("  {input} input, {output} output tokens, {prompts} prompts"));
+    }
+    text.end();
+    ranking(text, &it.rank, &it.unknown);
+}

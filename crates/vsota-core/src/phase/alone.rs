@@ -1,0 +1,373 @@
+//! Which of several rows is best, when no campaign says what is fixed? (FB-3, FB-4, FB-9)
+//!
+//! Rows that fail by themselves go first: failed, off the workload, over their limits. What the
+//! caller expects, or what all others share, is what each must say. Where they differ nobody wins.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use super::eligible::{
+    Against, of_its_numbers, of_itself, off_lengths, reference, short_context, sla_breaches,
+};
+use super::rank::{Contender, Rank, Rejected, sorted};
+use crate::brief::Brief;
+use crate::clause::Clause;
+use crate::facts::*;
+use crate::measure::{Fraction, Measured};
+use crate::text::Name;
+
+/// A row from outside a campaign.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Lone {
+    /// The row, as far as a campaign would know it.
+    pub row: Candidate,
+    /// The load that it says it ran.
+    pub load: Load,
+    /// The limits that it says it was judged by.
+    pub limits: Limits,
+    /// Where it contradicts itself, in words.
+    pub contradictions: Vec<String>,
+}
+
+/// The size of a load: requests, and tokens of each. What is absent nobody said.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Load {
+    /// Requests that were sent.
+    pub num_prompts: Option<u64>,
+    /// Prompt tokens of each.
+    pub input_len: Option<u64>,
+    /// Generated tokens of each.
+    pub output_len: Option<u64>,
+}
+
+/// Limits, as far as somebody stated them.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Limits {
+    /// Upper limits of latencies, in ms.
+    pub latencies: BTreeMap<LatencyMetric, Measured>,
+    /// The least share of requests that must complete.
+    pub min_success_rate: Option<Fraction>,
+}
+
+/// What the caller says of the comparison.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Terms {
+    /// The workload; without one FB-4 says what `chat` and `summarization` are.
+    pub workload: Option<Workload>,
+    /// The limits of the workload, when one is given.
+    pub limits: Option<Limits>,
+    /// What each row must say: dimensions and `sla.max_…_ms`, by name.
+    pub expected: BTreeMap<String, String>,
+}
+
+/// The comparison of one scenario.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Compared<'a> {
+    /// Its name.
+    pub scenario: Name,
+    /// What it is, where that is fixed.
+    pub terms: Option<Scenario>,
+    /// The ranking; nobody ranks where the rows differ.
+    pub rank: Rank<'a>,
+    /// What ranked rows do not say, by name (FB-3).
+    pub unknown: Vec<(&'a Candidate, Vec<String>)>,
+}
+
+/// The dimensions of a row's load, beside those of its identity.
+const LOAD: [&str; 3] = ["num_prompts", "input_len", "output_len"];
+
+impl Terms {
+    /// Whether a row may be expected to say this.
+    pub fn knows(name: &str) -> bool {
+        let limit = |it: &str| it == "min_success_rate" || it.parse::<LatencyMetric>().is_ok();
+        name.parse::<Dimension>().is_ok()
+            || LOAD.contains(&name)
+            || name.strip_prefix("sla.max_").or(name.strip_prefix("sla.")).is_some_and(limit)
+    }
+
+    fn scenario(&self, name: &Name) -> Option<Scenario> {
+        match &self.workload {
+            Some(workload) => workload.scenario(name).cloned(),
+            None => Workload::standard()?.scenario(name).cloned(),
+        }
+    }
+
+    fn is_synthetic(&self) -> bool {
+        self.workload.as_ref().is_none_or(Workload::is_synthetic)
+    }
+
+    fn limits<'a>(&'a self, row: &'a Lone) -> &'a Limits {
+        self.limits.as_ref().unwrap_or(&row.limits)
+    }
+}
+
+/// Rows of one candidate from one launch that say different things: which of them happened?
+///
+/// Gives the places of all of them; none is evidence. A launch that nobody names is one (files.md).
+pub fn contradict(rows: &[Lone]) -> Vec<usize> {
+    let same = |a: &Candidate, b: &Candidate| {
+        let it = |it: &Candidate| (it.framework, it.id.clone(), it.scenario.clone(), it.launch());
+        let metrics = |it: &Candidate| it.measured.as_ref().map(|it| it.metrics.clone());
+        let differ = metrics(a).zip(metrics(b)).is_some_and(|(a, b)| a != b);
+        it(a) == it(b) && differ && !a.smoke && !b.smoke
+    };
+    let there =
+        |(at, it): (usize, &Lone)| rows.iter().any(|other| same(&it.row, &other.row)).then_some(at);
+    rows.iter().enumerate().filter_map(there).collect()
+}
+
+/// Compares rows, scenario by scenario, in the order in which the scenarios come.
+pub fn compare<'a>(terms: &Terms, rows: impl IntoIterator<Item = &'a Lone>) -> Vec<Compared<'a>> {
+    let mut scenarios: Vec<(Name, Vec<&Lone>)> = Vec::new();
+    for row in rows {
+        match scenarios.iter_mut().find(|(name, _)| *name == row.row.scenario) {
+            Some((_, them)) => them.push(row),
+            None => scenarios.push((row.row.scenario.clone(), Vec::from([row]))),
+        }
+    }
+    scenarios.into_iter().map(|(name, rows)| one(terms, name, rows)).collect()
+}
+
+fn one<'a>(terms: &Terms, scenario: Name, rows: Vec<&'a Lone>) -> Compared<'a> {
+    let fixed = terms.scenario(&scenario);
+    let mut against: Vec<Vec<Against>> = Vec::new();
+    for (at, it) in rows.iter().enumerate() {
+        let mut reasons = by_itself(terms, fixed.as_ref(), it);
+        let before = rows.get(..at).unwrap_or_default();
+        if before.iter().any(|other| is_again(&other.row, &it.row)) {
+            reasons.push((Clause::Fb7, "this very run stands here already".to_string()));
+        }
+        against.push(reasons);
+    }
+    let said: Vec<_> = rows.iter().map(|it| says(terms, fixed.as_ref(), it)).collect();
+    // What the caller expects counts before what the others share.
+    let remain = |against: &[Vec<Against>]| -> Vec<usize> {
+        let whole = against.iter().enumerate().filter(|(_, it)| it.is_empty());
+        whole.map(|(at, _)| at).collect()
+    };
+    let expected = expected(terms, fixed.as_ref());
+    let names: BTreeSet<String> = said.iter().flat_map(|it| it.keys().cloned()).collect();
+    let early = remain(&against);
+    for (reasons, said) in against.iter_mut().zip(&said) {
+        let off = expected.iter().filter_map(|(name, wanted)| mismatch(name, said, wanted));
+        reasons.extend(off);
+    }
+    let left = remain(&against);
+    for name in names.iter().filter(|it| !expected.contains_key(*it)) {
+        // Where nobody is left as expected, those before them say what a row would have to be.
+        let judges = if left.is_empty() { &early } else { &left };
+        compare_one(name, &said, judges, &rows, &mut against);
+    }
+    table(terms, scenario, fixed, &rows, &said, against)
+}
+
+/// One dimension: what the remaining rows share is what each must say; where they differ, each of
+/// them is named and nobody wins.
+fn compare_one(
+    name: &str,
+    said: &[BTreeMap<String, String>],
+    judges: &[usize],
+    rows: &[&Lone],
+    against: &mut [Vec<Against>],
+) {
+    let word = |at: usize| said.get(at).and_then(|it| it.get(name));
+    let counts = |at: &usize| name != Dimension::Seed.as_str() || is_first(rows, *at);
+    let values: BTreeSet<&String> =
+        judges.iter().filter(|it| counts(it)).filter_map(|at| word(*at)).collect();
+    let clause = if LOAD.contains(&name) { Clause::Fb4 } else { Clause::Fb3 };
+    let mut values = values.into_iter();
+    let (Some(shared), others) = (values.next(), values.collect::<Vec<_>>()) else { return };
+    for (at, reasons) in against.iter_mut().enumerate() {
+        if others.is_empty() {
+            if !judges.contains(&at)
+                && let Some(said) = said.get(at)
+            {
+                reasons.extend(mismatch(name, said, shared));
+            }
+        } else if judges.contains(&at) {
+            let own = word(at).map_or("unknown", String::as_str);
+            let rest = core::iter::once(&shared).chain(&others).filter(|it| it.as_str() != own);
+            let rest: Vec<&str> = rest.map(|it| it.as_str()).collect();
+            let found =
+                format!("{name} is {own}, others have {}; expect one of them", rest.join(" and "));
+            reasons.push((clause, found));
+        }
+    }
+}
+
+fn is_first(rows: &[&Lone], at: usize) -> bool {
+    let same = |a: &Candidate, b: &Candidate| a.framework == b.framework && a.id == b.id;
+    let Some(it) = rows.get(at) else { return false };
+    !rows.get(..at).unwrap_or_default().iter().any(|other| same(&other.row, &it.row))
+}
+
+fn mismatch(name: &str, said: &BTreeMap<String, String>, wanted: &str) -> Option<Against> {
+    let found = said.get(name).filter(|it| *it != wanted)?;
+    let clause = if LOAD.contains(&name) { Clause::Fb4 } else { Clause::Fb3 };
+    Some((clause, format!("{name} is {found}, not {wanted}")))
+}
+
+/// The same run twice: one candidate, one launch, the same numbers.
+fn is_again(a: &Candidate, b: &Candidate) -> bool {
+    let it = |it: &Candidate| (it.framework, it.id.clone(), it.launch());
+    let metrics = |it: &Candidate| it.measured.as_ref().map(|it| it.metrics.clone());
+    it(a) == it(b) && metrics(a).is_some() && metrics(a) == metrics(b)
+}
+
+/// What keeps a row from ranking before anything is compared.
+fn by_itself(terms: &Terms, fixed: Option<&Scenario>, it: &Lone) -> Vec<Against> {
+    let row = &it.row;
+    let mut reasons = of_itself(row);
+    if row.framework == Framework::TensorrtLlm
+        && row.backend.is_none()
+        && !row.server_command.is_empty()
+    {
+        let found = "its launch command names no server backend, so not pytorch";
+        reasons.push((Clause::Fb6, found.to_string()));
+    }
+    reasons.extend(it.contradictions.iter().map(|found| (Clause::Fb3, found.clone())));
+    if let Some(workload) = &terms.workload
+        && fixed.is_none()
+    {
+        let known = workload.scenarios.iter().map(|it| it.name.as_str()).collect::<Vec<_>>();
+        let found = format!("the workload has no such scenario; it has {}", known.join(", "));
+        reasons.push((Clause::Fb14, found));
+    }
+    if row.status != Status::Ok {
+        return reasons;
+    }
+    reasons.extend(off_load(terms, fixed, it));
+    let Some(measured) = &row.measured else {
+        reasons.push((Clause::Fb9, "it measured nothing".to_string()));
+        return reasons;
+    };
+    match fixed {
+        Some(scenario) => {
+            reasons.extend(short_context(scenario, row));
+            reasons.extend(of_its_numbers(scenario, measured));
+        }
+        None if measured.metric(Metric::RequestThroughput).is_none() => {
+            reasons.push((Clause::Gd6, "it did not measure request_throughput".to_string()));
+        }
+        None => {}
+    }
+    reasons.extend(over_limits(terms.limits(it), measured).into_iter().map(|it| (Clause::Fb9, it)));
+    reasons
+}
+
+fn off_load(terms: &Terms, fixed: Option<&Scenario>, it: &Lone) -> Vec<Against> {
+    let Some(scenario) = fixed else { return Vec::new() };
+    let mut found = Vec::new();
+    if let Some(ran) = it.load.num_prompts.filter(|it| *it != u64::from(scenario.num_prompts)) {
+        found.push(format!("it sent {ran} requests, not {}", scenario.num_prompts));
+    }
+    if terms.is_synthetic() {
+        let lengths = [
+            ("input", it.load.input_len, scenario.input_len),
+            ("output", it.load.output_len, scenario.output_len),
+        ];
+        for (what, said, asked) in lengths {
+            if let Some(said) = said.filter(|it| *it != u64::from(asked)) {
+                found.push(format!("its {what} length is {said} tokens, not {asked}"));
+            }
+        }
+        let realised = it.row.measured.iter().flat_map(|it| off_lengths(scenario, it));
+        found.extend(realised);
+    }
+    found.into_iter().map(|found| (Clause::Fb4, found)).collect()
+}
+
+/// Each limit that is not kept. A success rate that nobody knows and nobody limits is only unknown.
+fn over_limits(limits: &Limits, measured: &Measurement) -> Vec<String> {
+    let success = measured.success_rate();
+    let stated = limits.min_success_rate.or(success.map(|_| Fraction::ONE));
+    let sla = Sla {
+        limits: limits.latencies.clone(),
+        min_success_rate: stated.unwrap_or(Fraction::ZERO),
+    };
+    let success = stated.map_or(Some(Fraction::ONE), |_| success);
+    sla_breaches(&sla, success, |metric| measured.metric(metric))
+}
+
+/// What a row says, by name, of what is to be compared. A fixed scenario stands in for what is said of
+/// the load.
+fn says(terms: &Terms, fixed: Option<&Scenario>, it: &Lone) -> BTreeMap<String, String> {
+    let mut said = BTreeMap::new();
+    for (dimension, value) in &it.row.identity {
+        said.insert(dimension.to_string(), value.to_string());
+    }
+    if fixed.is_none() {
+        let load = [it.load.num_prompts, it.load.input_len, it.load.output_len];
+        for (name, value) in LOAD.iter().zip(load) {
+            said.extend(value.map(|value| (name.to_string(), value.to_string())));
+        }
+    }
+    if terms.limits.is_none() {
+        for (metric, limit) in &it.limits.latencies {
+            said.insert(format!("sla.max_{metric}"), limit.to_string());
+        }
+        let rate = it.limits.min_success_rate;
+        said.extend(rate.map(|it| ("sla.min_success_rate".to_string(), it.to_string())));
+    }
+    said
+}
+
+fn table<'a>(
+    terms: &Terms,
+    scenario: Name,
+    fixed: Option<Scenario>,
+    rows: &[&'a Lone],
+    said: &[BTreeMap<String, String>],
+    against: Vec<Vec<Against>>,
+) -> Compared<'a> {
+    let mut rank = Rank::default();
+    let mut whole: BTreeMap<_, Vec<&Candidate>> = BTreeMap::new();
+    let mut unknown = Vec::new();
+    let talk: BTreeSet<&String> = said.iter().flat_map(BTreeMap::keys).collect();
+    for ((it, said), reasons) in rows.iter().zip(said).zip(against) {
+        let row = &it.row;
+        if !reasons.is_empty() {
+            rank.rejected.push(Rejected { row, reasons });
+            continue;
+        }
+        whole.entry((row.framework, &row.id)).or_default().push(row);
+        let mut silent: Vec<String> = Vec::new();
+        for dimension in Dimension::ALL {
+            let name = dimension.to_string();
+            if !said.contains_key(&name) && (dimension.is_owed() || talk.contains(&name)) {
+                silent.push(name);
+            }
+        }
+        let load = [it.load.num_prompts, it.load.input_len, it.load.output_len];
+        let unsaid = LOAD.iter().zip(load).filter(|(_, it)| it.is_none());
+        silent.extend(unsaid.map(|(name, _)| name.to_string()));
+        let limits = terms.limits(it);
+        if limits.latencies.is_empty() && limits.min_success_rate.is_none() {
+            silent.push("sla".to_string());
+        }
+        if row.measured.as_ref().is_some_and(|it| it.success_rate().is_none()) {
+            silent.push("success_rate".to_string());
+        }
+        if !silent.is_empty() {
+            unknown.push((row, silent));
+        }
+    }
+    let objective = fixed.as_ref().map_or(Metric::RequestThroughput, |it| it.objective);
+    rank.ranking = sorted(objective, whole.into_values().filter_map(Contender::of).collect());
+    Compared { scenario, terms: fixed, rank, unknown }
+}
+
+/// What each row must say: what the caller expects, and the load of a fixed scenario.
+fn expected(terms: &Terms, fixed: Option<&Scenario>) -> BTreeMap<String, String> {
+    let mut expected = terms.expected.clone();
+    let load = [Dimension::RequestRate, Dimension::MaxConcurrency, Dimension::Burstiness];
+    for dimension in load {
+        let wanted = fixed.and_then(|it| reference(&Brief::default(), it, dimension));
+        if let Some(wanted) = wanted {
+            expected.entry(dimension.to_string()).or_insert(wanted);
+        }
+    }
+    expected
+}

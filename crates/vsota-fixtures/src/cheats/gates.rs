@@ -1,0 +1,211 @@
+//! Cheats at the gates of a campaign.
+
+use vsota_core::Clause::{self, *};
+use vsota_core::State;
+use vsota_core::command::*;
+use vsota_core::facts::*;
+
+use super::{Cheat, Tried};
+use crate::model::*;
+
+fn gate(
+    name: &'static str,
+    clause: Clause,
+    bad: (&Run, impl Into<Command>),
+    good: (&Run, impl Into<Command>),
+) -> Cheat {
+    let bad = Box::new((bad.0.clone(), bad.1.into()));
+    let good = Box::new((good.0.clone(), good.1.into()));
+    Cheat { name, clause, tried: Tried::Gate { bad, good } }
+}
+
+/// A search of four candidates each, as `keep` leaves or changes it.
+fn searched(keep: impl FnMut(&mut Candidate) -> bool) -> Run {
+    searched_from(Run::with_history(), keep)
+}
+
+fn searched_from(mut run: Run, mut keep: impl FnMut(&mut Candidate) -> bool) -> Run {
+    let compared = match run.campaign.state() {
+        State::FixedBenchmark(it) => it.compared(),
+        _ => panic!("no benchmark is open"),
+    };
+    for framework in compared {
+        let output = artifact(&format!("help/{framework}.txt"));
+        run.ask(FileHelp(HelpOutput { framework, output }));
+        for variant in 1..=4 {
+            for (of, base) in SCENARIOS {
+                let req_s = base * (1.0 - 0.04 * f64::from(4 - variant));
+                let mut row = candidate(&mut run, framework, variant, of, req_s);
+                if keep(&mut row) {
+                    run.ask(FileCandidate(row));
+                }
+            }
+        }
+    }
+    run
+}
+
+fn freezes() -> FreezeBenchmark {
+    FreezeBenchmark(freeze())
+}
+
+/// The freeze after a search in which one row of SGLang's best candidate is changed.
+fn spoiled(name: &'static str, clause: Clause, change: impl Fn(&mut Candidate)) -> Cheat {
+    let bad = searched(|it| {
+        let first = it.framework == Framework::Sglang && it.scenario == self::name("chat");
+        if first {
+            change(it);
+        }
+        true
+    });
+    gate(name, clause, (&bad, freezes()), (&Run::with_rows(), freezes()))
+}
+
+pub(super) fn cheats() -> Vec<Cheat> {
+    let mut all = freezing();
+    all.extend(filing());
+    all.extend(leaving());
+    all.extend(afterwards());
+    all.extend(blocks());
+    all
+}
+
+fn freezing() -> Vec<Cheat> {
+    let whole = Run::with_rows();
+    let sglang = |it: &Candidate| it.framework == Framework::Sglang;
+    let default = searched(|it| !sglang(it) || it.id == name("sglang-1"));
+    let dropped = searched(|it| !sglang(it) || it.scenario == name("chat"));
+    let mut elsewhere = freeze();
+    elsewhere.tree = git("another build");
+    let lucky = searched(|it| {
+        if it.id == name("vllm-3") {
+            let best = if it.scenario == name("chat") { 9.95 } else { 3.98 };
+            let metrics = &mut it.measured.as_mut().unwrap().metrics;
+            metrics.insert(Metric::RequestThroughput, measured(best));
+        }
+        true
+    });
+    vec![
+        gate("tuned vLLM against a default", Fb2, (&default, freezes()), (&whole, freezes())),
+        gate("a competitor that was dropped", Fb2, (&dropped, freezes()), (&whole, freezes())),
+        gate("the luckiest of single runs", Fb9, (&lucky, freezes()), (&whole, freezes())),
+        gate(
+            "rows of another build",
+            Fb13,
+            (&whole, FreezeBenchmark(elsewhere)),
+            (&whole, freezes()),
+        ),
+        spoiled("a row that hides its precision", Fb3, |it| {
+            it.identity.remove(&Dimension::Precision);
+        }),
+        spoiled("another model revision", Fb3, |it| {
+            it.identity.insert(Dimension::Model, line("demo/tiny-moe-v0"));
+        }),
+        spoiled("a search of flow checks", Fb2, |it| it.smoke = true),
+    ]
+}
+
+fn filing() -> Vec<Cheat> {
+    let mut run = Run::with_history();
+    let first = candidate(&mut run, Framework::Vllm, 1, "chat", 9.0);
+    let again = candidate(&mut run, Framework::Vllm, 1, "chat", 9.1);
+    let engine = candidate(&mut run, Framework::TensorrtLlm, 1, "chat", 9.0);
+    run.ask(FileCandidate(first.clone()));
+    let but = |row: &Candidate, change: fn(&mut Candidate, &Candidate)| {
+        let mut row = row.clone();
+        change(&mut row, &first);
+        FileCandidate(row)
+    };
+    let filed = |row: &Candidate| FileCandidate(row.clone());
+    let warm = but(&again, |it, first| it.log = first.log.clone());
+    let renamed = but(&again, |it, _| it.server_command = server_command(Framework::Vllm, 2));
+    let built = but(&engine, |it, _| it.backend = Some(name("tensorrt")));
+    let silent = but(&again, |it, _| it.status = Status::Failed);
+    vec![
+        gate("the same launch twice", Fb7, (&run, warm), (&run, filed(&again))),
+        gate("one name for two commands", Fb2, (&run, renamed), (&run, filed(&again))),
+        gate("an engine as a server", Fb6, (&run, built), (&run, filed(&engine))),
+        gate("a failure without a reason", Fb7, (&run, silent), (&run, filed(&again))),
+    ]
+}
+
+fn leaving() -> Vec<Cheat> {
+    let fresh = Run::with_history();
+    let mut run = fresh.clone();
+    let row = candidate(&mut run, Framework::Sglang, 1, "chat", 12.0);
+    run.ask(FileCandidate(row));
+    let without = |framework| {
+        let reason = line("it is not needed");
+        ExcludeFramework(Exclusion { framework, cause: ExclusionCause::ByUser, reason })
+    };
+    let evidence = artifact("benchmark/logs/unsupported.log");
+    let cause = ExclusionCause::Unsupported { evidence };
+    let reason = line("it does not run here");
+    let cannot = ExcludeFramework(Exclusion { framework: Framework::Sglang, cause, reason });
+    let sglang = Framework::Sglang;
+    vec![
+        gate(
+            "a winner that the user forgets",
+            In4,
+            (&run, without(sglang)),
+            (&fresh, without(sglang)),
+        ),
+        gate("a winner that cannot run", In4, (&run, cannot.clone()), (&fresh, cannot)),
+    ]
+}
+
+fn afterwards() -> Vec<Cheat> {
+    let (open, frozen) = (Run::with_rows(), Run::frozen());
+    let mut wide = inputs();
+    wide.inputs.retain(|it| it.input.key() == "sla.max_p50_ttft_ms");
+    for it in &mut wide.inputs {
+        if let Input::SlaLimit { limit, .. } = &mut it.input {
+            *limit = measured(60_000.0);
+        }
+    }
+    let late = candidate(&mut frozen.clone(), Framework::Vllm, 1, "chat", 12.0);
+    let early = candidate(&mut open.clone(), Framework::Vllm, 1, "chat", 12.0);
+    vec![
+        gate("a second baseline", Fb1, (&frozen, freezes()), (&open, freezes())),
+        gate(
+            "a better row afterwards",
+            Fb1,
+            (&frozen, FileCandidate(late)),
+            (&open, FileCandidate(early)),
+        ),
+        gate(
+            "an SLA edited late",
+            Fb14,
+            (&frozen, RecordInputs(wide.clone())),
+            (&Run::open(), RecordInputs(wide)),
+        ),
+    ]
+}
+
+fn blocks() -> Vec<Cheat> {
+    let mut run = Run::in_loop();
+    run.open_round();
+    let good = gap_block(&mut run, "chat", 1.0, true);
+    let but = |change: fn(&mut BlockRun)| {
+        let mut block = good.clone();
+        block.runs.iter_mut().filter(|it| it.framework == Framework::Sglang).for_each(change);
+        FileGapBlock(block)
+    };
+    let honest = || FileGapBlock(good.clone());
+    let default = but(|it| it.server_command = server_command(Framework::Sglang, 1));
+    let smaller = but(|it| {
+        it.identity.insert(Dimension::GpuCount, line("2"));
+    });
+    let coarse = but(|it| {
+        it.identity.insert(Dimension::Tokenizer, line("demo/coarse"));
+    });
+    let mut alone = good.clone();
+    alone.runs.retain(|it| it.framework == Framework::Vllm);
+    let alone = FileGapBlock(alone);
+    vec![
+        gate("a gap against a default", Gd2, (&run, default), (&run, honest())),
+        gate("a gap on other GPUs", Fb3, (&run, smaller), (&run, honest())),
+        gate("a gap with another tokenizer", Fb3, (&run, coarse), (&run, honest())),
+        gate("a gap without a rival", Gd1, (&run, alone), (&run, honest())),
+    ]
+}
