@@ -9,6 +9,7 @@ extern crate std;
 pub mod bench;
 pub mod block;
 pub mod command_line;
+pub mod cookbook;
 pub mod diff;
 pub mod draft;
 mod error;

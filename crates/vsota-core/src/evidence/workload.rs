@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::cookbook::{as_workload, is_cookbook};
 use super::error::EvidenceError;
 use super::json;
 use crate::facts::{Input, LatencyMetric, Scenario, Workload};
@@ -41,16 +42,19 @@ enum Schema {
 }
 
 /// Reads a workload from its value, whether it was written in JSON or in YAML: the workload, and
-/// endpoint, sampling and limits where the file says them.
+/// endpoint, sampling and limits where the file says them. A plan or cookbook file of the companion
+/// serves too; each of its loads is a scenario (FB-4).
 ///
 /// # Errors
 ///
 /// When a field is missing, unknown or of another type, a scenario sends nothing or is there
 /// twice, or a limit is no limit.
 pub fn workload(value: Value) -> Result<Vec<Input>, EvidenceError> {
+    let value = if is_cookbook(&value) { as_workload(&value)? } else { value };
     let Wire { _schema, kind, dataset_path, endpoint, sampling: said, sla: limits, scenarios } =
         json::shaped(value)?;
     check(&scenarios)?;
+    not_swapped(&kind, &scenarios)?;
     let mut inputs = Vec::from([Input::Workload(Workload { kind, dataset_path, scenarios })]);
     inputs.extend(endpoint.map(Input::Endpoint));
     for (key, value) in said {
@@ -84,6 +88,24 @@ fn check(scenarios: &[Scenario]) -> Result<(), EvidenceError> {
         }
         if [*input_len, *output_len, *num_prompts].contains(&0) || *max_concurrency == Some(0) {
             return wrong(format!("the scenario {name} has a length, count or cap of zero"));
+        }
+    }
+    Ok(())
+}
+
+/// FB-4: chat and summarization are what they are; one with the lengths of the other is a slip.
+fn not_swapped(kind: &Name, scenarios: &[Scenario]) -> Result<(), EvidenceError> {
+    let standard = Workload::standard().map(|it| it.scenarios).unwrap_or_default();
+    let lengths = |it: &Scenario| (it.input_len, it.output_len);
+    for it in scenarios.iter().filter(|_| kind.as_str() == "random") {
+        let plain = it.name.as_str().split('@').next();
+        let own = standard.iter().find(|other| Some(other.name.as_str()) == plain);
+        let other = standard.iter().find(|other| lengths(other) == lengths(it));
+        if let (Some(own), Some(other)) = (own, other)
+            && own.name != other.name
+        {
+            let message = format!("FB-4: {} has the lengths of {}", it.name, other.name);
+            return Err(EvidenceError::new(message).of("scenarios"));
         }
     }
     Ok(())

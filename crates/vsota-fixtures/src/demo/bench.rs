@@ -131,14 +131,7 @@ scenarios:
             let mut records = String::new();
             for variant in 1..=4 {
                 for (scenario, _) in SCENARIOS {
-                    let slower =
-                        [0.93, 0.97, 0.98, 1.0].into_iter().nth(variant - 1).unwrap_or(1.0);
-                    let req_s = level(framework, scenario) * slower;
-                    let run =
-                        RunOf { framework, scenario, variant, req_s, candidate: true, build: None };
-                    let dir = format!("bench/{framework}");
-                    let record = self.run(&dir, "baseline", &run);
-                    records.push_str(&format!("{record}\n"));
+                    records.push_str(&self.candidate(framework, scenario, variant));
                 }
             }
             let rows = self.file(&format!("bench/{framework}/runs.jsonl"), records);
@@ -146,6 +139,18 @@ scenarios:
         }
         let (commit, tree) = build("baseline");
         self.step("look at the ranking", &["bench", "table"]);
+        self.refused(
+            "the best of single runs is partly luck: two candidates are within 3 %",
+            &["bench", "freeze", "--commit", &commit, "--tree", &tree],
+        );
+        let mut records = String::new();
+        for _ in 1..=3 {
+            for variant in [3, 4] {
+                records.push_str(&self.candidate(Framework::Vllm, "chat", variant));
+            }
+        }
+        let rows = self.file("bench/vllm/again.jsonl", records);
+        self.step("run them again, in turn, from fresh launches", &["bench", "ingest", &rows]);
         self.step(
             "freeze the benchmark, once",
             &["bench", "freeze", "--commit", &commit, "--tree", &tree],
@@ -183,6 +188,17 @@ scenarios:
         });
         let facts = self.file("loop-start.json", format!("{facts:#}\n"));
         self.step("enter the RLCR loop", &["loop", "start", "--facts", &facts]);
+    }
+
+    /// A run of the search, as a line. vLLM's two best in `chat` are within 3 % of each other; nobody
+    /// else's are.
+    fn candidate(&mut self, framework: Framework, scenario: &str, variant: usize) -> String {
+        let close = framework == Framework::Vllm && scenario == "chat";
+        let third = if close { 0.98 } else { 0.96 };
+        let slower = [0.88, 0.92, third, 1.0].into_iter().nth(variant - 1).unwrap_or(1.0);
+        let req_s = level(framework, scenario) * slower;
+        let run = RunOf { framework, scenario, variant, req_s, candidate: true, build: None };
+        format!("{}\n", self.run(&format!("bench/{framework}"), "baseline", &run))
     }
 
     /// Ten minutes later: a fresh launch, a run, and its record.

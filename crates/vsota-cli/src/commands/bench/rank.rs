@@ -10,7 +10,7 @@ use vsota_core::Artifact;
 use vsota_core::evidence::{
     BareRun, EvidenceError, Filed, Item, NativeRun, RunRecord, lone, read,
 };
-use vsota_core::facts::{Candidate, Input};
+use vsota_core::facts::{Candidate, Input, Metric};
 use vsota_core::phase::{Compared, Limits, Lone, Terms, compare, contradict};
 use vsota_core::text::{Name, RelPath};
 
@@ -278,5 +278,6 @@ fn tell(text: &mut Text, it: &Compared<'_>) {
         text.plain(format!("  {input} input, {output} output tokens, {prompts} prompts"));
     }
     text.end();
-    ranking(text, &it.rank, &it.unknown);
+    let objective = it.terms.as_ref().map_or(Metric::RequestThroughput, |it| it.objective);
+    ranking(text, objective, &it.rank, &it.unknown);
 }

@@ -1,5 +1,7 @@
 //! `vsota bench table`: the ranking so far, and what is missing before the freeze.
 
+use std::collections::BTreeMap;
+
 use clap::Args;
 use serde::Serialize;
 use vsota_core::command::CommandKind;
@@ -135,7 +137,7 @@ fn text(bench: &FixedBenchmark, missing: &[Reason]) -> Text {
     }
     for (scenario, rank) in bench.table() {
         text.push(Style::Strong, scenario.name.as_str()).end();
-        ranking(&mut text, &rank, &unknown(&rank));
+        ranking(&mut text, scenario.objective, &rank, &unknown(&rank));
     }
     for it in missing {
         text.push(Style::Warn, "missing  ").plain(it.clause.id()).plain("  ").line(&it.found);
@@ -146,7 +148,12 @@ fn text(bench: &FixedBenchmark, missing: &[Reason]) -> Text {
 
 /// The ranking as a person reads it: the table, who won, who was turned down and why, what nobody
 /// said.
-pub fn ranking(text: &mut Text, rank: &Rank<'_>, unknown: &[(&Candidate, Vec<String>)]) {
+pub fn ranking(
+    text: &mut Text,
+    objective: Metric,
+    rank: &Rank<'_>,
+    unknown: &[(&Candidate, Vec<String>)],
+) {
     let heads =
         ["#", "framework", "candidate", "runs", "req/s", "tok/s", "p50 TTFT ms", "p50 TPOT ms"];
     let mut table = Table::new(heads);
@@ -166,28 +173,60 @@ pub fn ranking(text: &mut Text, rank: &Rank<'_>, unknown: &[(&Candidate, Vec<Str
             latency(LatencyKind::Tpot),
         ]);
     }
-    match rank.ranking.first() {
+    match won(rank, objective) {
         Some(it) => {
             text.block(table.render());
-            text.push(Style::Good, "winner    ").plain(it.row.framework.title()).plain(" ");
-            text.line(it.row.id.as_str());
+            text.push(Style::Good, "winner    ").line(it);
         }
         None => {
             text.line("no winner");
         }
     }
     for (row, reasons) in rejected(rank) {
-        text.push(Style::Warn, "rejected  ").line(row.id.as_str());
+        text.push(Style::Warn, "rejected  ").plain(row.id.as_str());
+        match &row.failure_reason {
+            Some(reason) => text.plain(": ").line(reason.as_str()),
+            None => text.end(),
+        };
         for (clause, found) in reasons {
             text.plain(format!("          {:6}", clause.id())).line(found);
         }
     }
+    // Rows of one source are silent on the same things: say it once.
+    let mut silent: BTreeMap<&[String], Vec<String>> = BTreeMap::new();
     for (row, dimensions) in unknown {
-        text.push(Style::Warn, "unknown   ").line(row.id.as_str());
-        for line in wrapped(dimensions, 84) {
-            text.plain("          ").line(line);
+        let ids = silent.entry(dimensions).or_default();
+        if !ids.iter().any(|it| *it == row.id.as_str()) {
+            ids.push(row.id.to_string());
         }
     }
+    for (dimensions, ids) in silent {
+        let mut heads = wrapped(&ids, 84).into_iter();
+        text.push(Style::Warn, "unknown   ").line(heads.next().unwrap_or_default());
+        heads.for_each(|it| {
+            text.plain("          ").line(it);
+        });
+        for line in wrapped(dimensions, 80) {
+            text.plain("            ").line(line);
+        }
+    }
+}
+
+/// Who won, and by how much the best of each other framework is behind.
+fn won(rank: &Rank<'_>, objective: Metric) -> Option<String> {
+    let first = rank.ranking.first()?;
+    let mut won = format!("{} {}", first.row.framework.title(), first.row.id);
+    for it in rank.best_of_each().into_iter().skip(1) {
+        let kept = rank.ranking.iter().any(|one| std::ptr::eq(one, it));
+        let (Some(a), Some(b)) = (first.metric(objective), it.metric(objective)) else { continue };
+        if kept {
+            let ratio = a.get() / b.get();
+            let ahead = if objective.higher_is_better() { ratio } else { 1.0 / ratio } - 1.0;
+            let name = it.row.framework.title();
+            won.push_str(&format!(", {:.1} % ahead of {name} {}", ahead * 100.0, it.row.id));
+        }
+    }
+    Some(won)
 }
 
 /// Words in lines of at most so many columns.
