@@ -199,7 +199,11 @@ fn a_record_that_contradicts_its_native_file_is_an_error() {
 fn a_rate_that_is_not_its_count_over_its_time_is_an_error() {
     let text = vllm_bench(&numbers())
         .replace("\"request_throughput\": 7.25", "\"request_throughput\": 7.5");
-    let run = read_all(text.as_bytes()).0.remove(0).1;
+    let (runs, errors) = read_all(text.as_bytes());
+    assert_eq!((runs.len(), errors.len()), (0, 1));
+    assert_eq!(errors[0].field.as_deref(), Some("request_throughput"));
+    let mut run = native(Framework::Vllm, &numbers());
+    run.metrics.insert(Metric::RequestThroughput, Measured::new(7.5).unwrap());
     let error = RunRecord::parse(record(Framework::Vllm))
         .unwrap()
         .candidate(Some(&run), filed())

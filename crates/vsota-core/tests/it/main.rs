@@ -10,6 +10,8 @@ mod evidence_bad_input;
 #[cfg(test)]
 mod evidence_bench;
 #[cfg(test)]
+mod evidence_bench_versions;
+#[cfg(test)]
 mod evidence_commands;
 #[cfg(test)]
 mod evidence_diff;
@@ -21,6 +23,8 @@ mod evidence_profile;
 mod evidence_run;
 #[cfg(test)]
 mod evidence_samples;
+#[cfg(test)]
+mod evidence_servers;
 #[cfg(test)]
 mod invariants;
 #[cfg(test)]

@@ -1,12 +1,14 @@
 //! `vllm bench serve`, its sweep, and the older `benchmark_serving.py`.
 
 use alloc::collections::BTreeMap;
+use alloc::format;
 
 use super::fields::Fields;
+use super::foreign::{out_of_memory, plain};
 use super::{Format, NativeRun, Offered};
 use crate::evidence::error::EvidenceError;
 use crate::evidence::json::{Json, Object};
-use crate::facts::{Framework, LatencyKind, Metric};
+use crate::facts::{Framework, LatencyKind, Metric, Status};
 use crate::measure::Measured;
 
 pub(super) fn decode(format: Format, object: &Object) -> Result<NativeRun, EvidenceError> {
@@ -24,10 +26,24 @@ pub(super) fn decode(format: Format, object: &Object) -> Result<NativeRun, Evide
         max_concurrency: fields.max_concurrency()?,
         burstiness: fields.measured("burstiness")?,
         requested: Some(fields.needed("num_prompts")?),
+        accept_length: fields.measured("spec_decode_acceptance_length")?,
         ..NativeRun::blank(format)
     };
     fields.finish(&mut run, metrics)?;
     Ok(run)
+}
+
+/// A combination of a sweep that failed before it measured: its row has a reason, and no identity.
+pub(super) fn decode_failure(object: &Object) -> Result<NativeRun, EvidenceError> {
+    let fields = Fields(object);
+    refuse_other_runs(fields)?;
+    let kind = fields.text("error_type")?.unwrap_or("an error");
+    let reason = fields.text("error")?.unwrap_or_default();
+    Ok(NativeRun {
+        status: if out_of_memory(reason) { Status::Oom } else { Status::Failed },
+        failure: plain(&format!("{kind}: {reason}")),
+        ..NativeRun::blank(Format::VllmSweep)
+    })
 }
 
 /// A warm-up of a sweep and a pooling benchmark look like results and are none.
