@@ -15,6 +15,7 @@
 
 pub mod builders;
 pub mod demo;
+pub mod fuzz;
 pub mod model;
 #[cfg(feature = "proptest")]
 pub mod strategy;

@@ -212,6 +212,31 @@ fn a_rate_that_is_not_its_count_over_its_time_is_an_error() {
 }
 
 #[test]
+fn metadata_that_overwrites_the_result_is_an_error() {
+    let join = |words: &[&str]| {
+        let mut value = record(Framework::Vllm);
+        let command = value["benchmark_command"].as_array_mut().unwrap();
+        command.extend(words.iter().map(|it| json!(it)));
+        let run = native(Framework::Vllm, &numbers());
+        RunRecord::parse(value).unwrap().candidate(Some(&run), filed())
+    };
+    for words in [
+        &["--metadata", "group=a", "model_id=demo/tiny-moe"][..],
+        &["--metadata=num_prompts=80"],
+        &["--metadata", "tokenizer_id=x", "--seed", "1"],
+    ] {
+        let error = join(words).unwrap_err();
+        assert_eq!(error.field.as_deref(), Some("benchmark_command"), "{words:?}");
+        assert!(error.message.contains("--metadata overwrites"), "{error}");
+    }
+    // A later key keeps the value of the benchmark, and a value may hold anything.
+    for words in [&["--metadata", "duration=1", "note=model_id=x"][..], &["--metadata", "group=a"]]
+    {
+        join(words).unwrap();
+    }
+}
+
+#[test]
 fn an_unknown_count_of_requests_is_an_unknown_success_rate() {
     let mut value = record(Framework::Sglang);
     value["benchmark_command"] = json!(["python", "-m", "sglang.bench_serving"]);

@@ -26,6 +26,8 @@ mod evidence_samples;
 #[cfg(test)]
 mod evidence_servers;
 #[cfg(test)]
+mod fuzz_corpus;
+#[cfg(test)]
 mod invariants;
 #[cfg(test)]
 mod journey;

@@ -51,7 +51,7 @@ pub fn sweep_tree(run: &RunNumbers) -> Vec<(String, String)> {
     for (combination, seqs) in [("SERVE--seqs4-BENCH--two", "4"), ("SERVE--seqs6-BENCH--two", "6")]
     {
         let of =
-            |number| sweep_run(run, number, &[("max_num_seqs", seqs), ("max_concurrency", "2")]);
+            |number| sweep_run(run, number, &[("max_num_seqs", seqs), ("max-concurrency", "2")]);
         let runs = [of(0), of(1)];
         files.push((format!("{combination}/warmup.json"), of(-1)));
         files.push((format!("{combination}/summary.json"), sweep_summary(&runs)));

@@ -23,6 +23,8 @@ use crate::measure::{Fraction, Measured};
 use crate::text::{Line, Name};
 
 pub use companion::{CompanionRow, companion_row};
+pub(super) use vllm::overwritten;
+
 pub use reader::{Read, Reader, read, read_all};
 
 vocabulary! {

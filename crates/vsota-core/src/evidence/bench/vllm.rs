@@ -10,6 +10,7 @@ use crate::evidence::error::EvidenceError;
 use crate::evidence::json::{Json, Object};
 use crate::facts::{Framework, LatencyKind, Metric, Status};
 use crate::measure::Measured;
+use crate::text::Line;
 
 pub(super) fn decode(format: Format, object: &Object) -> Result<NativeRun, EvidenceError> {
     let fields = Fields(object);
@@ -31,6 +32,32 @@ pub(super) fn decode(format: Format, object: &Object) -> Result<NativeRun, Evide
     };
     fields.finish(&mut run, metrics)?;
     Ok(run)
+}
+
+/// The keys of a result that metadata of the same name overwrites: they are written before it.
+const BEFORE_METADATA: [&str; 7] =
+    ["date", "endpoint_type", "backend", "label", "model_id", "tokenizer_id", "num_prompts"];
+
+/// The key of the result that `--metadata` of a benchmark command overwrites, if it does: then the
+/// file says what its author wanted it to say. TensorRT-LLM's client does the same.
+pub(in crate::evidence) fn overwritten(command: &[Line]) -> Option<&'static str> {
+    let mut within = false;
+    command.iter().map(Line::as_str).find_map(|word| {
+        let pair = match word.strip_prefix("--metadata") {
+            Some(rest) => {
+                within = rest.is_empty();
+                rest.strip_prefix('=')?
+            }
+            None if word.starts_with("--") => {
+                within = false;
+                return None;
+            }
+            None if within => word,
+            None => return None,
+        };
+        let (key, _) = pair.split_once('=')?;
+        BEFORE_METADATA.into_iter().find(|it| *it == key.trim())
+    })
 }
 
 /// A combination of a sweep that failed before it measured: its row has a reason, and no identity.
