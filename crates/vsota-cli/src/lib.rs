@@ -33,6 +33,7 @@ pub mod proof;
 pub mod refusals;
 pub mod rundir;
 pub mod secrets;
+pub mod sweep;
 pub mod table;
 pub mod transition;
 

@@ -16,6 +16,7 @@
 pub mod builders;
 pub mod cheats;
 pub mod demo;
+pub mod fuzz;
 pub mod model;
 #[cfg(feature = "proptest")]
 pub mod strategy;

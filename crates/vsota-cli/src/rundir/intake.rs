@@ -5,6 +5,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek as _, Write as _};
+use std::ops::ControlFlow;
 use std::os::fd::OwnedFd;
 use std::process;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -19,6 +20,9 @@ use vsota_core::{Artifact, Digest};
 use super::{RunDir, create, names};
 use crate::failure::Failure;
 use crate::secrets::Secrets;
+
+/// The bytes of one piece of a file that is read in pieces.
+const PIECE: usize = 256 << 10;
 
 /// The most bytes of an artefact unless a command says otherwise.
 pub const LIMIT: u64 = 256 << 20;
@@ -82,6 +86,33 @@ pub fn read(from: &Utf8Path, limit: u64) -> Result<Vec<u8>, Failure> {
     read.map_err(|error| Failure::file("read", from, &error))?;
     unchanged(&file, from, told, bytes.len() as u64)?;
     Ok(bytes)
+}
+
+/// Hands a file of any size that the user named out in pieces, until one is the last that is wanted.
+///
+/// # Errors
+///
+/// As [`open`], and when the file changes while it is read.
+pub fn pieces(
+    from: &Utf8Path,
+    mut piece: impl FnMut(&[u8]) -> ControlFlow<()>,
+) -> Result<(), Failure> {
+    let mut file = open(from, u64::MAX)?;
+    let told = size(&file, from)?;
+    let mut buffer = vec![0; PIECE];
+    let mut read = 0_u64;
+    loop {
+        let found = match file.read(&mut buffer) {
+            Ok(0) => return unchanged(&file, from, told, read),
+            Ok(found) => buffer.get(..found).unwrap_or_default(),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(Failure::file("read", from, &error)),
+        };
+        read = read.saturating_add(found.len() as u64);
+        if piece(found).is_break() {
+            return unchanged(&file, from, told, told);
+        }
+    }
 }
 
 impl RunDir {

@@ -8,6 +8,7 @@
     reason = "a test may fail"
 )]
 
+mod bench_read;
 mod crash;
 mod damage;
 mod demo;

@@ -11,7 +11,7 @@ use core::str::FromStr;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use super::bench::NativeRun;
+use super::bench::{NativeRun, overwritten};
 use super::command_line::{Gpus, Identity, Known, identify};
 use super::error::EvidenceError;
 use super::hygiene::Hygiene;
@@ -263,7 +263,7 @@ impl RunRecord {
                 .framework_version
                 .clone()
                 .or(native.and_then(|it| it.version.clone())),
-            framework_commit: self.commit.clone(),
+            framework_commit: self.commit.clone().or(native.and_then(|it| it.commit.clone())),
             scenario: self.scenario.clone(),
             status: joined.status,
             smoke: self.smoke,
@@ -323,6 +323,7 @@ impl RunRecord {
         let mut status = self.status;
         let mut failure = self.failure_reason.clone();
         if let Some(native) = native {
+            self.check_metadata()?;
             self.check_date(native)?;
             native.check_arithmetic()?;
             if status == Status::Ok && native.status != Status::Ok {
@@ -332,6 +333,16 @@ impl RunRecord {
         }
         let measured = native.map(|it| self.measurement(it, &identity)).transpose()?.flatten();
         Ok(Joined { status, failure, measured, identity })
+    }
+
+    fn check_metadata(&self) -> Result<(), EvidenceError> {
+        match overwritten(&self.benchmark_command) {
+            Some(key) => {
+                let message = format!("--metadata overwrites `{key}` of the result: name it anew");
+                Err(EvidenceError::new(message).of("benchmark_command"))
+            }
+            None => Ok(()),
+        }
     }
 
     fn check_date(&self, native: &NativeRun) -> Result<(), EvidenceError> {

@@ -2,8 +2,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 use proptest::prelude::*;
-use vsota_core::evidence::{EvidenceError, Item, read, read_all};
-use vsota_fixtures::builders::{MODEL, RunNumbers, sglang_bench, trtllm_bench, vllm_bench};
+use vsota_core::evidence::{EvidenceError, Item, Reader, companion_row, read, read_all};
+use vsota_core::facts::{LatencyKind, Metric, Stat};
+use vsota_core::measure::{Measured, geometric_mean};
+use vsota_fixtures::builders::{
+    MODEL, RunNumbers, Spread, VllmShape, VllmVersion, sglang_bench, sweep_run, trtllm_bench,
+    vllm_bench, vllm_of,
+};
 
 fn numbers() -> RunNumbers {
     RunNumbers::plausible(MODEL, (1_000, 1_000), 7.25, 1_795_507_650_000)
@@ -34,6 +39,7 @@ fn a_truncated_file_is_named_as_truncated() {
     assert!(errors.iter().any(|it| it.message.contains("truncated")), "{errors:?}");
 }
 
+/// Cases 38 and 40 of the catalogue.
 #[test]
 fn a_metric_that_is_no_measurement_is_an_error_with_its_field() {
     for value in ["NaN", "Infinity", "-Infinity", "-1.5", "\"7.2\"", "true", "[7.2]"] {
@@ -43,6 +49,123 @@ fn a_metric_that_is_no_measurement_is_an_error_with_its_field() {
     }
 }
 
+/// Case 38: a bare literal is read; only a metric that is one is refused.
+#[test]
+fn a_bare_literal_beside_the_metrics_is_read() {
+    for value in ["NaN", "Infinity", "-Infinity"] {
+        let (items, errors) = read(with("request_goodput", value).as_bytes());
+        assert_eq!((items.len(), errors.len()), (1, 0), "{value}");
+    }
+    let (items, errors) = read(with("request_rate", "Infinity").as_bytes());
+    assert_eq!((items.len(), errors.len()), (1, 0));
+}
+
+/// Case 41: requests completed, yet none a second.
+#[test]
+fn a_throughput_of_zero_is_an_error_where_requests_completed() {
+    let error = refused(with("request_throughput", "0.0"));
+    assert_eq!(error.field.as_deref(), Some("request_throughput"));
+    assert!(error.message.contains("80 requests completed"), "{error}");
+}
+
+/// Case 49: a latency in another unit than its key says.
+#[test]
+fn a_latency_that_cannot_be_in_its_unit_is_an_error() {
+    for value in ["0.0001", "10000000.0"] {
+        let error = refused(with("mean_ttft_ms", value));
+        assert_eq!(error.field.as_deref(), Some("mean_ttft_ms"), "{value}");
+        assert!(error.message.contains("is it in ms?"), "{error}");
+    }
+    // The end-to-end latency in seconds lies below the time to first token.
+    let error = refused(with("mean_e2el_ms", "8.9"));
+    assert_eq!(error.field.as_deref(), Some("mean_ttft_ms"));
+}
+
+/// Case 50: percentiles never fall.
+#[test]
+fn percentiles_that_fall_are_an_error() {
+    let crossed = Spread { mean: 9.0, p50: 10.0, p99: 9.5 };
+    let error = refused(vllm_bench(&RunNumbers { ttft: crossed, ..numbers() }));
+    assert_eq!(error.field.as_deref(), Some("p99_ttft_ms"));
+}
+
+/// Case 51: a count that no integer holds.
+#[test]
+fn a_count_beyond_any_integer_is_an_error() {
+    for key in ["completed", "num_prompts", "total_output_tokens", "max_concurrency"] {
+        for value in ["18446744073709551616", "-1", "1e300"] {
+            assert_eq!(refused(with(key, value)).field.as_deref(), Some(key), "{value}");
+        }
+    }
+}
+
+/// Case 53.
+#[test]
+fn an_empty_list_of_candidates_is_an_error() {
+    for text in ["", "\n", "\u{FEFF}", "[]", " [ ]\n"] {
+        assert!(refused(text).message.contains("empty"), "{text:?}");
+    }
+}
+
+/// Case 57: a zero never reaches a geometric mean, for no measurement holds one.
+#[test]
+fn no_measurement_is_zero() {
+    assert!(Measured::new(0.0).is_err() && Measured::new(-0.0).is_err());
+    assert_eq!(geometric_mean(&[]), None);
+    let none = Spread { mean: 0.0, p50: 0.0, p99: 0.0 };
+    let (runs, errors) = read_all(vllm_bench(&RunNumbers { tpot: none, ..numbers() }).as_bytes());
+    assert_eq!(errors, []);
+    assert!(runs[0].1.metrics.values().all(|value| value.get() > 0.0));
+}
+
+#[test]
+fn a_burst_is_no_step() {
+    // Many tokens came in one piece: the whole latency is the first token's.
+    let burst = Spread { mean: 0.0041, p50: 0.003, p99: 0.02 };
+    let (runs, errors) = read_all(vllm_bench(&RunNumbers { tpot: burst, ..numbers() }).as_bytes());
+    assert_eq!(errors, []);
+    let run = &runs[0].1;
+    let p50 = Metric::latency(Stat::P50, LatencyKind::Tpot);
+    assert_eq!(run.metric(p50), None);
+    assert_eq!(run.bursts.get(&p50).map(|it| it.get()), Some(0.003));
+    assert_eq!(run.bursts.len(), 3);
+    assert!(run.metric(Metric::latency(Stat::P50, LatencyKind::E2e)).is_some());
+    assert!(run.metric(Metric::OutputTokenThroughput).is_some());
+    assert_eq!(companion_row(run)["metrics"].get("p50_tpot_ms"), None);
+}
+
+#[test]
+fn a_run_that_a_dying_server_held_up_has_the_success_rate_that_it_earned() {
+    // 6 of 30 answered; the duration holds the minutes in which nobody did.
+    let from =
+        RunNumbers { num_prompts: 30, failed: 24, request_throughput: 6.0 / 613.284, ..numbers() };
+    let (runs, errors) = read_all(vllm_bench(&from).as_bytes());
+    assert_eq!(errors, []);
+    let row = companion_row(&runs[0].1);
+    assert_eq!(row["metrics"]["success_rate"], 0.2);
+    assert_eq!(row["metrics"]["request_throughput"], 6.0 / 613.284);
+}
+
+#[test]
+fn details_that_contradict_the_counts_are_an_error() {
+    let shape = VllmShape { detailed: true, ..VllmShape::default() };
+    let text = vllm_of(VllmVersion::V0_32, &RunNumbers { failed: 2, ..numbers() }, &shape);
+    assert_eq!(read_all(text.as_bytes()).0.len(), 1);
+    let error = refused(text.replacen("\"Bad Request\"", "\"\"", 1));
+    assert_eq!(error.field.as_deref(), Some("errors"));
+}
+
+#[test]
+fn a_value_has_a_limit_beside_its_bulk_data() {
+    let bulk = format!("\"generated_texts\": [\"{}\"]", "x".repeat(17 << 20));
+    let text = format!("{}, {bulk}}}", vllm_bench(&numbers()).trim_end_matches('}'));
+    assert_eq!(read_all(text.as_bytes()).0.len(), 1);
+    let error = refused(text.replace("generated_texts", "texts"));
+    assert_eq!(error.line, Some(1));
+    assert!(error.message.contains("more than 16777216 bytes"), "{error}");
+}
+
+/// Case 39.
 #[test]
 fn a_number_beyond_the_range_is_an_error() {
     for value in ["1e999", "-1e999"] {
@@ -77,6 +200,7 @@ fn deep_nesting_is_refused_without_a_stack() {
     assert!(items.is_empty() && !errors.is_empty());
 }
 
+/// Case 42.
 #[test]
 fn counts_that_contradict_each_other_are_an_error() {
     assert_eq!(refused(with("failed", "1")).field.as_deref(), Some("failed"));
@@ -107,7 +231,8 @@ fn a_file_that_is_no_result_is_named_for_what_it_is() {
         ("{\"schema\": \"vsota-profile/1\"}", "vsota-profile/1"),
         ("{\"num_hidden_layers\": 8}", "configuration"),
         ("{\"completed\": 8, \"request_throughput\": 2.0}", "part of a benchmark result"),
-        ("index,name,clocks.sm,power\n0,x,1,2\n", "comma-separated"),
+        ("index,name,clocks.sm,power\n0,x,1,2\n", "nvidia-smi"),
+        ("model,rate,p50,p99\nx,1,2,3\n", "comma-separated"),
         ("{\"signal\": 9, \"target\": \"engine\"}", "record of a server"),
         ("a note, with commas, and more, yes\nno", "text"),
     ] {
@@ -174,6 +299,12 @@ fn native() -> impl Strategy<Value = String> {
         Just(vllm_bench(&numbers())),
         Just(sglang_bench(&numbers()).unwrap()),
         Just(trtllm_bench(&numbers())),
+        Just(sweep_run(&numbers(), 0, &[])),
+        Just(vllm_of(
+            VllmVersion::V0_32,
+            &RunNumbers { num_prompts: 4, output_len: 12, failed: 1, ..numbers() },
+            &VllmShape { detailed: true, ..VllmShape::default() }
+        )),
     ]
 }
 
@@ -193,6 +324,26 @@ proptest! {
         bytes[at] = byte;
         let (items, errors) = read(&bytes);
         prop_assert!(!items.is_empty() || !errors.is_empty());
+    }
+
+    #[test]
+    fn pieces_say_what_the_whole_says(
+        texts in proptest::collection::vec(native(), 1..4),
+        cut in any::<prop::sample::Index>(),
+        piece in 1_usize..600,
+    ) {
+        let mut bytes = texts.join("\n").into_bytes();
+        bytes.truncate(cut.index(bytes.len() + 1).max(bytes.len() / 2));
+        let mut reader = Reader::new();
+        let mut found = Vec::new();
+        for piece in bytes.chunks(piece) {
+            found.extend(reader.feed(piece));
+        }
+        found.extend(reader.end());
+        let items: Vec<_> = found.iter().filter_map(|it| it.clone().ok()).collect();
+        let mut errors: Vec<_> = found.into_iter().filter_map(Result::err).collect();
+        errors.sort_by_key(|it| it.line);
+        prop_assert_eq!((items, errors), read(&bytes));
     }
 
     #[test]

@@ -173,7 +173,7 @@ fn a_backend_of_another_framework_is_the_framework_that_was_measured() {
 #[test]
 fn requests_of_a_detailed_sglang_line_are_counted_by_their_slots() {
     let text = sglang_bench(&numbers()).unwrap();
-    let errors = vec!["\"\""; 80].join(", ");
+    let errors = [vec!["\"\""; 77], vec!["\"HTTP 500\""; 3]].concat().join(", ");
     let run = only(&format!("{}, \"errors\": [{errors}]}}", text.trim_end().trim_end_matches('}')));
     assert_eq!(run.requested, Some(80));
 }
@@ -203,11 +203,4 @@ fn a_report_of_an_offline_run_is_never_served() {
     assert_eq!((e2e(Stat::P50), e2e(Stat::P99)), (Some(190.5), Some(201.25)));
     assert_eq!(run.duration.map(Measured::get), Some(4.0));
     assert_eq!(companion_row(&run)["served"], false);
-}
-
-#[test]
-fn percentiles_that_fall_are_an_error() {
-    let crossed = Spread { mean: 9.0, p50: 10.0, p99: 9.5 };
-    let run = only(&vllm_bench(&RunNumbers { ttft: crossed, ..numbers() }));
-    assert_eq!(run.check_arithmetic().unwrap_err().field.as_deref(), Some("p99_ttft_ms"));
 }

@@ -199,12 +199,41 @@ fn a_record_that_contradicts_its_native_file_is_an_error() {
 fn a_rate_that_is_not_its_count_over_its_time_is_an_error() {
     let text = vllm_bench(&numbers())
         .replace("\"request_throughput\": 7.25", "\"request_throughput\": 7.5");
-    let run = read_all(text.as_bytes()).0.remove(0).1;
+    let (runs, errors) = read_all(text.as_bytes());
+    assert_eq!((runs.len(), errors.len()), (0, 1));
+    assert_eq!(errors[0].field.as_deref(), Some("request_throughput"));
+    let mut run = native(Framework::Vllm, &numbers());
+    run.metrics.insert(Metric::RequestThroughput, Measured::new(7.5).unwrap());
     let error = RunRecord::parse(record(Framework::Vllm))
         .unwrap()
         .candidate(Some(&run), filed())
         .unwrap_err();
     assert_eq!(error.field.as_deref(), Some("request_throughput"));
+}
+
+#[test]
+fn metadata_that_overwrites_the_result_is_an_error() {
+    let join = |words: &[&str]| {
+        let mut value = record(Framework::Vllm);
+        let command = value["benchmark_command"].as_array_mut().unwrap();
+        command.extend(words.iter().map(|it| json!(it)));
+        let run = native(Framework::Vllm, &numbers());
+        RunRecord::parse(value).unwrap().candidate(Some(&run), filed())
+    };
+    for words in [
+        &["--metadata", "group=a", "model_id=demo/tiny-moe"][..],
+        &["--metadata=num_prompts=80"],
+        &["--metadata", "tokenizer_id=x", "--seed", "1"],
+    ] {
+        let error = join(words).unwrap_err();
+        assert_eq!(error.field.as_deref(), Some("benchmark_command"), "{words:?}");
+        assert!(error.message.contains("--metadata overwrites"), "{error}");
+    }
+    // A later key keeps the value of the benchmark, and a value may hold anything.
+    for words in [&["--metadata", "duration=1", "note=model_id=x"][..], &["--metadata", "group=a"]]
+    {
+        join(words).unwrap();
+    }
 }
 
 #[test]

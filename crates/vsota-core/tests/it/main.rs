@@ -12,6 +12,8 @@ mod evidence_bad_input;
 #[cfg(test)]
 mod evidence_bench;
 #[cfg(test)]
+mod evidence_bench_versions;
+#[cfg(test)]
 mod evidence_commands;
 #[cfg(test)]
 mod evidence_diff;
@@ -23,6 +25,10 @@ mod evidence_profile;
 mod evidence_run;
 #[cfg(test)]
 mod evidence_samples;
+#[cfg(test)]
+mod evidence_servers;
+#[cfg(test)]
+mod fuzz_corpus;
 #[cfg(test)]
 mod invariants;
 #[cfg(test)]

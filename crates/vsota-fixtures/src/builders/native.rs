@@ -50,11 +50,11 @@ impl Spread {
         Self { mean: p50 * 1.012, p50, p99: p50 * 1.27 }
     }
 
-    fn std(self) -> f64 {
+    pub(super) fn std(self) -> f64 {
         (self.p99 - self.p50) / 2.326
     }
 
-    fn between(self, part: f64) -> f64 {
+    pub(super) fn between(self, part: f64) -> f64 {
         self.p50 + part * (self.p99 - self.p50)
     }
 }
@@ -100,20 +100,24 @@ impl RunNumbers {
         }
     }
 
-    fn tokens(&self) -> (u64, u64) {
+    pub(super) fn tokens(&self) -> (u64, u64) {
         (self.completed() * self.input_len, self.completed() * self.output_len)
     }
 
-    fn a_second(&self, count: u64) -> String {
-        float(count as f64 / self.duration())
+    pub(super) fn a_second_of(&self, count: u64) -> f64 {
+        count as f64 / self.duration()
     }
 
-    fn throughput(&self) -> String {
+    pub(super) fn a_second(&self, count: u64) -> String {
+        float(self.a_second_of(count))
+    }
+
+    pub(super) fn throughput(&self) -> String {
         float(if self.completed() == 0 { 0.0 } else { self.request_throughput })
     }
 
     /// A latency, or the zeros that clients write when nothing completed.
-    fn spread(&self, spread: Spread) -> Spread {
+    pub(super) fn spread(&self, spread: Spread) -> Spread {
         match self.completed() {
             0 => Spread { mean: 0.0, p50: 0.0, p99: 0.0 },
             _ => spread,
@@ -122,14 +126,14 @@ impl RunNumbers {
 }
 
 /// An object whose keys stay in the order in which they were written.
-struct Written(String);
+pub(super) struct Written(String);
 
 impl Written {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self("{".into())
     }
 
-    fn raw(mut self, key: &str, value: impl AsRef<str>) -> Self {
+    pub(super) fn raw(mut self, key: &str, value: impl AsRef<str>) -> Self {
         if self.0.len() > 1 {
             self.0.push_str(", ");
         }
@@ -137,30 +141,30 @@ impl Written {
         self
     }
 
-    fn text(self, key: &str, value: &str) -> Self {
+    pub(super) fn text(self, key: &str, value: &str) -> Self {
         self.raw(key, quoted(value))
     }
 
-    fn count(self, key: &str, value: u64) -> Self {
+    pub(super) fn count(self, key: &str, value: u64) -> Self {
         self.raw(key, value.to_string())
     }
 
-    fn end(mut self) -> String {
+    pub(super) fn end(mut self) -> String {
         self.0.push('}');
         self.0
     }
 }
 
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
 /// A number as Python writes a float: the shortest text that reads back, never without a point.
-fn float(value: f64) -> String {
+pub(super) fn float(value: f64) -> String {
     format!("{value:?}")
 }
 
-fn optional(count: Option<u64>) -> String {
+pub(super) fn optional(count: Option<u64>) -> String {
     count.map_or_else(|| "null".into(), |it| it.to_string())
 }
 

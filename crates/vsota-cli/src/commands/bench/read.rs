@@ -1,23 +1,27 @@
 //! `vsota bench read`: native result files as rows. No campaign is needed.
 
-use camino::Utf8PathBuf;
+use std::ops::ControlFlow;
+
+use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
 use serde::Serialize;
-use serde_json::{Value, json};
-use vsota_core::evidence::{EvidenceError, Item, companion_row, read};
+use serde_json::{Map, Value, json};
+use vsota_core::evidence::bench::Read;
+use vsota_core::evidence::{EvidenceError, Item, NativeRun, Reader, RunRecord, companion_row};
 use vsota_core::facts::{LatencyKind, Metric, Stat};
 
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::{Failure, Why};
 use crate::output::{Outcome, Style, Text};
-use crate::rundir::intake::{self, LIMIT};
+use crate::rundir::intake;
+use crate::sweep;
 use crate::table::Table;
 
 /// Read native result files and show their rows
 #[derive(Args, Debug)]
 pub struct ReadArgs {
-    /// Result files of vLLM, SGLang, TensorRT-LLM or the companion
+    /// Result files of vLLM, SGLang, TensorRT-LLM or the companion, or the directory of a vLLM sweep
     #[arg(required = true, value_name = "FILE")]
     files: Vec<Utf8PathBuf>,
 }
@@ -36,83 +40,166 @@ struct Unreadable {
     message: String,
 }
 
+/// The rows so far, for programs and for people.
+struct Rows {
+    view: View,
+    table: Table,
+    /// What a person should know of a row: its place, and the note.
+    notes: Vec<(String, String)>,
+}
+
 /// Reads the files. What cannot be read is listed, and makes the exit 4.
 ///
 /// # Errors
 ///
 /// When the answer cannot be written.
 pub fn run(_: &Context, args: ReadArgs) -> Result<Outcome, Failure> {
-    let mut view = View::default();
-    let mut text = Text::new();
-    let mut table =
-        Table::new(["file", "line", "format", "status", "req/s", "tok/s", "p50 TTFT ms"]);
+    let table = Table::new(["file", "line", "format", "status", "req/s", "tok/s", "p50 TTFT ms"]);
+    let mut rows = Rows { view: View::default(), table, notes: Vec::new() };
     for path in &args.files {
-        match intake::read(path, LIMIT) {
-            Ok(bytes) => one(path.as_str(), &bytes, &mut view, &mut table),
-            Err(failure) => view.unreadable.push(unread(path.as_str(), &failure)),
+        if let Err(failure) = if path.is_dir() { rows.sweep(path) } else { rows.file(path) } {
+            rows.view.unreadable.push(unread(path.as_str(), &failure));
         }
     }
-    if !view.rows.is_empty() {
-        text.block(table.render());
-    }
-    for it in &view.unreadable {
-        let line = it.line.map_or(String::new(), |line| format!(":{line}"));
-        text.push(Style::Bad, "unreadable  ").plain(format!("{}{line}  ", it.file));
-        if let Some(field) = &it.field {
-            text.plain(format!("{field}: "));
-        }
-        text.line(&it.message);
-    }
-    let whole = view.unreadable.is_empty();
-    let outcome = Outcome::new(text, &view)?;
-    Ok(if whole { outcome } else { outcome.exiting(Exit::BadEvidence) })
+    rows.outcome()
 }
 
-fn one(file: &str, bytes: &[u8], view: &mut View, table: &mut Table) {
-    let (items, errors) = read(bytes);
-    for (line, item) in items {
+impl Rows {
+    /// Every run of a sweep; a combination that failed is a row of status failed.
+    fn sweep(&mut self, dir: &Utf8Path) -> Result<(), Failure> {
+        let found = sweep::find(dir)?;
+        for path in &found.runs {
+            if let Err(failure) = self.file(path) {
+                self.view.unreadable.push(unread(path.as_str(), &failure));
+            }
+        }
+        for path in &found.unfinished {
+            let message = "a combination of a sweep in which no run ended";
+            self.view.unreadable.push(unreadable(path.as_str(), &EvidenceError::new(message)));
+        }
+        Ok(())
+    }
+
+    /// Every value of a file. Of a file that changed meanwhile nothing is kept.
+    fn file(&mut self, path: &Utf8Path) -> Result<(), Failure> {
+        let mut reader = Reader::new();
+        let mut found = Vec::new();
+        intake::pieces(path, |piece| {
+            found.extend(reader.feed(piece));
+            if reader.is_closed() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })?;
+        found.extend(reader.end());
+        for read in found {
+            self.take(path.as_str(), read);
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, file: &str, read: Read) {
+        let (line, item) = match read {
+            Ok(read) => read,
+            Err(error) => return self.view.unreadable.push(unreadable(file, &error)),
+        };
         let (mut row, format) = match item {
             Item::Native(native) => {
-                let value = |metric, digits: usize| {
-                    native
-                        .metric(metric)
-                        .map_or("-".to_owned(), |it| format!("{:.digits$}", it.get()))
-                };
-                table.row([
-                    file.to_owned(),
-                    line.to_string(),
-                    native.format.to_string(),
-                    native.status.to_string(),
-                    value(Metric::RequestThroughput, 2),
-                    value(Metric::OutputTokenThroughput, 1),
-                    value(Metric::latency(Stat::P50, LatencyKind::Ttft), 1),
-                ]);
-                (companion_row(&native), native.format.to_string())
+                self.tell(file, line, &native);
+                (native_row(&native), native.format.to_string())
             }
             Item::Row(row) => (json!(row.value), "companion-row".to_owned()),
-            Item::Run(record) => {
-                let row = json!({
-                    "framework": record.framework,
-                    "candidate_id": record.candidate_id,
-                    "status": record.status,
-                    "workload": {"scenario": record.scenario},
-                    "server_command": record.server_command,
-                    "benchmark_command": record.benchmark_command,
-                });
-                (row, "vsota-run".to_owned())
-            }
+            Item::Run(record) => (recorded_row(&record), "vsota-run".to_owned()),
             Item::Block(_) => {
                 let message = "a block of run records: file it with `vsota gap ingest`";
-                view.unreadable.push(unreadable(file, &EvidenceError::new(message).at(line)));
-                continue;
+                let error = EvidenceError::new(message).at(line);
+                return self.view.unreadable.push(unreadable(file, &error));
             }
         };
         if let Value::Object(row) = &mut row {
             row.insert("source".into(), json!({"file": file, "format": format, "line": line}));
         }
-        view.rows.push(row);
+        self.view.rows.push(row);
     }
-    view.unreadable.extend(errors.iter().map(|it| unreadable(file, it)));
+
+    fn tell(&mut self, file: &str, line: u64, native: &NativeRun) {
+        let value = |metric, digits: usize| {
+            native.metric(metric).map_or("-".to_owned(), |it| format!("{:.digits$}", it.get()))
+        };
+        self.table.row([
+            file.to_owned(),
+            line.to_string(),
+            native.format.to_string(),
+            native.status.to_string(),
+            value(Metric::RequestThroughput, 2),
+            value(Metric::OutputTokenThroughput, 1),
+            value(Metric::latency(Stat::P50, LatencyKind::Ttft), 1),
+        ]);
+        let place = format!("{file}:{line}");
+        if let Some(failure) = &native.failure {
+            self.notes.push((place.clone(), failure.to_string()));
+        }
+        if let Some((metric, value)) = native.bursts.first_key_value() {
+            let note = format!(
+                "{metric} is {value}: tokens came in bursts, so no time per token was measured"
+            );
+            self.notes.push((place, note));
+        }
+    }
+
+    fn outcome(self) -> Result<Outcome, Failure> {
+        let Self { view, table, notes } = self;
+        let mut text = Text::new();
+        if !view.rows.is_empty() {
+            text.block(table.render());
+        }
+        for (place, note) in &notes {
+            text.push(Style::Warn, "note  ").plain(format!("{place}  ")).line(note);
+        }
+        for it in &view.unreadable {
+            let line = it.line.map_or(String::new(), |line| format!(":{line}"));
+            text.push(Style::Bad, "unreadable  ").plain(format!("{}{line}  ", it.file));
+            if let Some(field) = &it.field {
+                text.plain(format!("{field}: "));
+            }
+            text.line(&it.message);
+        }
+        let whole = view.unreadable.is_empty();
+        let outcome = Outcome::new(text, &view)?;
+        Ok(if whole { outcome } else { outcome.exiting(Exit::BadEvidence) })
+    }
+}
+
+/// The companion's row, and beside it what only some files tell.
+fn native_row(native: &NativeRun) -> Value {
+    let mut row = companion_row(native);
+    let mut beside = Map::new();
+    if let Some(length) = native.accept_length {
+        beside.insert("spec_decode".into(), json!({"accept_length": length}));
+    }
+    if let Some(hits) = native.cache_hits {
+        beside.insert("cache".into(), json!({"hit_rate": hits}));
+    }
+    if !native.bursts.is_empty() {
+        let bursts: Map<String, Value> =
+            native.bursts.iter().map(|(key, it)| (key.to_string(), it.get().into())).collect();
+        beside.insert("normalization".into(), json!({"bursts": bursts}));
+    }
+    if let Value::Object(row) = &mut row {
+        row.extend(beside);
+        if let Some(commit) = &native.commit {
+            row.insert("framework_commit".into(), commit.as_str().into());
+        }
+    }
+    row
+}
+
+fn recorded_row(record: &RunRecord) -> Value {
+    json!({
+        "framework": record.framework,
+        "candidate_id": record.candidate_id,
+        "status": record.status,
+        "workload": {"scenario": record.scenario},
+        "server_command": record.server_command,
+        "benchmark_command": record.benchmark_command,
+    })
 }
 
 fn unreadable(file: &str, error: &EvidenceError) -> Unreadable {

@@ -6,6 +6,38 @@ use alloc::vec::Vec;
 
 use crate::evidence::error::EvidenceError;
 use crate::evidence::json::{Json, Object};
+use crate::evidence::server_log::ServerLog;
+use crate::evidence::smi;
+use crate::text::{Line, is_unsafe};
+
+/// The most characters of a foreign message that are kept: with four bytes each still a [`Line`].
+const SHORT: usize = 240;
+
+/// Whether a message says that memory ran out.
+pub(in crate::evidence) fn out_of_memory(message: &str) -> bool {
+    const MARKS: [&str; 6] = [
+        "out of memory",
+        "cudnn_status_alloc_failed",
+        "bad_alloc",
+        "memoryerror",
+        "memory allocation",
+        "no available memory",
+    ];
+    let message = message.to_ascii_lowercase();
+    MARKS.iter().any(|mark| message.contains(mark))
+}
+
+/// A foreign message as one short line: its last line is where Python says what went wrong.
+pub(in crate::evidence) fn plain(message: &str) -> Option<Line> {
+    let said = |line: &&str| !line.trim().is_empty();
+    let last = message.lines().rev().find(said)?.trim();
+    let safe = |c: char| if is_unsafe(c) { '\u{FFFD}' } else { c };
+    let mut line: String = last.chars().map(safe).take(SHORT).collect();
+    if last.chars().nth(SHORT).is_some() {
+        line.push('…');
+    }
+    Line::new(line).ok()
+}
 
 /// Names a file that cannot be JSON; `None` for one that may be.
 pub(super) fn text(bytes: &[u8]) -> Option<EvidenceError> {
@@ -30,7 +62,11 @@ pub(super) fn text(bytes: &[u8]) -> Option<EvidenceError> {
         _ => {}
     }
     if start.starts_with("# HELP") || start.starts_with("# TYPE") {
-        not("Prometheus metrics")
+        not("Prometheus metrics of a server")
+    } else if let Some(log) =
+        is_log(start).then(|| ServerLog::read(start.as_bytes()).ok()).flatten()
+    {
+        not(&of_server(&log))
     } else if start.starts_with("usage:")
         || start.contains("\nusage:")
         || start.starts_with("Usage:")
@@ -42,10 +78,23 @@ pub(super) fn text(bytes: &[u8]) -> Option<EvidenceError> {
         not("a log")
     } else if start.starts_with("schema:") || start.starts_with("---") {
         not("YAML")
+    } else if start.lines().next().is_some_and(smi::is_head) {
+        not("a table of nvidia-smi")
     } else if is_table(start) {
         not("a table of comma-separated values")
     } else {
         not("text that is no JSON")
+    }
+}
+
+/// What the start of a server's log says of it.
+fn of_server(log: &ServerLog) -> String {
+    match (&log.failure, &log.version) {
+        (Some(failed), _) => {
+            format!("the log of a vLLM command that failed ({})", failed.reason.as_str())
+        }
+        (None, Some(version)) => format!("the log of a vLLM server ({})", version.as_str()),
+        (None, None) => "the log of a vLLM server".into(),
     }
 }
 
@@ -65,8 +114,15 @@ fn is_command(start: &str) -> bool {
 }
 
 fn is_log(start: &str) -> bool {
-    const MARKS: &[&str] =
-        &["INFO ", "INFO:", "WARNING", "ERROR ", "Traceback (most recent call last)", "Namespace("];
+    const MARKS: &[&str] = &[
+        "INFO ",
+        "INFO:",
+        "WARNING",
+        "ERROR ",
+        "Traceback (most recent call last)",
+        "Namespace(",
+        "vllm: error: ",
+    ];
     let head = start.lines().take(8);
     let dated = |line: &str| {
         let line = line.trim_start_matches('[');
@@ -99,8 +155,6 @@ fn kind(object: &Object) -> Option<String> {
     }
     let what = if has("traceEvents") {
         "a profiler trace"
-    } else if has("error_type") && has("run_number") {
-        "a run of a sweep that failed before it measured"
     } else if has("benchmark") && has("metric") {
         "a record for PyTorch's benchmark database"
     } else if has("num_hidden_layers") || has("text_config") {

@@ -3,18 +3,19 @@
 
 mod companion;
 mod fields;
-mod foreign;
+pub(super) mod foreign;
+mod plausible;
+mod reader;
 mod sglang;
 mod trtllm;
 mod vllm;
 
 use alloc::collections::BTreeMap;
-use alloc::vec::Vec;
 use core::fmt;
 
 use super::block::BlockRecord;
 use super::error::EvidenceError;
-use super::json::{self, Json, Located, Object};
+use super::json::{Json, Object};
 use super::run::RunRecord;
 use super::time::CivilTime;
 use crate::facts::{Framework, Metric, Rate, Status, vocabulary};
@@ -22,6 +23,9 @@ use crate::measure::{Fraction, Measured};
 use crate::text::{Line, Name};
 
 pub use companion::{CompanionRow, companion_row};
+pub(super) use vllm::overwritten;
+
+pub use reader::{Read, Reader, read, read_all};
 
 vocabulary! {
     /// The tool that wrote a file of benchmark evidence.
@@ -87,6 +91,8 @@ pub struct NativeRun {
     pub tokenizer: Option<Line>,
     /// The server's version, where the file has it.
     pub version: Option<Line>,
+    /// The commit of a source build, where its version has it.
+    pub commit: Option<Line>,
     /// The client's local time when the run ended.
     pub date: Option<CivilTime>,
     /// The client's backend.
@@ -121,6 +127,13 @@ pub struct NativeRun {
     pub output_tokens: Option<u64>,
     /// The metrics that were measured.
     pub metrics: BTreeMap<Metric, Measured>,
+    /// Steps, in ms, too short to be steps of a model: many tokens came in one piece. They are no
+    /// metrics; throughput and end-to-end latency stand.
+    pub bursts: BTreeMap<Metric, Measured>,
+    /// Tokens a step of speculative decoding accepted on average, where the file tells.
+    pub accept_length: Option<Measured>,
+    /// The share of prompt tokens that a prefix cache answered, where the file tells.
+    pub cache_hits: Option<Fraction>,
 }
 
 /// One value of a file of benchmark evidence.
@@ -160,6 +173,7 @@ impl NativeRun {
             model: None,
             tokenizer: None,
             version: None,
+            commit: None,
             date: None,
             backend: None,
             endpoint: None,
@@ -177,6 +191,9 @@ impl NativeRun {
             input_tokens: None,
             output_tokens: None,
             metrics: BTreeMap::new(),
+            bursts: BTreeMap::new(),
+            accept_length: None,
+            cache_hits: None,
         }
     }
 
@@ -197,34 +214,6 @@ impl NativeRun {
             None | Some(0) => None,
             Some(requested) => Fraction::new(self.completed as f64 / requested as f64).ok(),
         }
-    }
-
-    /// Checks that the rates are the counts over the duration, and that percentiles do not fall.
-    ///
-    /// # Errors
-    ///
-    /// When a rate is more than 1 % off, or a higher percentile is below a lower one.
-    pub fn check_arithmetic(&self) -> Result<(), EvidenceError> {
-        let tokens = self.output_tokens;
-        let total = self.input_tokens.zip(tokens).and_then(|(a, b)| a.checked_add(b));
-        self.check_rate(Metric::RequestThroughput, Some(self.completed))?;
-        self.check_rate(Metric::OutputTokenThroughput, tokens)?;
-        self.check_rate(Metric::TotalTokenThroughput, total)?;
-        fields::check_order(&self.metrics)
-    }
-
-    #[expect(clippy::cast_precision_loss, reason = "token counts are far below 2^52")]
-    fn check_rate(&self, metric: Metric, count: Option<u64>) -> Result<(), EvidenceError> {
-        let (Some(rate), Some(count), Some(duration)) = (self.metric(metric), count, self.duration)
-        else {
-            return Ok(());
-        };
-        let expected = count as f64 / duration.get();
-        if (rate.get() / expected - 1.0).abs() <= 0.01 {
-            return Ok(());
-        }
-        let message = format_args!("{rate} is not {count} in {duration} s, which is {expected}");
-        Err(EvidenceError::new(message).of(&alloc::format!("{metric}")))
     }
 }
 
@@ -247,47 +236,6 @@ impl fmt::Display for Cap {
     }
 }
 
-/// Reads a file of benchmark evidence: each value with the line where it starts, and what could
-/// not be read.
-pub fn read(bytes: &[u8]) -> (Vec<(u64, Item)>, Vec<EvidenceError>) {
-    if let Some(kind) = foreign::text(bytes) {
-        return (Vec::new(), [kind].into());
-    }
-    let (values, mut errors) = json::values(bytes);
-    if values.is_empty() && errors.is_empty() {
-        errors.push(EvidenceError::new("the list is empty").at(1));
-    }
-    let mut items = Vec::new();
-    for Located { line, value } in values {
-        match item(value) {
-            Ok(item) => items.push((line, item)),
-            Err(error) => errors.push(error.at(line)),
-        }
-    }
-    errors.sort_by_key(|error| error.line);
-    (items, errors)
-}
-
-/// Reads a file of native results; anything else in it is an error that names it.
-pub fn read_all(bytes: &[u8]) -> (Vec<(u64, NativeRun)>, Vec<EvidenceError>) {
-    let (items, mut errors) = read(bytes);
-    let mut runs = Vec::new();
-    for (line, item) in items {
-        let what = match item {
-            Item::Native(run) => {
-                runs.push((line, run));
-                continue;
-            }
-            Item::Row(_) => "a row of the companion's schema",
-            Item::Run(_) => "a run record",
-            Item::Block(_) => "a block of run records",
-        };
-        errors.push(EvidenceError::new(format_args!("{what}, not a native result")).at(line));
-    }
-    errors.sort_by_key(|error| error.line);
-    (runs, errors)
-}
-
 fn item(value: Json) -> Result<Item, EvidenceError> {
     let Json::Object(object) = &value else { return Err(foreign::json(&value)) };
     match object.get("schema") {
@@ -301,7 +249,11 @@ fn item(value: Json) -> Result<Item, EvidenceError> {
     }
     match recognise(object) {
         Some(Format::CompanionRow) => CompanionRow::decode(&value).map(Item::Row),
-        Some(format) => decode(format, object).map(Item::Native),
+        Some(format) => {
+            let run = decode(format, object)?;
+            run.check_arithmetic()?;
+            Ok(Item::Native(run))
+        }
         None => Err(foreign::json(&value)),
     }
 }
@@ -312,6 +264,7 @@ fn decode(format: Format, object: &Object) -> Result<NativeRun, EvidenceError> {
         Format::SglangAutoBenchmark => sglang::decode_search(object),
         Format::TrtllmBenchmarkServing => trtllm::decode(object),
         Format::TrtllmBench => trtllm::decode_offline(object),
+        Format::VllmSweep if object.has("error_type") => vllm::decode_failure(object),
         _ => vllm::decode(format, object),
     }
 }
@@ -331,6 +284,9 @@ fn recognise(object: &Object) -> Option<Format> {
     if is_object("engine") && is_object("performance") {
         return Some(Format::TrtllmBench);
     }
+    if has("error_type") && is_object("serve_overrides") {
+        return Some(Format::VllmSweep);
+    }
     if has("stage") && has("candidate_id") && has("server_flags") {
         return Some(Format::SglangAutoBenchmark);
     }
@@ -347,9 +303,14 @@ fn recognise(object: &Object) -> Option<Format> {
         let swept = before("duration", "run_number");
         return Some(if swept { Format::VllmSweep } else { Format::VllmBenchServe });
     }
-    let late = before("duration", "request_rate");
+    let first = |key: &str| object.keys().position(|it| it.starts_with(key) && it.ends_with("_ms"));
+    // TensorRT-LLM writes the deviation before the mean, vLLM behind it; metadata moves neither.
+    let late = match (first("std_"), first("mean_")) {
+        (Some(std), Some(mean)) => std < mean,
+        _ => before("duration", "request_rate"),
+    };
     if has("user_throughput") || has("avg_decoded_tokens_per_iter") || late {
         return Some(Format::TrtllmBenchmarkServing);
     }
-    (has("backend") && before("request_rate", "duration")).then_some(Format::VllmBenchmarkServing)
+    has("backend").then_some(Format::VllmBenchmarkServing)
 }

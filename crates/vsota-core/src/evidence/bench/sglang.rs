@@ -3,28 +3,37 @@
 use alloc::collections::BTreeMap;
 
 use super::fields::Fields;
+use super::foreign::{out_of_memory, plain};
 use super::{Format, NativeRun};
 use crate::evidence::error::EvidenceError;
 use crate::evidence::json::{Json, Object};
 use crate::facts::{Framework, LatencyKind, Metric, Status};
-use crate::measure::Measured;
+use crate::measure::{Fraction, Measured};
+use crate::text::Line;
 
 pub(super) fn decode(object: &Object) -> Result<NativeRun, EvidenceError> {
     let fields = Fields(object);
     let backend = fields.line("backend")?;
     let server = fields.inside("server_info");
     let of_server = |key: &str| server.map_or(Ok(None), |it| it.line(key));
+    let version = of_server("version")?;
+    // Every line carries the lengths of the random dataset, whichever was sent.
+    let random = fields.text("dataset_name")?.is_some_and(|it| it.starts_with("random"));
+    let length = |key: &str| if random { fields.count(key) } else { Ok(None) };
     let mut run = NativeRun {
         backend_framework: backend.as_ref().and_then(|it| framework(it.as_str())),
         endpoint: backend.as_ref().and_then(|it| endpoint(it.as_str())),
         backend,
         model: of_server("model_path")?,
-        version: of_server("version")?,
+        commit: version.as_ref().and_then(commit),
+        version,
         request_rate: fields.request_rate()?,
         max_concurrency: fields.max_concurrency()?,
         requested: sent(fields),
-        input_len: fields.count("random_input_len")?,
-        output_len: fields.count("random_output_len")?,
+        input_len: length("random_input_len")?,
+        output_len: length("random_output_len")?,
+        accept_length: fields.measured("accept_length")?,
+        cache_hits: cache_hits(fields)?,
         ..NativeRun::blank(Format::SglangBenchServing)
     };
     fields.finish(&mut run, metrics)?;
@@ -39,22 +48,39 @@ pub(super) fn decode_search(object: &Object) -> Result<NativeRun, EvidenceError>
     if let Some(line) = fields.inside("metrics") {
         return Ok(NativeRun { format, candidate, ..decode(line.0)? });
     }
-    if !fields.0.has("error") {
-        return Err(EvidenceError::new("neither metrics nor an error").of("metrics"));
-    }
-    let oom = fields.text("diagnosis")? == Some("oom");
+    let pruned = matches!(object.get("heuristic_pruned"), Some(Json::Bool(true)));
+    let error = fields.text("error")?;
+    let (status, failure) = match error {
+        Some(error) if fields.text("diagnosis")? == Some("oom") || out_of_memory(error) => {
+            (Status::Oom, plain(error))
+        }
+        Some(error) => (Status::Failed, plain(error)),
+        None if pruned => (Status::Skipped, Line::new("pruned by the search's heuristic").ok()),
+        None => return Err(EvidenceError::new("neither metrics nor an error").of("metrics")),
+    };
     Ok(NativeRun {
         candidate,
         backend_framework: Some(Framework::Sglang),
-        status: if oom { Status::Oom } else { Status::Failed },
-        failure: crate::text::Line::new(if oom {
-            "out of memory"
-        } else {
-            "the run ended in an error"
-        })
-        .ok(),
+        status,
+        failure,
+        max_concurrency: fields.max_concurrency()?,
         ..NativeRun::blank(format)
     })
+}
+
+/// The commit of a source build, as its version has it behind `+g`.
+fn commit(version: &Line) -> Option<Line> {
+    let (_, commit) = version.as_str().split_once("+g")?;
+    let end = commit.find(|it: char| !it.is_ascii_hexdigit()).unwrap_or(commit.len());
+    commit.get(..end).and_then(|it| Line::new(it).ok())
+}
+
+/// The share of prompt tokens that the prefix cache answered, as `--cache-report` tells it.
+fn cache_hits(fields: Fields<'_>) -> Result<Option<Fraction>, EvidenceError> {
+    let Some(report) = fields.inside("cache_report") else { return Ok(None) };
+    let Some(percent) = report.number("cache_hit_rate_pct")? else { return Ok(None) };
+    let error = |error| EvidenceError::new(error).of("cache_hit_rate_pct");
+    Fraction::new(percent / 100.0).map(Some).map_err(error)
 }
 
 /// The requests that were sent, which only the details tell (rule 7).

@@ -30,6 +30,9 @@ pub(super) fn decode(object: &Object) -> Result<NativeRun, EvidenceError> {
         requested: Some(fields.needed("num_prompts")?),
         ..NativeRun::blank(Format::TrtllmBenchmarkServing)
     };
+    if let Some(tokens) = fields.inside("avg_decoded_tokens_per_iter") {
+        run.accept_length = tokens.measured("mean")?;
+    }
     fields.finish(&mut run, vllm::metrics)?;
     Ok(run)
 }
@@ -47,7 +50,7 @@ pub(super) fn decode_offline(object: &Object) -> Result<NativeRun, EvidenceError
     Ok(NativeRun {
         backend_framework: Some(Framework::TensorrtLlm),
         served: false,
-        model: engine.line("model")?,
+        model: engine.line("model")?.filter(|it| it.as_str() != "None"),
         version: engine.line("version")?,
         backend: engine.line("backend")?,
         status: if ended { Status::Ok } else { Status::Failed },

@@ -1,13 +1,16 @@
 //! `vllm bench serve`, its sweep, and the older `benchmark_serving.py`.
 
 use alloc::collections::BTreeMap;
+use alloc::format;
 
 use super::fields::Fields;
+use super::foreign::{out_of_memory, plain};
 use super::{Format, NativeRun, Offered};
 use crate::evidence::error::EvidenceError;
 use crate::evidence::json::{Json, Object};
-use crate::facts::{Framework, LatencyKind, Metric};
+use crate::facts::{Framework, LatencyKind, Metric, Status};
 use crate::measure::Measured;
+use crate::text::Line;
 
 pub(super) fn decode(format: Format, object: &Object) -> Result<NativeRun, EvidenceError> {
     let fields = Fields(object);
@@ -24,10 +27,50 @@ pub(super) fn decode(format: Format, object: &Object) -> Result<NativeRun, Evide
         max_concurrency: fields.max_concurrency()?,
         burstiness: fields.measured("burstiness")?,
         requested: Some(fields.needed("num_prompts")?),
+        accept_length: fields.measured("spec_decode_acceptance_length")?,
         ..NativeRun::blank(format)
     };
     fields.finish(&mut run, metrics)?;
     Ok(run)
+}
+
+/// The keys of a result that metadata of the same name overwrites: they are written before it.
+const BEFORE_METADATA: [&str; 7] =
+    ["date", "endpoint_type", "backend", "label", "model_id", "tokenizer_id", "num_prompts"];
+
+/// The key of the result that `--metadata` of a benchmark command overwrites, if it does: then the
+/// file says what its author wanted it to say. TensorRT-LLM's client does the same.
+pub(in crate::evidence) fn overwritten(command: &[Line]) -> Option<&'static str> {
+    let mut within = false;
+    command.iter().map(Line::as_str).find_map(|word| {
+        let pair = match word.strip_prefix("--metadata") {
+            Some(rest) => {
+                within = rest.is_empty();
+                rest.strip_prefix('=')?
+            }
+            None if word.starts_with("--") => {
+                within = false;
+                return None;
+            }
+            None if within => word,
+            None => return None,
+        };
+        let (key, _) = pair.split_once('=')?;
+        BEFORE_METADATA.into_iter().find(|it| *it == key.trim())
+    })
+}
+
+/// A combination of a sweep that failed before it measured: its row has a reason, and no identity.
+pub(super) fn decode_failure(object: &Object) -> Result<NativeRun, EvidenceError> {
+    let fields = Fields(object);
+    refuse_other_runs(fields)?;
+    let kind = fields.text("error_type")?.unwrap_or("an error");
+    let reason = fields.text("error")?.unwrap_or_default();
+    Ok(NativeRun {
+        status: if out_of_memory(reason) { Status::Oom } else { Status::Failed },
+        failure: plain(&format!("{kind}: {reason}")),
+        ..NativeRun::blank(Format::VllmSweep)
+    })
 }
 
 /// A warm-up of a sweep and a pooling benchmark look like results and are none.
