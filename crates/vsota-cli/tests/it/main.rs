@@ -17,6 +17,7 @@ mod intake;
 mod late;
 mod lock;
 mod run_dir;
+mod secrets;
 mod shell;
 mod stories;
 mod world;
