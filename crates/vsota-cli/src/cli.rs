@@ -31,6 +31,10 @@ pub struct Global {
     #[arg(long, global = true)]
     pub json: bool,
 
+    /// Store files without the secrets in them, and say what was taken out
+    #[arg(long, global = true)]
+    pub redact: bool,
+
     /// When to use colours
     #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t)]
     pub color: Color,

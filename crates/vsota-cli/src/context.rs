@@ -35,7 +35,7 @@ impl Context {
             output: global.output(),
             clock: Clock::from_env()?,
             finder: Finder::new(global.run_dir.clone())?,
-            secrets,
+            secrets: secrets.redacting(global.redact),
         })
     }
 

@@ -83,7 +83,14 @@ impl Context {
     /// As [`intake::read`], and bad evidence when a demonstration may not take it.
     pub fn evidence(&self, from: &Utf8Path, limit: u64) -> Result<Vec<u8>, Failure> {
         self.may_take(from)?;
-        intake::read(from, limit)
+        let bytes = intake::read(from, limit)?;
+        if !self.secrets.redacts() {
+            return Ok(bytes);
+        }
+        // What is read is what is stored: a fact never holds what its artefact does not.
+        let (bytes, hits) = self.secrets.clean(&bytes);
+        self.secrets.admit(hits).map_err(|it| it.in_file(from))?;
+        Ok(bytes)
     }
 
     /// Whether the campaign that is meant may take evidence from there.

@@ -41,7 +41,7 @@ use cli::Cli;
 use context::Context;
 use exit::Exit;
 use failure::Failure;
-use output::{Color, Outcome, Output};
+use output::{Color, Outcome, Output, Style, Text};
 use secrets::Secrets;
 
 /// Runs the command that the arguments of this process ask for.
@@ -53,7 +53,7 @@ fn call(args: Vec<OsString>) -> Exit {
     // Until the arguments are understood, only this much of them is.
     let json = args.iter().take_while(|it| *it != "--").any(|it| it == "--json");
     let early = Output::new(json, Color::Auto);
-    let secrets = Secrets::from_env();
+    let secrets = Secrets::of_process();
     let args = match vetted(args, &secrets) {
         Ok(args) => args,
         Err(failure) => return early.conclude(&Err(failure)),
@@ -65,7 +65,19 @@ fn call(args: Vec<OsString>) -> Exit {
 }
 
 fn run(Cli { global, command }: Cli, secrets: Secrets) -> Result<Outcome, Failure> {
-    command.run(&Context::new(&global, secrets)?)
+    let context = Context::new(&global, secrets)?;
+    let result = command.run(&context);
+    context.output.progress(&taken(&context.secrets));
+    result
+}
+
+/// What was taken out of the files of this call.
+fn taken(secrets: &Secrets) -> Text {
+    let mut text = Text::new();
+    for (kind, count) in secrets.taken() {
+        text.push(Style::Warn, "redacted: ").line(format!("{count} {}", kind.label()));
+    }
+    text
 }
 
 /// The arguments as text, none of which holds a secret.

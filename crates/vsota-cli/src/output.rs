@@ -223,6 +223,15 @@ impl Output {
         to.flush()
     }
 
+    /// Passes bytes on to stdout as they are, for a command that is a filter.
+    ///
+    /// # Errors
+    ///
+    /// When nobody reads any more.
+    pub fn pass(&self, bytes: &[u8]) -> io::Result<()> {
+        io::stdout().lock().write_all(bytes)
+    }
+
     /// Shows how a command ended, and says what the shell sees.
     pub fn conclude(&self, result: &Result<Outcome, Failure>) -> Exit {
         let (mut out, mut err) = (io::stdout().lock(), io::stderr().lock());
@@ -287,7 +296,9 @@ impl Output {
             // Prose is for people who look on; the answer does not depend on it.
             let text = outcome.text.render(self.colored(io::stderr().is_terminal()));
             let _ = err.write_all(text.as_bytes());
-            return put(out, &[&escape::json(&outcome.json), "\n"]);
+            // A filter has said on stdout what it has to say.
+            let filter = outcome.json.is_empty();
+            return if filter { Ok(()) } else { put(out, &[&escape::json(&outcome.json), "\n"]) };
         }
         put(out, &[&outcome.text.render(self.colored(io::stdout().is_terminal()))])
     }

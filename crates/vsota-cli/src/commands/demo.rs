@@ -135,7 +135,7 @@ fn walk(
     say(context, number, step, &args);
     let words = ["vsota", "-C", run_dir.as_str()].into_iter().map(String::from);
     let cli = Cli::try_parse_from(words.chain(args)).map_err(Failure::usage)?;
-    let inner = Context::new(&cli.global, Secrets::from_env())?;
+    let inner = Context::new(&cli.global, Secrets::of_process())?;
     match (cli.command.run(&inner), step.refused) {
         (Ok(outcome), false) if outcome.exit == Exit::Done => {
             if let Some(head) = outcome.recorded {

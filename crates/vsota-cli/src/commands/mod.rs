@@ -78,6 +78,7 @@ commands! {
         Next => next::NextArgs,
         Patch => patch::PatchArgs,
         Profile => profile::ProfileArgs,
+        Redact => redact::RedactArgs,
         Report => report::ReportArgs,
         Research => research::ResearchArgs,
         Revalidate => revalidate::RevalidateArgs,

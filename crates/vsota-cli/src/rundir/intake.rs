@@ -37,6 +37,8 @@ pub struct Staged<'a> {
     temporary: String,
     file: File,
     artifact: Artifact,
+    // Of the original; the copy may have less in it.
+    read: u64,
 }
 
 /// Opens a file that the user named, for reading: a link is followed, a device is not opened.
@@ -132,7 +134,7 @@ impl RunDir {
         let file = open(from, limit)?;
         let told = size(&file, from)?;
         let staged = self.copy(&file, from.as_str(), to, secrets, limit)?;
-        unchanged(&file, from, told, staged.artifact.bytes)?;
+        unchanged(&file, from, told, staged.read)?;
         Ok(staged)
     }
 
@@ -181,28 +183,37 @@ impl RunDir {
         let temporary = temporary(leaf);
         let file = create(&dir, &temporary).map_err(|error| self.failed("create", to, &error))?;
         let artifact = Artifact { path: to.clone(), sha256: Digest::from_bytes([0; 32]), bytes: 0 };
-        let mut staged = Staged { run: self, dir, temporary, file, artifact };
+        let mut staged = Staged { run: self, dir, temporary, file, artifact, read: 0 };
 
-        let mut scanner = secrets.scanner();
+        let mut sieve = secrets.sieve();
         let mut hash = Sha256::new();
         let mut buffer = vec![0; 64 * 1024];
-        loop {
+        let (mut read, mut done) = (0_u64, false);
+        let mut cleared = Vec::new();
+        while !done {
             let chunk = match from.read(&mut buffer) {
-                Ok(0) => break,
                 Ok(read) => buffer.get(..read).unwrap_or_default(),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => return Err(Failure::file("read", label, &error)),
             };
-            // Before it is written: a secret does not reach the disk.
-            scanner.feed(chunk).map_err(|hit| hit.failure().in_file(label))?;
-            staged.artifact.bytes = staged.artifact.bytes.saturating_add(chunk.len() as u64);
-            if staged.artifact.bytes > limit {
+            done = chunk.is_empty();
+            read = read.saturating_add(chunk.len() as u64);
+            if read > limit {
                 let message = format_args!("more than {limit} bytes");
                 return Err(Failure::bad_evidence(message).in_file(label));
             }
-            hash.update(chunk);
-            staged.file.write_all(chunk).map_err(|error| self.failed("write", to, &error))?;
+            // Only what is cleared is written: a secret does not reach the disk.
+            cleared.clear();
+            let hits = match done {
+                false => sieve.feed(chunk, &mut cleared),
+                true => sieve.finish(&mut cleared),
+            };
+            secrets.admit(hits).map_err(|it| it.in_file(label))?;
+            staged.artifact.bytes = staged.artifact.bytes.saturating_add(cleared.len() as u64);
+            hash.update(&cleared);
+            staged.file.write_all(&cleared).map_err(|error| self.failed("write", to, &error))?;
         }
+        staged.read = read;
         staged.artifact.sha256 = Digest::from_bytes(hash.finalize().into());
         Ok(staged)
     }

@@ -143,6 +143,21 @@ fn a_secret_does_not_come_in() {
 }
 
 #[test]
+fn a_redacted_copy_is_counted_and_is_what_is_recorded() {
+    let world = World::empty();
+    let value: String = (0..24_u8).map(|it| char::from(b'a' + (it * 11) % 26)).collect();
+    let secrets = Secrets::among([("A_TOKEN".into(), value.clone().into())]).redacting(true);
+    let from = world.root.join("server.log");
+    fs::write(&from, format!("one {value}\ntwo {value}\n")).unwrap();
+    let run = RunDir::open(&world.run).unwrap();
+    let artefact = run.take_in(&from, &rel("benchmark/raw/a.log"), &secrets, LIMIT).unwrap();
+    let kept = fs::read_to_string(world.run.join("benchmark/raw/a.log")).unwrap();
+    assert_eq!(kept, "one [REDACTED:environment]\ntwo [REDACTED:environment]\n");
+    assert_eq!(artefact.sha256, Digest::of(kept.as_bytes()));
+    assert_eq!(secrets.taken().iter().map(|it| it.1).collect::<Vec<_>>(), [2]);
+}
+
+#[test]
 fn what_is_staged_can_be_read_and_leaves_nothing_when_dropped() {
     let world = World::empty();
     let from = world.root.join("run.json");

@@ -19,6 +19,7 @@ mod late;
 mod lock;
 mod rank;
 mod run_dir;
+mod secrets;
 mod shell;
 mod stories;
 mod world;

@@ -83,4 +83,15 @@ fn a_secret_in_a_draft_is_not_kept() {
     assert_eq!(ended.status.code(), Some(8));
     assert!(!String::from_utf8_lossy(&ended.stderr).contains(&canary));
     assert_eq!(stage.events(), before);
+    let ended = crate::world::vsota()
+        .env("SOME_TOKEN", &canary)
+        .args(["-C", stage.path("").as_str(), "attempt", "note", &draft, "--redact"])
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&ended.stderr).into_owned();
+    assert_eq!(ended.status.code(), Some(0), "{told}");
+    assert!(told.contains("redacted: 1 environment"), "{told}");
+    assert_eq!(stage.events(), before + 1);
+    let journal = std::fs::read_to_string(stage.path("humanize/lineage.jsonl")).unwrap();
+    assert!(journal.contains("[REDACTED:environment]") && !journal.contains(&canary));
 }
