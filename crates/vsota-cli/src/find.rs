@@ -7,6 +7,7 @@ use std::io::{Read as _, Seek as _, SeekFrom};
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
+use vsota_core::GitId;
 
 use crate::failure::Failure;
 use crate::journal;
@@ -193,11 +194,25 @@ fn line(path: &Utf8Path) -> Option<String> {
 
 /// Whether git ignores a path of a checkout. Nothing that the repository configures is run.
 pub fn is_ignored(checkout: &Utf8Path, path: &Utf8Path) -> bool {
-    let answer = std::process::Command::new("git")
-        .args(["-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"])
-        .args(["-C", checkout.as_str(), "check-ignore", "-q", "--", path.as_str()])
+    let answer = git(checkout).args(["check-ignore", "-q", "--", path.as_str()]).status();
+    answer.is_ok_and(|it| it.success())
+}
+
+/// The commit of a checkout's HEAD; `None` when no checkout is there, or it has no commit.
+pub fn head(checkout: &Utf8Path) -> Option<GitId> {
+    git_common_dir(checkout)?;
+    let answer = git(checkout).args(["rev-parse", "--verify", "--quiet", "HEAD"]).output().ok()?;
+    let text = String::from_utf8(answer.stdout).ok()?;
+    GitId::new(text.trim()).ok()
+}
+
+/// Git on a checkout, so that nothing that the repository configures is run.
+fn git(checkout: &Utf8Path) -> std::process::Command {
+    let mut git = std::process::Command::new("git");
+    git.args(["-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"])
+        .args(["-C", checkout.as_str()])
         .env("GIT_CONFIG_NOSYSTEM", "1")
         .env("GIT_CONFIG_GLOBAL", "/dev/null")
-        .status();
-    answer.is_ok_and(|it| it.success())
+        .stdin(std::process::Stdio::null());
+    git
 }

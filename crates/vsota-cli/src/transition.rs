@@ -14,8 +14,9 @@ use crate::documents;
 use crate::failure::Failure;
 use crate::help;
 use crate::journal::chain::ORIGIN;
-use crate::journal::{Head, Journal};
+use crate::journal::{Head, Journal, QUARANTINE, rel};
 use crate::output::{Outcome, Style, Text};
+use crate::proof;
 use crate::refusals::{self, Noted};
 use crate::rundir::RunDir;
 use crate::rundir::intake::Staged;
@@ -115,7 +116,9 @@ fn persist(
     staged: Vec<Staged<'_>>,
     before: Option<Chronicle>,
 ) -> Result<Transition, Failure> {
+    let entries = before.as_ref().map_or(&[][..], |it| &it.entries);
     for artefact in staged {
+        clear(run, entries, &artefact)?;
         artefact.publish()?;
     }
     let prev = before.as_ref().map_or(ORIGIN, |it| it.head.hash);
@@ -129,6 +132,18 @@ fn persist(
     // The event stands, whatever becomes of the documents: `report` renders them again.
     documents::write(run, &chronicle).map_err(|failure| failure.after(head))?;
     Ok(Transition { event: Some(recorded), ..Transition::none(&chronicle.campaign, head) })
+}
+
+/// A file that a killed call left under the name of an artefact is moved to quarantine. What an event
+/// names stays, and is never overwritten.
+fn clear(run: &RunDir, entries: &[Entry], artefact: &Staged<'_>) -> Result<(), Failure> {
+    let at = &artefact.artifact().path;
+    if !artefact.is_blocked()? || proof::named(entries).iter().any(|it| it.path == *at) {
+        return Ok(());
+    }
+    let Some(left) = run.digest(at)? else { return Ok(()) };
+    let leaf = at.as_str().rsplit('/').next().unwrap_or_default();
+    run.move_aside(at, &rel(&format!("{QUARANTINE}/{}-{leaf}", left.sha256))?)
 }
 
 fn refuse(

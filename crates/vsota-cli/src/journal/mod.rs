@@ -25,8 +25,8 @@ use vsota_core::Entry;
 /// Where the journal lies in the run directory.
 pub const PATH: &str = "humanize/lineage.jsonl";
 
-/// Where torn tails are moved.
-const QUARANTINE: &str = "humanize/quarantine";
+/// Where torn tails, and files that no event names and that are in the way, are moved.
+pub const QUARANTINE: &str = "humanize/quarantine";
 
 /// The most bytes of a journal that is read: far beyond a hundred thousand events.
 const MAX_BYTES: u64 = 192 << 20;

@@ -237,6 +237,15 @@ impl Staged<'_> {
         }
     }
 
+    /// Whether other bytes lie under its name.
+    ///
+    /// # Errors
+    ///
+    /// When what lies there cannot be read.
+    pub fn is_blocked(&self) -> Result<bool, Failure> {
+        Ok(self.run.digest(&self.artifact.path)?.is_some_and(|it| it != self.artifact))
+    }
+
     /// Gives the copy its name; it is on the disk before this returns.
     ///
     /// # Errors

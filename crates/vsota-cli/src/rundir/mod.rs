@@ -220,6 +220,23 @@ impl RunDir {
         Ok(true)
     }
 
+    /// Moves a file out of the way, whole, under a name that holds its digest.
+    ///
+    /// # Errors
+    ///
+    /// I/O when it cannot be moved.
+    pub fn move_aside(&self, at: &RelPath, to: &RelPath) -> Result<(), Failure> {
+        let (Some((from, old)), Some((dir, new))) =
+            (self.parent(at, false)?, self.parent(to, true)?)
+        else {
+            return Err(self.stopped("move", at, Errno::NOENT));
+        };
+        rustix::fs::renameat(&from, old, &dir, new)
+            .map_err(|error| self.stopped("move", at, error))?;
+        self.sync(to, &dir)?;
+        self.sync(at, &from)
+    }
+
     /// Moves bytes out of the way into a new file, on the disk before this returns.
     ///
     /// # Errors

@@ -14,6 +14,7 @@ mod damage;
 mod demo;
 mod discovery;
 mod fence;
+mod forged;
 mod intake;
 mod late;
 mod lock;

@@ -136,6 +136,9 @@ pub struct TestRun {
     pub argv: Vec<Line>,
     /// Its exit code, when the tool ran it.
     pub exit: Option<i32>,
+    /// The commit of the checkout's HEAD while the tool ran it, where the checkout is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub head: Option<GitId>,
     /// Tests that passed.
     pub passed: u32,
     /// Tests that failed, by name.

@@ -194,7 +194,10 @@ impl Decide<FileTests> for Revalidate {
     fn decide(&self, said: &TestRun) -> Result<(), Objections> {
         let mut o = Objections::default();
         let (found, commit) = (said.commit.clone(), self.trialled.head().commit.clone());
-        o.unless(found == commit, TrialObjection::OtherCommit { found, commit });
+        o.unless(found == commit, TrialObjection::OtherCommit { found, commit: commit.clone() });
+        if let Some(found) = said.head.clone().filter(|it| *it != commit) {
+            o.raise(TrialObjection::TestedElsewhere { found, commit });
+        }
         o.or_agree()
     }
 }

@@ -27,6 +27,8 @@ objections! {
         [Rl9] FixupRetried {} "a fixup opens no layer pipeline; reject it",
         /// Tests of another commit.
         [Rv2] OtherCommit { found: GitId, commit: GitId } "the tests ran on {found}, not on the patched commit {commit}",
+        /// Tests that ran while the checkout stood elsewhere.
+        [Rv2] TestedElsewhere { found: GitId, commit: GitId } "the checkout stood on {found} while the tests ran, not on the patched commit {commit}",
         /// HEAD moved.
         [Rv1] HeadMoved { found: GitId, patch: GitId } "HEAD has the tree {found}; the patch that was measured is {patch}",
         /// Not vLLM.

@@ -74,12 +74,12 @@ fn amending(all: &mut Cases) {
 
 fn filing(all: &mut Cases) {
     let patched = Run::patched();
-    all.of(&patched, FileTests, tests(commit(&patched))).but(
-        "TrialObjection.OtherCommit",
-        Rv2,
-        git("commit baseline").as_str(),
-        |it| it.commit = git("commit baseline"),
-    );
+    let found = git("commit baseline");
+    all.of(&patched, FileTests, tests(commit(&patched)))
+        .but("TrialObjection.OtherCommit", Rv2, found.as_str(), |it| it.commit = found.clone())
+        .but("TrialObjection.TestedElsewhere", Rv2, "while the tests ran", |it| {
+            it.head = Some(found.clone());
+        });
     let of = slow(&patched);
     let new = |framework, stage| {
         let mut it = profile(&mut patched.clone(), framework, stage, &of);

@@ -12,6 +12,7 @@ use vsota_core::text::Line;
 use crate::context::Context;
 use crate::drafting;
 use crate::failure::Failure;
+use crate::find;
 use crate::journal::rel;
 use crate::junit::{self, Report};
 use crate::output::Outcome;
@@ -43,6 +44,8 @@ pub struct TestArgs {
 struct Ran {
     argv: Vec<Line>,
     exit: i32,
+    /// Where the checkout stood, when it is there.
+    head: Option<GitId>,
     log: Vec<u8>,
 }
 
@@ -53,9 +56,10 @@ struct Ran {
 /// Bad evidence when the report cannot be read; refused on another commit than the patch's.
 pub fn run(context: &Context, args: TestArgs) -> Result<Outcome, Failure> {
     let run = context.run_dir()?;
-    let (_, round) = drafting::standing(&run)?;
+    let (campaign, round) = drafting::standing(&run)?;
     let stem = format!("benchmark/logs/tests/r{round}-{}", args.commit.short());
-    let ran = if args.run.is_empty() { None } else { Some(call(&args.run)?) };
+    let checkout = campaign.state().brief().vllm_checkout().map(Line::as_str);
+    let ran = if args.run.is_empty() { None } else { Some(call(&args.run, checkout)?) };
     let mut staged = Vec::new();
     let mut report = match (&args.junit, &ran) {
         (Some(from), _) => {
@@ -76,14 +80,17 @@ pub fn run(context: &Context, args: TestArgs) -> Result<Outcome, Failure> {
     let kept = staged.last().ok_or_else(|| Failure::usage("nothing was run or filed"))?;
     let log = kept.artifact().clone();
     let Report { passed, failed } = report;
-    let (argv, exit) = ran.map_or((Vec::new(), None), |it| (it.argv, Some(it.exit)));
+    let (argv, exit, head) =
+        ran.map_or((Vec::new(), None, None), |it| (it.argv, Some(it.exit), it.head));
     let waived = waived(&args.waive);
-    let tests = TestRun { commit: args.commit, argv, exit, passed, failed, waived, log };
+    let tests = TestRun { commit: args.commit, argv, exit, head, passed, failed, waived, log };
     transition::take_with(context, &run, staged, |_| Ok(FileTests(tests).into()))?.outcome()
 }
 
 /// Runs the command with both its streams in one log. Nothing is read from the terminal.
-fn call(argv: &[String]) -> Result<Ran, Failure> {
+fn call(argv: &[String], checkout: Option<&str>) -> Result<Ran, Failure> {
+    let stands = || checkout.and_then(|it| find::head(Utf8Path::new(it)));
+    let head = stands();
     let (program, rest) = argv.split_first().ok_or_else(|| Failure::usage("no command"))?;
     let failed = |error: std::io::Error| {
         Failure::child(format_args!("could not run {program}: {error}; nothing was recorded"))
@@ -102,10 +109,14 @@ fn call(argv: &[String]) -> Result<Ran, Failure> {
         let message = format_args!("{program} was killed: {status}; nothing was recorded");
         return Err(Failure::child(message));
     };
+    if stands() != head {
+        let message = "the checkout's HEAD moved while the tests ran; nothing was recorded";
+        return Err(Failure::bad_evidence(message));
+    }
     let path = Utf8Path::from_path(log.path());
     let path = path.ok_or_else(|| Failure::io("the temporary directory is not UTF-8"))?;
     let argv = argv.iter().map(|it| line(it)).collect::<Result<_, _>>()?;
-    Ok(Ran { argv, exit, log: intake::read(path, LIMIT)? })
+    Ok(Ran { argv, exit, head, log: intake::read(path, LIMIT)? })
 }
 
 fn stage<'a>(

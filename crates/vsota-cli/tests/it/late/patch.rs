@@ -1,5 +1,7 @@
 //! `vsota patch …`
 
+use std::fs;
+
 use serde_json::{Value, json};
 use vsota_fixtures::model::{self, Run};
 
@@ -182,4 +184,38 @@ fn a_fixup_touches_accepted_files_tests_and_docs_only() {
     stage.granted(&args, "fixup-recorded", "revalidate");
     let name = format!("fixup-{}", model::head("fixed").commit.short());
     assert_eq!(stage.said()["name"], name);
+}
+
+#[test]
+fn what_a_killed_call_left_under_the_name_of_a_patch_is_set_aside() {
+    let stage = Stage::at(Run::layered());
+    let draft = stage.file("patch.md", story("routing"));
+    let told = told(&stage, "patched", &[SOURCE]);
+    let short = model::head("patched").commit.short().to_owned();
+    let at = format!("patches/r1-{short}.patch");
+    fs::create_dir_all(stage.path("patches")).unwrap();
+    fs::write(stage.path(&at), "half a pa").unwrap();
+    stage.granted(&call("record", &draft, &told), "patch-recorded", "revalidate");
+    assert_eq!(stage.said()["diff"]["path"], at);
+    stage.holds(&stage.said()["diff"]);
+    let left = vsota_core::Digest::of(b"half a pa");
+    let aside = format!("humanize/quarantine/{left}-r1-{short}.patch");
+    assert_eq!(fs::read(stage.path(&aside)).unwrap(), b"half a pa");
+}
+
+#[test]
+fn a_diff_that_an_event_names_is_never_moved() {
+    let stage = Stage::at(Run::layered());
+    let draft = stage.file("patch.md", story("routing"));
+    let first = told(&stage, "patched", &[SOURCE]);
+    stage.granted(&call("record", &draft, &first), "patch-recorded", "revalidate");
+    let (diff, kept) = (stage.said()["diff"].clone(), stage.holds(&stage.said()["diff"]));
+    let because = stage.file("amended.md", story("routing").replace("5 % shorter", "6 % shorter"));
+    let second = told(&stage, "patched", &[SOURCE, "docs/a.md"]);
+    let mut args = call("amend", &because, &second);
+    args.extend(["--reason", "docs"]);
+    let ended = stage.run(&args);
+    assert_eq!(ended.exit, 4, "{}", ended.text);
+    assert_eq!(stage.holds(&diff), kept);
+    assert!(!stage.path("humanize/quarantine").exists());
 }

@@ -3,8 +3,9 @@
 use std::fs;
 
 use serde_json::{Value, json};
-use vsota_core::State;
-use vsota_core::facts::{Build, Framework, Status};
+use vsota_core::event::Event;
+use vsota_core::facts::{Build, Framework, Input, Status};
+use vsota_core::{Campaign, GitId, Seq, State};
 use vsota_fixtures::builders::{
     RecordParts, RunNumbers, benchmark_command, block, run_record, vllm_bench,
 };
@@ -290,4 +291,71 @@ fn the_new_build_is_profiled_beside_the_old_one() {
     assert!(fs::exists(stage.path(&at)).unwrap());
     let (file, capture) = super::profile::written(&stage, Framework::Sglang, Part::Decode, |_| {});
     stage.refused(&["profile", "file", &file, "--capture", &capture], &["RV-1", "RV-1"]);
+}
+
+/// A checkout with one commit.
+fn checkout(at: &std::path::Path) -> String {
+    let git = |args: &[&str]| {
+        let mut git = std::process::Command::new("git");
+        git.arg("-C").arg(at).args(["-c", "user.name=a", "-c", "user.email=a@b"]).args(args);
+        let ended = git.env("GIT_CONFIG_GLOBAL", "/dev/null").output().unwrap();
+        assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
+        String::from_utf8(ended.stdout).unwrap().trim().to_owned()
+    };
+    git(&["init", "--quiet"]);
+    git(&["commit", "--quiet", "--allow-empty", "-m", "one"]);
+    git(&["rev-parse", "HEAD"])
+}
+
+/// A patched campaign whose checkout is there; the patch is `commit`.
+fn patched_in(checkout: &std::path::Path, commit: &GitId) -> Stage {
+    let mut run = Run::patched();
+    for event in &mut run.events {
+        match event {
+            Event::InputsRecorded(it) => {
+                let at = model::line(checkout.to_str().unwrap());
+                it.said.inputs.push(model::sourced(Input::VllmCheckout(at)));
+            }
+            Event::PatchRecorded(it) => it.said.stand.head.commit = commit.clone(),
+            _ => {}
+        }
+    }
+    run.campaign = Campaign::replay((1..).map(Seq).zip(&run.events)).unwrap();
+    Stage::at(run)
+}
+
+#[test]
+fn tests_run_where_the_checkout_stands_on_the_patched_commit() {
+    let dir = tempfile::tempdir().unwrap();
+    let head = checkout(dir.path());
+    let args = |stage: &Stage, commit: &str, script: &str| -> Vec<String> {
+        let script = stage.file("pytest.sh", script);
+        ["revalidate", "test", "--commit", commit, "--", "/bin/sh", &script]
+            .map(str::to_owned)
+            .into()
+    };
+    let passes = "echo '== 3 passed in 0.10s =='\n";
+    let stage = patched_in(dir.path(), &head.parse().unwrap());
+    let told = args(&stage, &head, passes);
+    let told: Vec<&str> = told.iter().map(String::as_str).collect();
+    stage.granted(&told, "tests-filed", "revalidate");
+    assert_eq!(stage.said()["head"], json!(head));
+
+    let other = model::git("another commit");
+    let stage = patched_in(dir.path(), &other);
+    let told = args(&stage, other.as_str(), passes);
+    let told: Vec<&str> = told.iter().map(String::as_str).collect();
+    let ended = stage.refused(&told, &["RV-2"]);
+    assert!(ended.text.contains(&head), "{}", ended.text);
+
+    let stage = patched_in(dir.path(), &head.parse().unwrap());
+    let moves = format!(
+        "git -C {} -c user.name=a -c user.email=a@b commit -q --allow-empty -m two\n{passes}",
+        dir.path().display()
+    );
+    let told = args(&stage, &head, &moves);
+    let told: Vec<&str> = told.iter().map(String::as_str).collect();
+    let (before, ended) = (stage.events(), stage.run(&told));
+    assert_eq!((ended.exit, stage.events()), (4, before), "{}", ended.text);
+    assert!(ended.text.contains("HEAD moved"), "{}", ended.text);
 }
