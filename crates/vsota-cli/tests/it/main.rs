@@ -13,6 +13,7 @@ mod damage;
 mod demo;
 mod discovery;
 mod fence;
+mod gate;
 mod intake;
 mod late;
 mod lock;
