@@ -15,6 +15,7 @@ mod demo;
 mod discovery;
 mod fence;
 mod forged;
+mod gate;
 mod intake;
 mod late;
 mod lock;

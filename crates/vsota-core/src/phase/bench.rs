@@ -111,7 +111,7 @@ objections! {
         /// Unknown is never a match.
         [Fb3] Unknown { candidate: Name, scenario: Name, dimensions: String } "{candidate} in {scenario} does not say its {dimensions}",
         /// The best of several single runs.
-        [Fb9] TooClose { candidate: Name, scenario: Name, best: Name, found: usize } "{candidate} in {scenario} is within 3 % of the best, {best}, and has {found} of the 4 launches that tell them apart",
+        [Fb9] TooClose { candidate: Name, scenario: Name, rival: Name, found: usize } "{candidate} in {scenario} has {found} of the 4 launches that tell it from {rival}, which is within 3 %",
         /// Repeats one after the other.
         [Fb9] NotInTurn { candidate: Name, scenario: Name } "{candidate} in {scenario} was run after its rivals and not in turn with them",
         /// Two winners differ where the inputs fix nothing.

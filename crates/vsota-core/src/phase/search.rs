@@ -110,13 +110,14 @@ pub(crate) fn told_apart(
     let mut o = Objections::default();
     for framework in compared.iter().copied() {
         let close = close_to_best(scenario.objective, rank, framework);
-        let Some(best) = close.first().filter(|_| close.len() > 1) else { continue };
+        let [best, second, ..] = close.as_slice() else { continue };
         for it in &close {
             let (candidate, found) = (it.row.id.clone(), it.launches());
-            let (scenario, best) = (scenario.name.clone(), best.row.id.clone());
+            let rival = if core::ptr::eq(*it, *best) { second } else { best };
+            let (scenario, rival) = (scenario.name.clone(), rival.row.id.clone());
             o.unless(
                 found >= REPEATS,
-                BenchObjection::TooClose { candidate, scenario, best, found },
+                BenchObjection::TooClose { candidate, scenario, rival, found },
             );
         }
         if close.iter().any(|it| it.launches() < REPEATS) {

@@ -289,7 +289,7 @@ fn close(times: u32, in_turn: bool) -> Run {
 
 fn repeats(all: &mut Cases) {
     let good = close(4, true);
-    let found = "vllm-3 in chat is within 3 % of the best, vllm-4, and has 3 of the 4 launches";
+    let found = "vllm-3 in chat has 3 of the 4 launches that tell it from vllm-4";
     let mut few = close(3, true);
     let last = candidate(&mut few, Framework::Vllm, 4, "chat", 10.0);
     few.ask(FileCandidate(last));

@@ -149,6 +149,23 @@ scenarios:
                 records.push_str(&self.candidate(Framework::Vllm, "chat", variant));
             }
         }
+        let mut flow = self.run(
+            "bench/vllm",
+            "baseline",
+            &RunOf {
+                framework: Framework::Vllm,
+                scenario: "chat",
+                variant: 1,
+                req_s: 9.0,
+                candidate: true,
+                build: None,
+            },
+        );
+        flow["smoke"] = true.into();
+        records.push_str(&format!("{flow}\n"));
+        let failed = self.out_of_memory();
+        let rows = self.file("bench/sglang/oom.jsonl", format!("{failed}\n"));
+        self.step("file what failed, with its log", &["bench", "ingest", &rows]);
         let rows = self.file("bench/vllm/again.jsonl", records);
         self.step("run them again, in turn, from fresh launches", &["bench", "ingest", &rows]);
         self.step(
@@ -199,6 +216,36 @@ scenarios:
         let req_s = level(framework, scenario) * slower;
         let run = RunOf { framework, scenario, variant, req_s, candidate: true, build: None };
         format!("{}\n", self.run(&format!("bench/{framework}"), "baseline", &run))
+    }
+
+    /// A launch that did not fit into memory: it stays on record (FB-7).
+    fn out_of_memory(&mut self) -> Value {
+        let framework = Framework::Sglang;
+        self.launches += 1;
+        self.clock += 600_000;
+        let mut command = server_command(framework, MODEL, 16_384);
+        command.extend(["--mem-fraction-static", "0.98"].map(str::to_owned));
+        let log = format!("logs/sglang-{:03}.log", self.launches);
+        let text = server_log(framework, self.launches, &command);
+        self.file(&format!("bench/sglang/{log}"), text.replace("engine ready", "out of memory"));
+        let numbers = RunNumbers::plausible(MODEL, lengths("chat"), 1.0, 0);
+        run_record(&RecordParts {
+            framework,
+            framework_version: Some("0.0.1+demo".into()),
+            candidate_id: Some("sglang-5".into()),
+            scenario: "chat".into(),
+            build: None,
+            tree: None,
+            benchmark_command: benchmark_command(framework, &numbers, "raw/none.jsonl"),
+            server_command: command,
+            log: Some(log),
+            started_at: self.clock,
+            ended_at: self.clock + 60_000,
+            status: Status::Oom,
+            failure_reason: Some("out of memory while the KV cache was allocated".into()),
+            result: None,
+            smoke: false,
+        })
     }
 
     /// Ten minutes later: a fresh launch, a run, and its record.
