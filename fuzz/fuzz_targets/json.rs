@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| vsota_fixtures::fuzz::target("json")(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| vsota_fuzz::target("json")(bytes));

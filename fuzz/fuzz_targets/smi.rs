@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| vsota_fixtures::fuzz::target("smi")(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| vsota_fuzz::target("smi")(bytes));

@@ -5,7 +5,12 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use vsota_fixtures::fuzz::{TARGETS, corpus, target};
+use vsota_fixtures::fuzz::corpus;
+
+use targets::{TARGETS, target};
+
+#[path = "../../../../fuzz/src/lib.rs"]
+mod targets;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz")
