@@ -21,6 +21,7 @@ pub mod profile;
 pub mod render;
 pub mod run;
 mod time;
+pub mod trace;
 mod workload;
 
 pub use bench::{Item, NativeRun, companion_row, read, read_all};
