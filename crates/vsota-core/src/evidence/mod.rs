@@ -20,6 +20,7 @@ pub mod plan;
 pub mod profile;
 pub mod render;
 pub mod run;
+pub mod tables;
 mod time;
 pub mod trace;
 mod workload;

@@ -9,11 +9,11 @@ use super::top::Header;
 
 /// A thread of the host, by its number.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub struct ThreadId(pub(super) u32);
+pub struct ThreadId(pub(in crate::evidence) u32);
 
 /// A stream of a device, by its number.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub struct LaneId(pub(super) u32);
+pub struct LaneId(pub(in crate::evidence) u32);
 
 /// The id of a process, thread, device or stream as the file spells it.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -182,7 +182,7 @@ pub struct Trace {
     pub last: Option<i64>,
     /// What was passed over.
     pub odd: Odd,
-    pub(super) lanes: Vec<Lane>,
+    pub(in crate::evidence) lanes: Vec<Lane>,
     pub(super) threads: Vec<(Id, Id)>,
     pub(super) stacks: Vec<Stack>,
     /// How many Python frames there were.
@@ -194,6 +194,11 @@ impl Trace {
     pub fn lane(&self, lane: LaneId) -> Lane {
         let none = Lane { device: Id::Missing, stream: Id::Missing };
         self.lanes.get(lane.0 as usize).copied().unwrap_or(none)
+    }
+
+    /// The process of a thread.
+    pub fn process(&self, thread: ThreadId) -> Id {
+        self.threads.get(thread.0 as usize).map_or(Id::Missing, |it| it.0)
     }
 
     /// How many lanes there are.

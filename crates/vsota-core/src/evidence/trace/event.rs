@@ -3,6 +3,25 @@
 use super::marks::Marks;
 use super::number;
 
+/// A short key as the number that [`Walk::short_key`] makes of it.
+const fn code(key: &[u8]) -> u64 {
+    let (mut code, mut rest) = (0, key);
+    while let [first, others @ ..] = rest {
+        code = (code >> 8) | (*first as u64) << 56;
+        rest = others;
+    }
+    code
+}
+
+const PH: u64 = code(b"ph");
+const CAT: u64 = code(b"cat");
+const NAME: u64 = code(b"name");
+const PID: u64 = code(b"pid");
+const TID: u64 = code(b"tid");
+const TS: u64 = code(b"ts");
+const DUR: u64 = code(b"dur");
+const ARGS: u64 = code(b"args");
+
 /// Why an event cannot be taken yet, or at all.
 #[derive(Debug)]
 pub(super) enum Stop {
@@ -93,9 +112,17 @@ impl Category {
     }
 }
 
+impl Event<'_> {
+    /// Whether it is known to hold nothing for the tables.
+    #[inline(always)]
+    fn is_idle(&self) -> bool {
+        matches!(self.phase, Some(b's' | b'f' | b't' | b'M'))
+    }
+}
+
 impl<'a> Walk<'a> {
     pub(super) fn new(text: &'a [u8], marks: &'a Marks) -> Self {
-        Self { text, marks: &marks.at, next: 0 }
+        Self { text, marks: marks.places(), next: 0 }
     }
 
     #[inline(always)]
@@ -189,6 +216,7 @@ impl<'a> Walk<'a> {
         }
     }
 
+    #[inline(always)]
     fn text_value(&mut self, at: usize) -> Result<(&'a [u8], usize), Stop> {
         if self.byte(at) == Some(b'"') {
             let open = self.mark()?;
@@ -228,15 +256,17 @@ impl<'a> Walk<'a> {
     /// What follows a value: the opening quote of the next key, or the end of the object.
     #[inline(always)]
     fn following(&mut self, after: usize) -> Result<Option<usize>, Stop> {
-        let at = self.solid(after)?;
+        let at = if self.byte(after) == Some(b',') { after } else { self.solid(after)? };
         match self.byte(at) {
             Some(b',') => {
-                let open = self.solid(at + 1)?;
                 let mark = self.mark()?;
-                if mark == open && self.byte(mark) == Some(b'"') {
+                // White space is all that may stand between, and mostly does.
+                let before = mark.wrapping_sub(1);
+                let near = before == at || self.byte(before).is_some_and(|it| it <= b' ');
+                if near && self.byte(mark) == Some(b'"') {
                     return Ok(Some(mark));
                 }
-                Err(Stop::Bad(open, "a key in quotes"))
+                Err(Stop::Bad(self.solid(at + 1)?, "a key in quotes"))
             }
             Some(b'}') => {
                 self.mark()?;
@@ -257,42 +287,68 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// A key as a number, where it has at most eight bytes, and where its value starts.
+    ///
+    /// One comparison of a number replaces one of bytes for each key that is known.
+    #[inline(always)]
+    fn short_key(&mut self, open: usize) -> Result<(u64, usize), Stop> {
+        let close = self.mark()?;
+        let length = close.wrapping_sub(open + 1);
+        let code = match self.text.get(open + 1..).and_then(<[u8]>::first_chunk) {
+            Some(bytes) if length <= 8 => {
+                let unused = 8_u32.saturating_sub(u32::try_from(length).unwrap_or(8)) * 8;
+                u64::from_le_bytes(*bytes).checked_shl(unused).unwrap_or(0)
+            }
+            Some(_) => 0,
+            // So near to the end of the text no event ends.
+            None => return Err(Stop::More),
+        };
+        // Most writers put nothing before the colon and at most one space after it.
+        if let Some([b':', second, third]) = self.text.get(close + 1..close + 4) {
+            if *second > b' ' {
+                return Ok((code, close + 2));
+            }
+            if *second == b' ' && *third > b' ' {
+                return Ok((code, close + 3));
+            }
+        }
+        let colon = self.solid(close + 1)?;
+        if self.byte(colon) != Some(b':') {
+            return Err(Stop::Bad(colon, "`:` after a key"));
+        }
+        Ok((code, self.solid(colon + 1)?))
+    }
+
     /// Reads the event whose brace was passed last.
     pub(super) fn event(&mut self) -> Result<Event<'a>, Stop> {
         let mut event = Event::default();
         let mut next = self.first()?;
         while let Some(open) = next {
-            let (key, at) = self.key(open)?;
+            let (key, at) = self.short_key(open)?;
             let after = match key {
-                b"ph" => {
+                // Nothing else of an arrow or of metadata is wanted.
+                _ if event.is_idle() => return self.rest(at).map(|()| event),
+                PH => {
                     let (text, after) = self.text_value(at)?;
                     event.phase = text.first().copied();
                     after
                 }
-                b"cat" => {
+                CAT => {
                     let (text, after) = self.text_value(at)?;
                     event.category = Category::of(text);
                     after
                 }
-                b"name" => {
+                NAME => {
                     let (text, after) = self.text_value(at)?;
                     event.name = text;
                     after
                 }
-                b"pid" => self.set(at, Self::id, |value| event.pid = value)?,
-                b"tid" => self.set(at, Self::id, |value| event.tid = value)?,
-                b"ts" => {
-                    let (value, after) = self.number_value(at, number::nanoseconds)?;
-                    event.ts = value;
-                    after
-                }
-                b"dur" => {
-                    let (value, after) = self.number_value(at, number::nanoseconds)?;
-                    event.dur = value;
-                    after
-                }
+                PID => self.set(at, Self::id, |value| event.pid = value)?,
+                TID => self.set(at, Self::id, |value| event.tid = value)?,
+                TS => self.set(at, Self::time, |value| event.ts = value)?,
+                DUR => self.set(at, Self::time, |value| event.dur = value)?,
                 // Kineto writes the category first; where it comes last, all `args` are looked into.
-                b"args" if event.category.has_args() || event.category == Category::Other => {
+                ARGS if event.category.has_args() || event.category == Category::Other => {
                     self.args(at, &mut event)?
                 }
                 _ => self.pass(at)?,
@@ -300,6 +356,21 @@ impl<'a> Walk<'a> {
             next = self.following(after)?;
         }
         Ok(event)
+    }
+
+    #[inline(always)]
+    fn time(&mut self, at: usize) -> Result<(Option<i64>, usize), Stop> {
+        self.number_value(at, number::nanoseconds)
+    }
+
+    /// Passes the rest of an event, from the value at `at` on.
+    fn rest(&mut self, at: usize) -> Result<(), Stop> {
+        let mut after = self.pass(at)?;
+        while let Some(open) = self.following(after)? {
+            let (_, at) = self.key(open)?;
+            after = self.pass(at)?;
+        }
+        Ok(())
     }
 
     #[inline(always)]

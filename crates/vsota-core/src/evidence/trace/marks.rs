@@ -13,8 +13,9 @@ pub(super) const LANES: usize = 64;
 /// end of that string.
 #[derive(Debug, Default)]
 pub(super) struct Marks {
-    /// Places, ascending, counted from the start of the buffer.
-    pub at: Vec<u32>,
+    /// Places, ascending, counted from the start of the buffer; behind them is room.
+    places: Vec<u32>,
+    used: usize,
     /// All ones while the text is inside a string.
     inside: u64,
     /// One when the last byte escapes the next.
@@ -39,6 +40,21 @@ impl Marks {
             *to = *from;
         }
         self.group(&group, base);
+    }
+
+    /// The places, ascending, counted from the start of the buffer.
+    pub(super) fn places(&self) -> &[u32] {
+        self.places.get(..self.used).unwrap_or_default()
+    }
+
+    /// Forgets the first marks, and moves the others to the front by so many bytes.
+    pub(super) fn forget(&mut self, marks: usize, bytes: u32) {
+        let marks = marks.min(self.used);
+        self.places.copy_within(marks..self.used, 0);
+        self.used -= marks;
+        for place in self.places.get_mut(..self.used).unwrap_or_default() {
+            *place = place.wrapping_sub(bytes);
+        }
     }
 
     /// Whether the text so far ends inside a string.
@@ -85,13 +101,18 @@ impl Marks {
 
     #[inline(always)]
     fn push(&mut self, mut marks: u64, base: u32) {
-        let count = marks.count_ones() as usize;
-        let start = self.at.len();
-        self.at.resize(start + count, 0);
-        for slot in self.at.get_mut(start..).unwrap_or_default() {
+        let end = self.used + LANES;
+        if self.places.len() < end {
+            self.places.resize(end * 2, 0);
+        }
+        let mut room = self.places.get_mut(self.used..end).unwrap_or_default().iter_mut();
+        // Counting the bits first costs more than looking whether one is left.
+        while marks != 0 {
+            let Some(slot) = room.next() else { break };
             *slot = base.wrapping_add(marks.trailing_zeros());
             marks &= marks.wrapping_sub(1);
         }
+        self.used = end - room.len();
     }
 }
 
@@ -134,7 +155,7 @@ mod tests {
             let whole = text.len() / LANES * LANES;
             marks.find(&text[..whole], 0);
             marks.find_last(&text[whole..], u32::try_from(whole).unwrap());
-            prop_assert_eq!(marks.at, slowly(text));
+            prop_assert_eq!(marks.places(), slowly(text));
         }
     }
 }

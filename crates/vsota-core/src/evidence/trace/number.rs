@@ -5,21 +5,13 @@
 /// Returns the value and how many bytes it took; `None` when there is no number or it is beyond
 /// what 64 bits hold.
 pub(super) fn nanoseconds(text: &[u8]) -> Option<(i64, usize)> {
-    let (negative, mut at) = sign(text);
-    let start = at;
-    let mut whole: i64 = 0;
-    while let Some(digit) = digit(text, at) {
-        whole = whole.checked_mul(10)?.checked_add(digit)?;
-        at += 1;
-    }
-    if at == start {
-        return None;
-    }
+    let (negative, start) = sign(text);
+    let (whole, mut at) = digits(text, start)?;
     let mut fraction = 0;
     if text.get(at) == Some(&b'.') {
-        at += 1;
+        let first = at + 1;
+        at = first;
         let mut unit = 100;
-        let first = at;
         while let Some(digit) = digit(text, at) {
             fraction += digit * unit;
             unit /= 10;
@@ -38,15 +30,51 @@ pub(super) fn nanoseconds(text: &[u8]) -> Option<(i64, usize)> {
 
 /// Reads a whole number; a fraction or an exponent is no count.
 pub(super) fn count(text: &[u8]) -> Option<(i64, usize)> {
-    let (negative, mut at) = sign(text);
-    let start = at;
-    let mut whole: i64 = 0;
+    let (negative, start) = sign(text);
+    let (whole, at) = digits(text, start)?;
+    let ended = !matches!(text.get(at), Some(b'.' | b'e' | b'E'));
+    ended.then_some((if negative { -whole } else { whole }, at))
+}
+
+/// The digits from `start` on, at least one, as a number, and the place after them.
+#[inline(always)]
+fn digits(text: &[u8], start: usize) -> Option<(i64, usize)> {
+    let (mut whole, mut at): (i64, usize) = (0, start);
+    if let Some(eight) = text.get(start..).and_then(<[u8]>::first_chunk).and_then(eight_digits) {
+        (whole, at) = (eight, start + 8);
+    }
     while let Some(digit) = digit(text, at) {
-        whole = whole.checked_mul(10)?.checked_add(digit)?;
+        whole = whole.wrapping_mul(10).wrapping_add(digit);
         at += 1;
     }
-    let ended = at > start && !matches!(text.get(at), Some(b'.' | b'e' | b'E'));
-    ended.then_some((if negative { -whole } else { whole }, at))
+    match at - start {
+        0 => None,
+        // So many digits cannot wrap.
+        1..=18 => Some((whole, at)),
+        _ => exactly(text.get(start..at)?).map(|it| (it, at)),
+    }
+}
+
+/// Eight digits at once: neighbours are joined three times.
+#[inline(always)]
+fn eight_digits(text: &[u8; 8]) -> Option<i64> {
+    let value = u64::from_le_bytes(*text);
+    let high = 0xF0F0_F0F0_F0F0_F0F0;
+    // Both halves of every byte, as it is and six higher, are those of a digit.
+    let sixes = value.wrapping_add(0x0606_0606_0606_0606);
+    if (value & high) | ((sixes & high) >> 4) != 0x3333_3333_3333_3333 {
+        return None;
+    }
+    let ones = value & 0x0F0F_0F0F_0F0F_0F0F;
+    let pairs = ones.wrapping_mul(10).wrapping_add(ones >> 8) & 0x00FF_00FF_00FF_00FF;
+    let fours = pairs.wrapping_mul(100).wrapping_add(pairs >> 16) & 0x0000_FFFF_0000_FFFF;
+    let eight = fours.wrapping_mul(10_000).wrapping_add(fours >> 32) & 0xFFFF_FFFF;
+    i64::try_from(eight).ok()
+}
+
+#[cold]
+fn exactly(digits: &[u8]) -> Option<i64> {
+    core::str::from_utf8(digits).ok()?.parse().ok()
 }
 
 fn sign(text: &[u8]) -> (bool, usize) {
@@ -123,6 +151,20 @@ mod tests {
         ];
         for (text, expected) in cases {
             assert_eq!(nanoseconds(text).map(|it| it.0), *expected, "{}", text.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn eight_digits_are_read_as_one_by_one() {
+        assert_eq!(eight_digits(b"12345678"), Some(12_345_678));
+        assert_eq!(eight_digits(b"00000000"), Some(0));
+        assert_eq!(eight_digits(b"99999999"), Some(99_999_999));
+        for byte in (0..=255_u8).filter(|it| !it.is_ascii_digit()) {
+            for at in 0..8 {
+                let mut text = *b"90909090";
+                text[at] = byte;
+                assert_eq!(eight_digits(&text), None, "{byte} at {at}");
+            }
         }
     }
 

@@ -180,9 +180,7 @@ impl Reader {
         self.filled -= kept.byte;
         self.scanned -= kept.byte;
         self.offset += kept.byte as u64;
-        self.marks.at.drain(..kept.mark.min(self.marks.at.len()));
-        let moved = u32::try_from(kept.byte).unwrap_or(u32::MAX);
-        self.marks.at.iter_mut().for_each(|it| *it = it.wrapping_sub(moved));
+        self.marks.forget(kept.mark, u32::try_from(kept.byte).unwrap_or(u32::MAX));
         Ok(())
     }
 
