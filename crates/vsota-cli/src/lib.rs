@@ -34,6 +34,7 @@ pub mod refusals;
 pub mod rundir;
 pub mod secrets;
 pub mod table;
+pub mod traces;
 pub mod transition;
 
 use cli::Cli;
