@@ -16,6 +16,7 @@ pub mod hygiene;
 pub mod inputs;
 pub mod json;
 pub mod layers;
+pub mod pipeline;
 pub mod plan;
 pub mod profile;
 pub mod render;

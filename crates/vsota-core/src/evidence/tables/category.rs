@@ -76,7 +76,7 @@ const RULES: &[(Category, &[&str])] = &[
     ),
     (
         C::Gemm,
-        &["gemm", "gemv", "matmul", "cublas", "wgmma", "=mma", "bmm", "nvjet", "cijk_", "splitk", "wgrad", "dgrad"],
+        &["gemm", "gemv", "matmul", "cublas", "wgmma", "=mma", "bmm", "nvjet", "cijk_", "splitk", "wgrad", "dgrad", "=mm", "addmm", "=linear"],
     ),
     (C::Norm, &["rmsnorm", "rms_norm", "layernorm", "layer_norm", "_norm_", " norm", "normkernel", "norm_kernel"]),
     (C::Rope, &["rotary", "rope"]),
@@ -91,7 +91,7 @@ const RULES: &[(Category, &[&str])] = &[
         &[
             "elementwise", "gpu_kernel_impl", "binary_internal", "unaryfunctor", "add_kernel",
             "sub_kernel", "mul_kernel", "div_", "floor_kernel", "log_kernel", "neg_kernel",
-            "triton_poi",
+            "triton_poi", "aten::add", "aten::mul", "aten::sub", "aten::div",
         ],
     ),
     (C::Communication, &["broadcast", "dispatch", "combine"]),

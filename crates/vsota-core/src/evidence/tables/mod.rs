@@ -17,7 +17,7 @@ mod fuse;
 mod kernels;
 mod named;
 mod overlap;
-mod place;
+pub(super) mod place;
 mod report;
 mod stages;
 
@@ -70,31 +70,33 @@ pub struct Source {
 
 /// One piece of work, placed.
 #[derive(Clone, Copy, Debug)]
-struct Item {
-    start: i64,
-    duration: u64,
+pub(super) struct Item {
+    pub start: i64,
+    pub duration: u64,
     /// The group of its canonical name.
-    group: u32,
-    stage: Stage,
+    pub group: u32,
+    pub stage: Stage,
+    /// The start of the forward pass that it belongs to.
+    pub pass: Option<i64>,
     /// Device and stream, or thread; unique over all traces.
-    lane: u32,
+    pub lane: u32,
     /// Lanes of one device, or of one host.
-    device: u32,
+    pub device: u32,
     /// Its location, among all locations.
-    location: Option<u32>,
+    pub location: Option<u32>,
     /// Its operator or launch, among all texts.
-    op: Option<u32>,
+    pub op: Option<u32>,
 }
 
 impl Item {
-    fn end(&self) -> i64 {
+    pub(super) fn end(&self) -> i64 {
         self.start.saturating_add_unsigned(self.duration)
     }
 }
 
 /// Texts, each once.
 #[derive(Debug, Default)]
-struct Texts {
+pub(super) struct Texts {
     ids: BTreeMap<String, u32>,
     all: Vec<String>,
 }
@@ -110,7 +112,7 @@ impl Texts {
         id
     }
 
-    fn get(&self, id: u32) -> &str {
+    pub(super) fn get(&self, id: u32) -> &str {
         self.all.get(id as usize).map_or("", String::as_str)
     }
 }

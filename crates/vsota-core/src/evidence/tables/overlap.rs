@@ -327,6 +327,7 @@ mod tests {
                 duration: *duration,
                 group: u32::from(!compute),
                 stage: Stage::Decode,
+                pass: None,
                 lane: *lane,
                 device: *lane / 2,
                 location: None,

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use super::category::{Category, categorize};
 use super::named::canonical;
-use super::stages::Passes;
+use super::stages::{Pass, Passes};
 use super::{Device, Item, Role, Source, Texts};
 use crate::evidence::trace::{
     CpuOp, GpuKind, GpuWork, LaneId, Launch, NameId, ThreadId, Trace, is_own_source,
@@ -16,7 +16,7 @@ use crate::facts::Stage;
 
 /// All work of all formal traces.
 #[derive(Debug, Default)]
-pub(super) struct Placed {
+pub(in crate::evidence) struct Placed {
     pub items: Vec<Item>,
     pub groups: Texts,
     pub categories: Vec<Category>,
@@ -28,7 +28,7 @@ pub(super) struct Placed {
     pub mapped: BTreeMap<u32, BTreeMap<u32, u64>>,
 }
 
-pub(super) fn place(sources: &[Source], device: Device) -> Placed {
+pub(in crate::evidence) fn place(sources: &[Source], device: Device) -> Placed {
     let mut placed = Placed::default();
     let (mut lanes, mut devices) = (0, 0);
     for source in sources.iter().filter(|it| it.role == Role::Formal) {
@@ -118,12 +118,14 @@ impl<'a> Placing<'a> {
                 let (thread, at) = (launch.thread, launch.start);
                 probes.push(Probe { thread, at, item, launch: true });
             }
+            let pass = self.pass(launch, op, work);
             let op_name = op.map(|it| it.name).or(launch.map(|it| it.name));
             let item = Item {
                 start: work.start,
                 duration: work.duration,
                 group: self.group(work.name, Some(work.kind)),
-                stage: self.stage(launch, op, work),
+                stage: self.named(pass.map(|it| it.step.stage)),
+                pass: pass.map(|it| it.start),
                 lane: lanes.saturating_add(work.lane.0),
                 device: devices.saturating_add(self.device(work.lane)),
                 location: None,
@@ -164,6 +166,7 @@ impl<'a> Placing<'a> {
                 duration: own,
                 group: self.group(op.name, None),
                 stage: self.named(pass.map(|it| it.step.stage)),
+                pass: pass.map(|it| it.start),
                 lane: lanes.saturating_add(op.thread.0),
                 device: devices,
                 location: None,
@@ -174,13 +177,12 @@ impl<'a> Placing<'a> {
         self.locate(probes);
     }
 
-    fn stage(&self, launch: Option<&Launch>, op: Option<&CpuOp>, work: &GpuWork) -> Stage {
+    fn pass(&self, launch: Option<&Launch>, op: Option<&CpuOp>, work: &GpuWork) -> Option<Pass> {
         let host = |thread, at| self.passes.of_host(self.trace, thread, at);
-        let pass = launch
+        launch
             .and_then(|it| host(it.thread, it.start))
             .or_else(|| op.and_then(|it| host(it.thread, it.start)))
-            .or_else(|| self.passes.of_lane(self.trace, work.lane, work.start));
-        self.named(pass.map(|it| it.step.stage))
+            .or_else(|| self.passes.of_lane(self.trace, work.lane, work.start))
     }
 
     fn named(&self, told: Option<Stage>) -> Stage {

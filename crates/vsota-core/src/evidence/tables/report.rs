@@ -171,7 +171,7 @@ pub(super) fn report(
             fuse: Some(making.fuse(catalogue)),
         });
     }
-    let rocm = sources.iter().any(|it| it.trace.header.rocm);
+    let rocm = sources.iter().any(|it| it.trace.header.rocm || it.trace.calls_hip());
     let formal = || sources.iter().filter(|it| it.role == Role::Formal);
     let ranks: BTreeSet<u32> = formal().map(|it| it.rank.unwrap_or(0)).collect();
     ProfileReport {

@@ -196,6 +196,11 @@ impl Trace {
         self.lanes.get(lane.0 as usize).copied().unwrap_or(none)
     }
 
+    /// Whether its launches are calls of HIP.
+    pub fn calls_hip(&self) -> bool {
+        self.launches.first().is_some_and(|it| self.names.get(it.name).starts_with("hip"))
+    }
+
     /// The process of a thread.
     pub fn process(&self, thread: ThreadId) -> Id {
         self.threads.get(thread.0 as usize).map_or(Id::Missing, |it| it.0)

@@ -92,14 +92,14 @@ pub fn is_own_source(location: &str) -> bool {
 }
 
 fn ranked(path: &str) -> Option<(String, u16)> {
-    let found = OWN.iter().filter_map(|(root, rank)| {
+    let found = OWN.iter().find_map(|(root, rank)| {
         let at = path.find(root).filter(|at| {
             let before = path.get(..*at).unwrap_or_default();
             before.is_empty() || before.ends_with('/')
         })?;
         Some((at, root, *rank))
     });
-    if let Some((at, root, rank)) = found.min_by_key(|it| it.0) {
+    if let Some((at, root, rank)) = found {
         let rest = path.get(at..)?;
         let bare = *root == "sglang/";
         return Some((if bare { format!("python/{rest}") } else { rest.into() }, rank));
@@ -185,6 +185,7 @@ mod tests {
     fn a_location_starts_at_the_root_of_the_framework() {
         let cases = [
             ("/opt/x/vllm/model_executor/layers/linear.py(508): forward", Some(("vllm/model_executor/layers/linear.py:508 forward", 285))),
+            ("sglang/python/sglang/srt/a.py(5): f", Some(("python/sglang/srt/a.py:5 f", 300))),
             ("sglang/srt/layers/linear.py(5): f", Some(("python/sglang/srt/layers/linear.py:5 f", 290))),
             ("vllm/compilation/cuda_graph.py(12): run", Some(("vllm/compilation/cuda_graph.py:12 run", 205))),
             ("torch/functional.py(3): g", Some(("torch/functional.py:3 g", 45))),
