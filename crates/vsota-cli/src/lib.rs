@@ -35,6 +35,7 @@ pub mod rundir;
 pub mod secrets;
 pub mod sweep;
 pub mod table;
+pub mod traces;
 pub mod transition;
 
 use cli::Cli;

@@ -3,6 +3,7 @@
 group! {
     /// The layer pipeline of the profiled forward pass
     LayersArgs / LayersCommand {
+        Analyze => analyze::AnalyzeArgs,
         File => file::FileArgs,
     }
 }

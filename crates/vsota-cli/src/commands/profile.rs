@@ -3,6 +3,7 @@
 group! {
     /// Profiles, and the root cause drawn from them
     ProfileArgs / ProfileCommand {
+        Analyze => analyze::AnalyzeArgs,
         File => file::FileArgs,
         Waive => waive::WaiveArgs,
         RootCause => root_cause::RootCauseArgs,

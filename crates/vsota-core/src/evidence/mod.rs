@@ -19,13 +19,16 @@ pub mod json;
 pub mod layers;
 pub mod lone;
 pub mod metrics;
+pub mod pipeline;
 pub mod plan;
 pub mod profile;
 pub mod render;
 pub mod run;
 pub mod server_log;
 pub mod smi;
+pub mod tables;
 mod time;
+pub mod trace;
 mod workload;
 
 pub use bench::{Item, NativeRun, Reader, companion_row, read, read_all};
