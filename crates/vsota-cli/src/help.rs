@@ -67,6 +67,8 @@ pub fn meets(clause: Clause, command: CommandKind) -> &'static str {
         (St3, C::StopCampaign) => return "vsota stop external --because TEXT --evidence FILE",
         // Humanize reviews when the agent stops; what it said is in the loop's files.
         (Rl8, C::OpenRound) => return "vsota round open --stand FILE --review VERDICT",
+        // A weak gain on a noisy rig wants more blocks.
+        (Le3, C::AcceptPatch) => return typed(C::FileTrialBlock),
         _ => {}
     }
     typed(match clause {

@@ -327,15 +327,23 @@ pub(crate) fn sla_state<'a>(
     }
 }
 
+/// What one side measured, block by block.
+pub(crate) fn values<'a>(
+    blocks: impl IntoIterator<Item = &'a KeptBlock>,
+    metric: Metric,
+    side: Side,
+) -> Vec<Measured> {
+    let value = |it: &'a KeptBlock| side.find(&it.runs)?.1.measured.as_ref()?.metric(metric);
+    blocks.into_iter().filter_map(value).collect()
+}
+
 /// The geometric mean of one side's objective over blocks.
 pub(crate) fn level<'a>(
     blocks: impl IntoIterator<Item = &'a KeptBlock>,
     metric: Metric,
     side: Side,
 ) -> Option<Measured> {
-    let value = |it: &'a KeptBlock| side.find(&it.runs)?.1.measured.as_ref()?.metric(metric);
-    let values: Vec<Measured> = blocks.into_iter().filter_map(value).collect();
-    geometric_mean(&values)
+    geometric_mean(&values(blocks, metric, side))
 }
 
 /// The rivals of a scenario that still run, with their SLA state in these blocks.

@@ -26,6 +26,8 @@ pub struct GapDecision {
     case: Box<Case>,
     session: SessionId,
     kept: Vec<KeptBlock>,
+    /// Broken blocks of this session, by scenario: each is redone in its slot.
+    redone: BTreeMap<Name, usize>,
     decided: Option<GapVerdict>,
     blocked_now: bool,
 }
@@ -58,6 +60,7 @@ impl GapDecision {
             case,
             session: SessionId { kind: SessionKind::Gate, n: 1 },
             kept: Vec::new(),
+            redone: BTreeMap::new(),
             decided: None,
             blocked_now: false,
         }
@@ -113,18 +116,27 @@ impl GapDecision {
     /// What the blocks of this session against a competitor warn of; report-only, never a verdict.
     ///
     /// `order-effect`: who runs first in a block matters. `gap-drift`: the gap moves over the blocks.
-    /// `outliers`: a block lies far from the others; it stays in.
+    /// `level-drift`: one of the two moves over the blocks. `outliers`: a block lies far from the others;
+    /// it stays in. `rig-not-qualified`: more than a quarter of the blocks were broken and redone.
     pub fn flags(&self, scenario: &Name, rival: Framework) -> Vec<&'static str> {
         let chartered = self.case.charter.scenarios.get(scenario);
         let Some(objective) = chartered.map(|it| it.scenario.objective) else { return Vec::new() };
         let here = |it: &&KeptBlock| it.scenario == *scenario && it.session == self.session;
-        let blocks = self.kept.iter().filter(here);
-        let (d, order) =
-            blocks::ratios(blocks, objective, Side::Of(Framework::Vllm), Side::Of(rival));
+        let blocks = || self.kept.iter().filter(here);
+        let (ours, theirs) = (Side::Of(Framework::Vllm), Side::Of(rival));
+        let (d, order) = blocks::ratios(blocks(), objective, ours, theirs);
+        let drifts = |side| {
+            let level = blocks::values(blocks(), objective, side);
+            verdict::slope_t(&verdict::logs(&level)).flag
+        };
+        let redone = self.redone.get(scenario).copied().unwrap_or(0);
+        let filed = blocks().count().saturating_add(redone);
         let found = [
             ("order-effect", verdict::order_effect(&d, &order).is_ok_and(|it| it.flag)),
             ("gap-drift", verdict::slope_t(&d).flag),
+            ("level-drift", drifts(ours) || drifts(theirs)),
             ("outliers", !verdict::outliers(&d).is_empty()),
+            ("rig-not-qualified", redone.saturating_mul(4) > filed),
         ];
         found.into_iter().filter(|(_, there)| *there).map(|(flag, _)| flag).collect()
     }
@@ -260,6 +272,10 @@ impl Evolve<GapBlockFiled> for GapDecision {
         for launch in said.runs.iter().filter_map(BlockRun::launch) {
             self.case.use_launch(launch);
         }
+        if found.report_only == Some(ReportOnly::Broken) {
+            let redone = self.redone.entry(said.scenario.clone()).or_default();
+            *redone = redone.saturating_add(1);
+        }
         if found.report_only.is_none() {
             let kept = KeptBlock {
                 scenario: said.scenario,
@@ -293,6 +309,7 @@ impl Evolve<GapDecided> for GapDecision {
     fn evolve(mut self, event: GapDecided) -> Self {
         if event.found.action == Action::Confirm {
             self.session = SessionId { kind: SessionKind::Confirm, n: self.session.n };
+            self.redone.clear();
         }
         self.decided = Some(event.found);
         self
@@ -325,6 +342,7 @@ impl Evolve<RigNoted> for GapDecision {
     fn evolve(mut self, _: RigNoted) -> Self {
         self.session = SessionId { kind: SessionKind::Gate, n: self.session.n.saturating_add(1) };
         self.kept.clear();
+        self.redone.clear();
         self.decided = None;
         self.case.begin_pool();
         // The clock of the rig may be what was wrong.

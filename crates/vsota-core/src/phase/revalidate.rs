@@ -148,6 +148,9 @@ impl Revalidate {
         let clause = if kernel.is_some() { Clause::Ka5 } else { Clause::Rv2 };
         let gained = self.gain().is_some_and(|it| it.lo.get() > 0.0);
         o.unless(gained, TrialObjection::NoGain { clause });
+        if let Some(gain) = self.gain() {
+            o.join(trial::enough_to_be_weak(&self.case, &self.kept, &gain));
+        }
         if let Some(kernel) = kernel {
             o.join(trial::wired(kernel, &it.1, &self.profiles));
         }

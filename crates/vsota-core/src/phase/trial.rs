@@ -55,6 +55,8 @@ objections! {
         [Rv2] SlaNewlyFails { scenario: Name, metric: LatencyMetric } "the new build fails the limit of {metric} in {scenario}, which the accepted build does not",
         /// No measured gain.
         [*clause] NoGain { clause: Clause } "no gain over the accepted build is measured: the lower bound is not above zero",
+        /// A weak gain on a noisy rig.
+        [Le3] TooFewToBeWeak { found: u32, percent: Real } "the gain is below 1 % and single runs vary by {percent} %: eight blocks say so, and {found} are filed",
         /// The kernel is not wired.
         [Ka9] NotWired { kernel: Line } "no profile of the new build shows {kernel} in the stage of the original row",
         /// No focused test.
@@ -88,6 +90,33 @@ pub(crate) fn enough_blocks(case: &Case, kept: &[KeptBlock]) -> Objections {
         o.unless(found >= 4, TrialObjection::TooFewBlocks { scenario, found });
     }
     o
+}
+
+/// LE-3: where single runs vary by 1 % or more, a gain is called weak from eight blocks on.
+pub(crate) fn enough_to_be_weak(case: &Case, kept: &[KeptBlock], gain: &Gain) -> Objections {
+    let mut o = Objections::default();
+    let variation = variation(case, kept).unwrap_or(0.0);
+    let enough = !gain.weak || variation < 0.01 || gain.blocks >= 8;
+    let percent = Real::clamped(libm::round(variation * 1_000.0) / 10.0);
+    o.unless(enough, TrialObjection::TooFewToBeWeak { found: gain.blocks, percent });
+    o
+}
+
+/// How much single runs vary (CV): the pooled standard deviation of the logarithms of the objective,
+/// each build in each scenario around its own mean.
+#[expect(clippy::cast_precision_loss, reason = "there are few blocks")]
+fn variation(case: &Case, kept: &[KeptBlock]) -> Option<f64> {
+    let (mut squares, mut freedom) = (0.0, 0_usize);
+    for (name, it) in &case.charter.scenarios {
+        for side in [NEW, ACCEPTED] {
+            let logs = verdict::logs(&blocks::values(of(kept, name), it.scenario.objective, side));
+            let Some(middle) = mean(logs.iter()) else { continue };
+            let square = |it: &Real| (it.get() - middle.get()) * (it.get() - middle.get());
+            squares += logs.iter().map(square).sum::<f64>();
+            freedom = freedom.saturating_add(logs.len().saturating_sub(1));
+        }
+    }
+    (freedom > 0).then(|| libm::sqrt(squares / freedom as f64))
 }
 
 /// RV-2: no scenario is behind the accepted build, and no SLA metric newly fails.

@@ -296,6 +296,25 @@ fn gains(all: &mut Cases) {
     let plain = after(&layered, RecordPatch(patch(&layered, "patch-1", false)));
     let good = trial(&plain);
     wrong(all, ("TrialObjection.NoGain/patch", Rv2, found), &plain, &good, level);
+    // The rig swings by 2 % from block to block, and both builds with it.
+    let swing = |_: &str, block: &mut Block| {
+        for run in &mut block.runs {
+            let measured = run.measured.as_mut().unwrap();
+            let up = (measured.started_at / 2_400_000) % 2 == 0;
+            let value = measured.metrics.get_mut(&Metric::RequestThroughput).unwrap();
+            *value = vsota_fixtures::model::measured(value.get() * if up { 1.02 } else { 0.98 });
+        }
+    };
+    let weak = |blocks: usize| {
+        but(&good, |it| {
+            it.gain = |_, _| 1.006;
+            it.change = swing;
+            it.blocks = blocks;
+        })
+    };
+    let (few, enough) = (tried(&plain, &weak(4)), tried(&plain, &weak(8)));
+    let (case, found) = ("TrialObjection.TooFewToBeWeak", "4 are filed");
+    all.moved(case, Le3, found, &few, &enough, AcceptPatch(enough.acceptance()));
     let case = ("TrialObjection.NoProfile", Rv1, "no decode profile");
     wrong(all, case, &plain, &good, |it| it.profile = false);
 }
