@@ -76,7 +76,9 @@ pub fn meets(clause: Clause, command: CommandKind) -> &'static str {
         Hi1 | Hi2 | Hi3 => C::NoteHistory,
         Hi5 => C::BlockHistory,
         Fb8 => C::FileHelp,
-        Fb2 | Fb3 | Fb4 | Fb5 | Fb6 | Fb9 | Fb10 if command == C::FreezeBenchmark => C::FileCandidate,
+        Fb2 | Fb3 | Fb4 | Fb5 | Fb6 | Fb9 | Fb10 if command == C::FreezeBenchmark => {
+            C::FileCandidate
+        }
         Fb12 => C::DeclareSearch,
         Pl1 | Pl2 | Pl3 => C::FilePlan,
         // In the loop a lost or ended loop is followed by a successor.

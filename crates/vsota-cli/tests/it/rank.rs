@@ -11,8 +11,7 @@ use crate::world::{World, json as parsed, vsota};
 
 /// Ranks files, and gives the exit and the answer.
 fn rank(files: &[&Path], more: &[&str]) -> (i32, Value) {
-    let ended =
-        vsota().args(["--json", "bench", "rank"]).args(files).args(more).output().unwrap();
+    let ended = vsota().args(["--json", "bench", "rank"]).args(files).args(more).output().unwrap();
     (ended.status.code().unwrap(), parsed(&ended.stdout))
 }
 
@@ -227,9 +226,7 @@ fn a_workload_file_says_what_is_run_and_its_limits_count() {
 #[test]
 fn a_row_without_a_name_takes_that_of_its_file() {
     let world = World::empty();
-    let row = |req_s: f64| {
-        json!({"framework": "vllm", "status": "ok", "metrics": {"request_throughput": req_s}})
-    };
+    let row = |req_s: f64| json!({"framework": "vllm", "status": "ok", "metrics": {"request_throughput": req_s}});
     let (exit, answer) = rank(&[&written(&world, "one.jsonl", &[row(3.0)])], &[]);
     assert_eq!((exit, &scenario(&answer, "default")["winner"]), (0, &json!("one")));
     let (_, answer) = rank(&[&written(&world, "two.jsonl", &[row(3.0), row(4.0)])], &[]);

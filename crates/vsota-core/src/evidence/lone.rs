@@ -34,7 +34,8 @@ impl CompanionRow {
         let commands = [part.command("server_command")?, part.command("benchmark_command")?];
         let [server_command, benchmark_command] = commands;
         let mut contradictions = admissions(part);
-        let identity = self.identity(part, &server_command, &benchmark_command, &mut contradictions)?;
+        let identity =
+            self.identity(part, &server_command, &benchmark_command, &mut contradictions)?;
         let load = Load {
             num_prompts: workload.count("num_prompts")?,
             input_len: workload.count("input_len")?,
@@ -85,7 +86,8 @@ impl CompanionRow {
         for (dimension, said) in said(part)? {
             let commanded = identity.dimensions.get(&dimension);
             if let Some(other) = commanded.filter(|it| **it != said) {
-                contradictions.push(format!("it says {dimension} {said}, its command says {other}"));
+                contradictions
+                    .push(format!("it says {dimension} {said}, its command says {other}"));
             }
             identity.dimensions.insert(dimension, said);
         }
@@ -278,7 +280,12 @@ impl<'a> Part<'a> {
     }
 
     /// Tokens over all completed requests, on the scale in which these are counted.
-    fn tokens(self, key: &str, completed: u64, requested: u64) -> Result<Option<u64>, EvidenceError> {
+    fn tokens(
+        self,
+        key: &str,
+        completed: u64,
+        requested: u64,
+    ) -> Result<Option<u64>, EvidenceError> {
         let known = requested != OF && completed > 0;
         Ok(self.count(key)?.filter(|_| known))
     }

@@ -113,9 +113,8 @@ pub fn contradict(rows: &[Lone]) -> Vec<usize> {
         let differ = metrics(a).zip(metrics(b)).is_some_and(|(a, b)| a != b);
         it(a) == it(b) && differ && !a.smoke && !b.smoke
     };
-    let there = |(at, it): (usize, &Lone)| {
-        rows.iter().any(|other| same(&it.row, &other.row)).then_some(at)
-    };
+    let there =
+        |(at, it): (usize, &Lone)| rows.iter().any(|other| same(&it.row, &other.row)).then_some(at);
     rows.iter().enumerate().filter_map(there).collect()
 }
 

@@ -161,7 +161,8 @@ pub(crate) fn sla_breaches(
     match success {
         None => found.push(format!("it does not say that a share of {least} completed")),
         Some(rate) if rate < least => {
-            found.push(format!("a share of {rate} of its requests completed; {least} is the least"));
+            found
+                .push(format!("a share of {rate} of its requests completed; {least} is the least"));
         }
         Some(_) => {}
     }

@@ -4,9 +4,9 @@ use alloc::collections::BTreeSet;
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 
+use super::Contender;
 use super::Rank;
 use super::bench::{BenchObjection, Searching};
-use super::Contender;
 use crate::facts::*;
 use crate::measure::Measured;
 use crate::objection::Objections;

@@ -92,9 +92,16 @@ pub(super) fn cases(all: &mut Cases) {
             it.identity.insert(dimension, line("something else"));
         });
     }
-    spoiled(all, "disturbed", Fb3, "its run was disturbed: a prefix cache answered", SGLANG, |it| {
-        measured_of(it).disturbed = Some(line("a prefix cache answered"));
-    });
+    spoiled(
+        all,
+        "disturbed",
+        Fb3,
+        "its run was disturbed: a prefix cache answered",
+        SGLANG,
+        |it| {
+            measured_of(it).disturbed = Some(line("a prefix cache answered"));
+        },
+    );
     spoiled(all, "unknown requests", Fb4, "nobody says how many", SGLANG, |it| {
         measured_of(it).requested = 0;
     });

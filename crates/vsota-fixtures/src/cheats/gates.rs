@@ -89,7 +89,12 @@ fn freezing() -> Vec<Cheat> {
         gate("tuned vLLM against a default", Fb2, (&default, freezes()), (&whole, freezes())),
         gate("a competitor that was dropped", Fb2, (&dropped, freezes()), (&whole, freezes())),
         gate("the luckiest of single runs", Fb9, (&lucky, freezes()), (&whole, freezes())),
-        gate("rows of another build", Fb13, (&whole, FreezeBenchmark(elsewhere)), (&whole, freezes())),
+        gate(
+            "rows of another build",
+            Fb13,
+            (&whole, FreezeBenchmark(elsewhere)),
+            (&whole, freezes()),
+        ),
         spoiled("a row that hides its precision", Fb3, |it| {
             it.identity.remove(&Dimension::Precision);
         }),
@@ -139,7 +144,12 @@ fn leaving() -> Vec<Cheat> {
     let cannot = ExcludeFramework(Exclusion { framework: Framework::Sglang, cause, reason });
     let sglang = Framework::Sglang;
     vec![
-        gate("a winner that the user forgets", In4, (&run, without(sglang)), (&fresh, without(sglang))),
+        gate(
+            "a winner that the user forgets",
+            In4,
+            (&run, without(sglang)),
+            (&fresh, without(sglang)),
+        ),
         gate("a winner that cannot run", In4, (&run, cannot.clone()), (&fresh, cannot)),
     ]
 }
@@ -157,8 +167,18 @@ fn afterwards() -> Vec<Cheat> {
     let early = candidate(&mut open.clone(), Framework::Vllm, 1, "chat", 12.0);
     vec![
         gate("a second baseline", Fb1, (&frozen, freezes()), (&open, freezes())),
-        gate("a better row afterwards", Fb1, (&frozen, FileCandidate(late)), (&open, FileCandidate(early))),
-        gate("an SLA edited late", Fb14, (&frozen, RecordInputs(wide.clone())), (&Run::open(), RecordInputs(wide))),
+        gate(
+            "a better row afterwards",
+            Fb1,
+            (&frozen, FileCandidate(late)),
+            (&open, FileCandidate(early)),
+        ),
+        gate(
+            "an SLA edited late",
+            Fb14,
+            (&frozen, RecordInputs(wide.clone())),
+            (&Run::open(), RecordInputs(wide)),
+        ),
     ]
 }
 

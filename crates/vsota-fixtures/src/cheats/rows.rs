@@ -115,7 +115,10 @@ fn identity(all: &mut Vec<Cheat>) {
             it["hardware"]["gpu_count"] = 8.into();
             more(it, "server_command", "--tensor-parallel-size 8");
         }),
-        launched("more GPUs than the row says", "--tensor-parallel-size 4 --pipeline-parallel-size 2"),
+        launched(
+            "more GPUs than the row says",
+            "--tensor-parallel-size 4 --pipeline-parallel-size 2",
+        ),
         launched("copies of the server", "--data-parallel-size 8"),
         said("another GPU", "hardware", "gpu_model", "Another GPU".into()),
         said("other GPU ids", "hardware", "visible_devices", "7".into()),
@@ -138,7 +141,10 @@ fn commands(all: &mut Vec<Cheat>) {
         launched("weights that were never loaded", "--load-format dummy"),
         launched("an old revision", "--revision 0123abc"),
         launched("a KV cache of eight bits", "--kv-cache-dtype fp8"),
-        launched("speculative decoding on one side", r#"--speculative-config '{"method":"ngram"}'"#),
+        launched(
+            "speculative decoding on one side",
+            r#"--speculative-config '{"method":"ngram"}'"#,
+        ),
         row("speculative decoding of SGLang", Fb3, Sglang, |it| {
             more(it, "server_command", "--speculative-algorithm EAGLE");
         }),

@@ -170,7 +170,8 @@ impl Server {
     }
 
     fn speculates(&self) -> bool {
-        let sglang = ["--speculative-algorithm", "--speculative-algo", "--speculative-draft-model-path"];
+        let sglang =
+            ["--speculative-algorithm", "--speculative-algo", "--speculative-draft-model-path"];
         let vllm = [
             "--speculative-config",
             "-sc",
@@ -187,9 +188,7 @@ impl Server {
         match self.framework {
             Framework::Vllm if flags.has("--no-enable-prefix-caching") => Some(false),
             Framework::Vllm => self.flags().value(&["--enable-prefix-caching"]).map(is_true),
-            Framework::Sglang => {
-                flags.value(&["--disable-radix-cache"]).map(|it| !is_true(it))
-            }
+            Framework::Sglang => flags.value(&["--disable-radix-cache"]).map(|it| !is_true(it)),
             Framework::TensorrtLlm => None,
         }
     }

@@ -121,7 +121,12 @@ fn best(page: &mut Page, book: &Book<'_>) {
             let Some(it) = rank.best_of(framework) else { continue };
             any = true;
             let name = Md::own(framework.title());
-            page.subsection(md!("{} in {}: {}", name, Md::code(&scenario.name), Md::code(&it.row.id)));
+            page.subsection(md!(
+                "{} in {}: {}",
+                name,
+                Md::code(&scenario.name),
+                Md::code(&it.row.id)
+            ));
             page.command(&it.row.server_command);
         }
     }
