@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use vsota_core::evidence::{BlockRecord, EvidenceError, NativeRun, RunFiles, RunRecord, read_all};
-use vsota_core::facts::{Block, Candidate, Dimension, Input};
+use vsota_core::facts::{Block, Buckets, Candidate, Dimension, Input};
 use vsota_core::text::{Line, Name, RelPath};
 use vsota_core::{Artifact, Campaign, evidence};
 
@@ -37,6 +37,7 @@ pub struct Shelf<'a> {
 /// The files of one run, staged.
 struct RunFound<'a> {
     native: Option<NativeRun>,
+    buckets: Option<Buckets>,
     result: Option<Artifact>,
     log: Option<Artifact>,
     staged: Vec<Staged<'a>>,
@@ -69,6 +70,7 @@ impl<'a> Shelf<'a> {
             result: found.result.clone(),
             log: found.log.clone(),
             told,
+            buckets: found.buckets.clone(),
         };
         found.staged.push(kept);
         let fact = record
@@ -107,12 +109,14 @@ impl<'a> Shelf<'a> {
 
     fn files(&self, record: &RunRecord, raw: &str, logs: &str) -> Result<RunFound<'a>, Failure> {
         let mut staged = Vec::new();
-        let mut native = None;
+        let (mut native, mut buckets) = (None, None);
         let mut result = None;
         if let Some(place) = &record.result {
             let from = self.beside(&place.path);
             let bytes = self.context.evidence(&from, LIMIT)?;
-            native = Some(at_line(&bytes, place.line).map_err(|error| bad(&error, &from))?);
+            let run = at_line(&bytes, place.line).map_err(|error| bad(&error, &from))?;
+            buckets = evidence::buckets(&bytes, place.line, &run);
+            native = Some(run);
             let kept =
                 self.bytes(&bytes, from.as_str(), &format!("{raw}/{}", named(&bytes, &from)))?;
             result = Some(kept.artifact().clone());
@@ -130,7 +134,7 @@ impl<'a> Shelf<'a> {
             log = Some(kept.artifact().clone());
             staged.push(kept);
         }
-        Ok(RunFound { native, result, log, staged })
+        Ok(RunFound { native, buckets, result, log, staged })
     }
 
     fn bytes(&self, bytes: &[u8], label: &str, to: &str) -> Result<Staged<'a>, Failure> {

@@ -62,11 +62,16 @@ fn candidate(
         RunRecord::read(&bytes(run, record)?).map_err(|error| bad(&error, record.path.as_str()))?;
     let line = parsed.result.as_ref().map_or(1, |it| it.line);
     let native = native(run, said.result.as_ref(), line)?;
+    let buckets = match (&said.result, &native) {
+        (Some(result), Some(native)) => evidence::buckets(&bytes(run, result)?, line, native),
+        _ => None,
+    };
     let filed = evidence::Filed {
         record: said.record.clone(),
         result: said.result.clone(),
         log: said.log.clone(),
         told,
+        buckets,
     };
     let again = parsed.candidate(native.as_ref(), filed);
     Ok(again.map_err(|error| bad(&error, record.path.as_str()))? == *said)

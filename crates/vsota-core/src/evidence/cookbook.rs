@@ -223,7 +223,9 @@ fn command(
         match value {
             Value::Null => {}
             Value::Bool(true) => words.push(format!("--{name}")),
-            Value::Bool(false) if framework == Framework::Vllm => words.push(format!("--no-{name}")),
+            Value::Bool(false) if framework == Framework::Vllm => {
+                words.push(format!("--no-{name}"))
+            }
             Value::Bool(false) => {}
             value => words.extend([format!("--{name}"), plain(value)]),
         }

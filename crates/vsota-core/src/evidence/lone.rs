@@ -143,10 +143,6 @@ impl CompanionRow {
 }
 
 /// A native result without a record: only what it says itself is known.
-///
-/// # Errors
-///
-/// When its arithmetic does not hold.
 pub fn native(row: Candidate, native: Option<&NativeRun>) -> Lone {
     let requested = row.measured.as_ref().map(|it| it.requested).filter(|it| *it > 0);
     let load = Load {

@@ -19,7 +19,8 @@ use super::json;
 use super::time::rfc3339;
 use crate::artifact::{Artifact, GitId};
 use crate::facts::{
-    BlockRun, Build, Candidate, Dimension, Framework, LatencyKind, Measurement, Metric, Status,
+    BlockRun, Buckets, Build, Candidate, Dimension, Framework, LatencyKind, Measurement, Metric,
+    Status,
 };
 use crate::parsed::Parsed;
 use crate::text::{Line, Name, RelPath};
@@ -149,6 +150,8 @@ pub struct Filed {
     pub log: Option<Artifact>,
     /// Dimensions that nothing else tells, such as the precision that `--dtype auto` comes to.
     pub told: BTreeMap<Dimension, Line>,
+    /// The length buckets, where the native result keeps lengths (FB-4).
+    pub buckets: Option<Buckets>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq)]
@@ -276,7 +279,7 @@ impl RunRecord {
             identity: joined.identity.dimensions,
             tree: self.tree.clone(),
             measured: joined.measured,
-            buckets: None,
+            buckets: filed.buckets,
             record: filed.record,
             result: filed.result,
             log: filed.log,

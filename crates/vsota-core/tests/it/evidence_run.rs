@@ -464,3 +464,44 @@ fn times_of_the_builders_read_back() {
     assert!(CivilTime::parse("20261124-0712310").is_err());
     assert!(CivilTime::parse("2026-11-24").is_err());
 }
+
+#[test]
+fn a_result_that_keeps_lengths_has_buckets() {
+    let lens = |lens: [u32; 4]| format!("{lens:?}");
+    let with = |outputs: [u32; 4]| {
+        let plain =
+            vsota_fixtures::builders::vllm_bench(&vsota_fixtures::builders::RunNumbers::plausible(
+                "demo/m",
+                (300, 40),
+                5.0,
+                1_795_507_650_000,
+            ));
+        let lengths = format!(
+            r#", "input_lens": {}, "output_lens": {}}}"#,
+            lens([100, 300, 200, 900]),
+            lens(outputs)
+        );
+        plain.trim_end().strip_suffix('}').unwrap().to_owned() + &lengths
+    };
+    let of = |text: &str| {
+        let (runs, _) = vsota_core::evidence::read_all(text.as_bytes());
+        vsota_core::evidence::buckets(text.as_bytes(), 1, &runs[0].1)
+    };
+    let found = of(&with([10, 30, 20, 40])).unwrap();
+    assert_eq!((found.input_p50, found.input_p95), (200, 900));
+    assert_eq!((found.output_p50, found.output_p95), (20, 40));
+    assert!(found.e2e_ms.contains_key(&vsota_core::facts::Stat::P50));
+    // A failed request has no output and does not count.
+    assert_eq!(of(&with([10, 30, 20, 0])).unwrap().input_p95, 300);
+    assert_eq!(
+        of(&vsota_fixtures::builders::vllm_bench(
+            &vsota_fixtures::builders::RunNumbers::plausible(
+                "demo/m",
+                (300, 40),
+                5.0,
+                1_795_507_650_000
+            ),
+        )),
+        None
+    );
+}

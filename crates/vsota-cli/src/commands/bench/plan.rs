@@ -62,7 +62,8 @@ fn read(context: &Context, run: &RunDir, args: &PlanArgs, text: &str) -> Result<
     let value: serde_json::Value = serde_yaml_ng::from_str(text)
         .map_err(|error| Failure::bad_evidence(error).in_file(&args.file))?;
     if !is_cookbook(&value) {
-        return serde_json::from_str(text).map_err(|error| given::misread(&error).in_file(&args.file));
+        return serde_json::from_str(text)
+            .map_err(|error| given::misread(&error).in_file(&args.file));
     }
     let inputs = workload_file(context, &args.file)?;
     let campaign = chronicle::campaign(&Reading::of(run)?)?.0;

@@ -7,9 +7,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
 use serde::Serialize;
 use vsota_core::Artifact;
-use vsota_core::evidence::{
-    BareRun, EvidenceError, Filed, Item, NativeRun, RunRecord, lone, read,
-};
+use vsota_core::evidence::{BareRun, EvidenceError, Filed, Item, NativeRun, RunRecord, lone, read};
 use vsota_core::facts::{Candidate, Input, Metric};
 use vsota_core::phase::{Compared, Limits, Lone, Terms, compare, contradict};
 use vsota_core::text::{Name, RelPath};

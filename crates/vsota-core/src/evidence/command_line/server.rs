@@ -154,7 +154,9 @@ impl Server {
             said.push(format!("revision={revision}"));
         }
         for name in ["--load-format", "--hf-config-path"] {
-            if let Some(value) = self.value(&[name]).filter(|it| is_other_model(it)) {
+            if let Some(value) =
+                self.value(&[name]).filter(|it| name != "--load-format" || *it == "dummy")
+            {
                 said.push(format!("{}={value}", name.trim_start_matches('-').replace('-', "_")));
             }
         }
@@ -201,11 +203,6 @@ fn is_true(word: &str) -> bool {
 
 fn on_off(on: bool) -> &'static str {
     if on { "on" } else { "off" }
-}
-
-/// Whether a load format or a config path means another model than that of the checkpoint.
-fn is_other_model(word: &str) -> bool {
-    !matches!(word, "auto" | "safetensors" | "pt" | "hf" | "mistral" | "fastsafetensors")
 }
 
 /// A JSON object with its keys in order; `{}` overrides nothing.
