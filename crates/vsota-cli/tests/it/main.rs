@@ -19,4 +19,5 @@ mod lock;
 mod run_dir;
 mod shell;
 mod stories;
+mod traces;
 mod world;

@@ -8,6 +8,7 @@ mod commands;
 mod native;
 mod profiles;
 mod records;
+pub mod traces;
 
 pub use clock::{native_date, rfc3339};
 pub use commands::{MODEL, benchmark_command, server_command};
