@@ -148,10 +148,21 @@ impl Writing {
 /// A trace of a model of so many layers, one forward pass for each step: prompt tokens and generated
 /// tokens. A pass that reads a prompt takes twice as long. One kernel belongs to no pass.
 pub fn trace(layers: u64, steps: &[(u64, u64)]) -> MadeTrace {
-    let embedding = planted("triton_poi_fused_embedding_0", "vllm/model_executor/layers/vocab_parallel_embedding.py(9): forward", 7, (0, 3_000, 0));
+    let embedding = planted(
+        "triton_poi_fused_embedding_0",
+        "vllm/model_executor/layers/vocab_parallel_embedding.py(9): forward",
+        7,
+        (0, 3_000, 0),
+    );
     let norm = LAYER[0];
-    let first = Planted { name: "void vllm::rms_norm_kernel<c10::BFloat16>(c10::BFloat16*)", ..norm };
-    let head = planted("nvjet_made_head_TNT", "vllm/model_executor/layers/logits_processor.py(60): forward", 7, (5_000, 40_000, 0));
+    let first =
+        Planted { name: "void vllm::rms_norm_kernel<c10::BFloat16>(c10::BFloat16*)", ..norm };
+    let head = planted(
+        "nvjet_made_head_TNT",
+        "vllm/model_executor/layers/logits_processor.py(60): forward",
+        7,
+        (5_000, 40_000, 0),
+    );
     let mut writing = Writing::default();
     // Far from zero, as real times are, so that a float would round.
     let mut now: u64 = 6_520_430_064_203_583;

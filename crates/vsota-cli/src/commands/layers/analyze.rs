@@ -132,7 +132,8 @@ fn shown(report: &LayersReport, layers: &[u32]) -> Text {
         rows.row([it.index.to_string(), it.kind.clone(), wall, sum, kernels, parts.join(", ")]);
     }
     text.block(rows.render());
-    let mut clusters = Table::new(["type", "layers", "mean wall ms", "mean sum ms", "stands for it"]);
+    let mut clusters =
+        Table::new(["type", "layers", "mean wall ms", "mean sum ms", "stands for it"]);
     for it in &report.clusters {
         let stand = report.representative.iter().find(|other| other.kind == it.kind);
         clusters.row([

@@ -237,10 +237,12 @@ fn of_stage(text: &mut Text, stage: &StageReport, least: f64) {
         milliseconds(stage.busy_ns),
     ));
     text.line(format!("  share: of the summed time of the stage; rows of at least {least}%"));
-    let mut kernels = Table::new(["#", "kernel", "category", "ms", "share", "launches", "location"]);
+    let mut kernels =
+        Table::new(["#", "kernel", "category", "ms", "share", "launches", "location"]);
     for row in &stage.kernels {
         let location = row.locations.first().map_or("-".to_owned(), |it| {
-            let more = if it.share < 0.9995 { format!(" ({})", percent(it.share)) } else { String::new() };
+            let more =
+                if it.share < 0.9995 { format!(" ({})", percent(it.share)) } else { String::new() };
             format!("{}{more}", tail(&it.location, 34))
         });
         kernels.row([
@@ -282,7 +284,8 @@ fn of_stage(text: &mut Text, stage: &StageReport, least: f64) {
         text.line("  fuse: no known fusion matches");
         return;
     }
-    let mut table = Table::new(["fuse", "pattern", "confidence", "ms", "share", "kernels", "source"]);
+    let mut table =
+        Table::new(["fuse", "pattern", "confidence", "ms", "share", "kernels", "source"]);
     for row in fuse {
         let kernels: Vec<String> = row.kernels.iter().map(|it| it.n.to_string()).collect();
         table.row([
