@@ -49,7 +49,7 @@ fn event(n: u64, kind: u64, long: bool) -> Value {
             json!({"ph":"X","cat":"gpu_memcpy","name":"Memcpy","pid":1,"tid":2,"ts":ts,"dur":1.125,"args":{}})
         }
     };
-    if n % 4 == 0 {
+    if n.is_multiple_of(4) {
         // The same keys in another order.
         let object = event.as_object().unwrap().clone();
         event = object.into_iter().rev().collect::<serde_json::Map<_, _>>().into();
