@@ -1,6 +1,6 @@
 //! Traces from the disk: which files, how they are inflated, and what they are.
 
-use std::io::BufReader;
+use std::io::{BufReader, Read as _};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
@@ -57,6 +57,28 @@ pub fn read(path: &Utf8Path, role: Role, limits: LimitArgs) -> Result<Source, Fa
 
 fn bad(error: &TraceError, path: &Utf8Path) -> Failure {
     Failure::bad_evidence(error).in_file(path)
+}
+
+/// How much of a file is looked at for its schema.
+const START: u64 = 64 << 10;
+
+/// Whether a file is a report of this schema; anything else is taken for a trace.
+///
+/// # Errors
+///
+/// When it cannot be read.
+pub fn is_report(path: &Utf8Path, schema: &str) -> Result<bool, Failure> {
+    if path.is_dir() {
+        return Ok(false);
+    }
+    let mut start = Vec::new();
+    let mut file = intake::open(path, FILE)?.take(START);
+    file.read_to_end(&mut start).map_err(|error| Failure::file("read", path, &error))?;
+    let told = memchr::memmem::find(&start, schema.as_bytes()).is_some();
+    let events = memchr::memmem::find(&start, b"\"traceEvents\"").is_some();
+    // What is neither is most likely a report that was damaged: its reader says what is wrong.
+    let gzip = start.starts_with(&[0x1F, 0x8B]);
+    Ok(told || !(gzip || events || start.trim_ascii_start().starts_with(b"[")))
 }
 
 /// Traces that were asked for: files as they are, directories searched.

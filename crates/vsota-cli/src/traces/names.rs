@@ -3,7 +3,8 @@
 use vsota_core::facts::Stage;
 
 /// Files beside traces that are none.
-const BESIDE: &[&str] = &["server_args.json", "metadata.json", "config.json", "tokenizer_config.json"];
+const BESIDE: &[&str] =
+    &["server_args.json", "metadata.json", "config.json", "tokenizer_config.json"];
 
 /// Whether a file of this name in a searched directory may be a trace.
 pub fn may_be_trace(name: &str) -> bool {

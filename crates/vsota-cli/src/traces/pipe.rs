@@ -55,7 +55,8 @@ impl Pipe {
             let hashed = Hashed { inner: file, hash: Sha256::new(), bytes: 0 };
             let hashed = if gzip {
                 let mut text = MultiGzDecoder::new(BufReader::with_capacity(BUFFER, hashed));
-                let count = |it: &MultiGzDecoder<BufReader<Hashed<_>>>| it.get_ref().get_ref().bytes;
+                let count =
+                    |it: &MultiGzDecoder<BufReader<Hashed<_>>>| it.get_ref().get_ref().bytes;
                 pump(&mut text, &full, &back, Some((&count, limits)));
                 text.into_inner().into_inner()
             } else {
@@ -156,7 +157,10 @@ fn fill(source: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
 
 fn too_much(inflated: u64, compressed: u64, limits: LimitArgs) -> Option<io::Error> {
     let message = if inflated > limits.max_inflated {
-        format!("it inflates to more than {} bytes: --max-inflated raises that", limits.max_inflated)
+        format!(
+            "it inflates to more than {} bytes: --max-inflated raises that",
+            limits.max_inflated
+        )
     } else if inflated > SMALL && inflated / compressed.max(1) > limits.max_ratio {
         format!("one byte inflates to more than {}: --max-ratio raises that", limits.max_ratio)
     } else {

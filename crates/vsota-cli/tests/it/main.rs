@@ -24,4 +24,5 @@ mod run_dir;
 mod secrets;
 mod shell;
 mod stories;
+mod traces;
 mod world;

@@ -13,6 +13,7 @@ mod sglang;
 mod sweep;
 mod trtllm;
 mod vllm;
+pub mod traces;
 
 pub use clock::{native_date, rfc3339};
 pub use commands::{MODEL, benchmark_command, server_command};

@@ -37,7 +37,7 @@ pub struct AnalyzeArgs {
 pub struct HowArgs {
     /// The served model's Hugging Face config
     #[arg(long, value_name = "CONFIG.json")]
-    config: Utf8PathBuf,
+    config: Option<Utf8PathBuf>,
 
     /// Whose trace it is, where it does not tell it itself
     #[arg(long)]
@@ -76,9 +76,11 @@ pub fn run(_: &Context, args: AnalyzeArgs) -> Result<Outcome, Failure> {
 ///
 /// As [`run`].
 pub fn made(trace: &Utf8Path, how: &HowArgs) -> Result<LayersReport, Failure> {
-    let bytes = intake::read(&how.config, intake::LIMIT)?;
-    let model = Model::read(&bytes).map_err(|error| bad(&error, &how.config))?;
-    let file = how.config.file_name().unwrap_or_default().to_owned();
+    let needed = || Failure::usage("a trace needs the model's config").at_field("--config");
+    let path = how.config.as_ref().ok_or_else(needed)?;
+    let bytes = intake::read(path, intake::LIMIT)?;
+    let model = Model::read(&bytes).map_err(|error| bad(&error, path))?;
+    let file = path.file_name().unwrap_or_default().to_owned();
     let config = ConfigFile { file, sha256: Digest::of(&bytes), model };
     let source = traces::read(trace, Role::Formal, how.limits)?;
     let framework = how.framework.or_else(|| framework_of(std::slice::from_ref(&source)));
@@ -130,7 +132,8 @@ fn shown(report: &LayersReport, layers: &[u32]) -> Text {
         rows.row([it.index.to_string(), it.kind.clone(), wall, sum, kernels, parts.join(", ")]);
     }
     text.block(rows.render());
-    let mut clusters = Table::new(["type", "layers", "mean wall ms", "mean sum ms", "stands for it"]);
+    let mut clusters =
+        Table::new(["type", "layers", "mean wall ms", "mean sum ms", "stands for it"]);
     for it in &report.clusters {
         let stand = report.representative.iter().find(|other| other.kind == it.kind);
         clusters.row([

@@ -3,7 +3,7 @@
 use camino::Utf8PathBuf;
 use clap::{Args, ValueEnum};
 use vsota_core::evidence::tables::{
-    Catalogue, Device, ProfileReport, Role, Source, StageReport, analyze, framework_of,
+    Catalogue, Device, ProfileReport, Role, Source, StageReport, analyze, base_name, framework_of,
 };
 use vsota_core::facts::{Framework, Stage};
 
@@ -178,6 +178,16 @@ fn short(name: &str, most: usize) -> String {
     format!("{first}…{last}")
 }
 
+/// The end of a location, which says most.
+fn tail(text: &str, most: usize) -> String {
+    let count = text.chars().count();
+    if count <= most {
+        return text.to_owned();
+    }
+    let rest: String = text.chars().skip(count - most + 1).collect();
+    format!("…{rest}")
+}
+
 fn shown(done: &Analysed, least: f64) -> Text {
     let report = &done.report;
     let mut text = Text::new();
@@ -227,15 +237,17 @@ fn of_stage(text: &mut Text, stage: &StageReport, least: f64) {
         milliseconds(stage.busy_ns),
     ));
     text.line(format!("  share: of the summed time of the stage; rows of at least {least}%"));
-    let mut kernels = Table::new(["#", "kernel", "category", "ms", "share", "launches", "location"]);
+    let mut kernels =
+        Table::new(["#", "kernel", "category", "ms", "share", "launches", "location"]);
     for row in &stage.kernels {
         let location = row.locations.first().map_or("-".to_owned(), |it| {
-            let more = if it.share < 0.9995 { format!(" ({})", percent(it.share)) } else { String::new() };
-            format!("{}{more}", short(&it.location, 34))
+            let more =
+                if it.share < 0.9995 { format!(" ({})", percent(it.share)) } else { String::new() };
+            format!("{}{more}", tail(&it.location, 34))
         });
         kernels.row([
             row.row.n.to_string(),
-            short(&row.name, 28),
+            short(base_name(&row.name), 28),
             row.category.as_str().to_owned(),
             milliseconds(row.total_ns),
             percent(row.share),
@@ -252,7 +264,7 @@ fn of_stage(text: &mut Text, stage: &StageReport, least: f64) {
             let mut overlap = Table::new(heads);
             for row in rows {
                 let name = stage.kernels.iter().find(|it| it.row == row.kernel);
-                let name = name.map_or(String::new(), |it| short(&it.name, 24));
+                let name = name.map_or(String::new(), |it| short(base_name(&it.name), 24));
                 overlap.row([
                     format!("{} {}", row.row.n, row.priority),
                     row.verdict.to_owned(),
@@ -272,7 +284,8 @@ fn of_stage(text: &mut Text, stage: &StageReport, least: f64) {
         text.line("  fuse: no known fusion matches");
         return;
     }
-    let mut table = Table::new(["fuse", "pattern", "confidence", "ms", "share", "kernels", "source"]);
+    let mut table =
+        Table::new(["fuse", "pattern", "confidence", "ms", "share", "kernels", "source"]);
     for row in fuse {
         let kernels: Vec<String> = row.kernels.iter().map(|it| it.n.to_string()).collect();
         table.row([

@@ -10,6 +10,7 @@ use vsota_core::facts::{Framework, Stage};
 use vsota_core::text::{Line, Name};
 use vsota_core::{Campaign, Digest, GitId, State};
 
+use super::analyze::{self, HowArgs};
 use crate::context::Context;
 use crate::drafting;
 use crate::failure::Failure;
@@ -19,7 +20,10 @@ use crate::journal::rel;
 use crate::output::Outcome;
 use crate::rundir::intake::{LIMIT, Staged};
 use crate::rundir::{RunDir, names};
-use crate::transition;
+use crate::{traces, transition};
+
+/// The least share of a row that is filed: that of `profile analyze` by default.
+const LEAST: f64 = 0.01;
 
 /// The most bytes of one trace.
 const TRACE: u64 = 16 << 30;
@@ -27,8 +31,11 @@ const TRACE: u64 = 16 << 30;
 /// File the profile of one framework and stage; in revalidate that of the new build
 #[derive(Args, Debug)]
 pub struct FileArgs {
-    /// A `vsota-profile/1`
+    /// A trace, from which the tables are made, or a `vsota-profile/1` that was made of one
     file: Utf8PathBuf,
+
+    #[command(flatten)]
+    how: HowArgs,
 
     /// How it was captured: JSON with stage, scenario, command, launch (the server log, beside this
     /// file), input_len, output_len, for vLLM build (the tree), and round (this one by default)
@@ -73,7 +80,10 @@ struct TraceNamed {
 ///
 /// Bad evidence with file and field; refused when it is not of this round, build, scenario or command.
 pub fn run(context: &Context, args: FileArgs) -> Result<Outcome, Failure> {
-    let bytes = context.evidence(&args.file, LIMIT)?;
+    let bytes = match traces::is_report(&args.file, "vsota-profile/1")? {
+        true => context.evidence(&args.file, LIMIT)?,
+        false => made_of(context, &args)?,
+    };
     let wrong = |error| bad(&error, &args.file);
     let profile = ProfileFile::read(&bytes).map_err(wrong)?;
     if profile.filed.is_some() {
@@ -114,6 +124,15 @@ pub fn run(context: &Context, args: FileArgs) -> Result<Outcome, Failure> {
         staged.extend(place.traces(context, &run, &args, &bytes)?);
     }
     transition::take_with(context, &run, staged, |_| Ok(FileProfile(fact).into()))?.outcome()
+}
+
+/// The tables of a trace, as `profile analyze --json` prints them.
+fn made_of(context: &Context, args: &FileArgs) -> Result<Vec<u8>, Failure> {
+    context.may_take(&args.file)?;
+    let mut done = analyze::made(std::slice::from_ref(&args.file), &args.how)?;
+    done.report.hide_below(LEAST);
+    let misread = |error: serde_json::Error| given::misread(&error).in_file(&args.file);
+    serde_json::to_vec(&done.report).map_err(misread)
 }
 
 /// The profile with what is said of its capture.

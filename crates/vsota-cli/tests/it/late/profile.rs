@@ -56,6 +56,22 @@ pub(super) fn written(
 }
 
 #[test]
+fn a_trace_is_filed_with_the_tables_that_are_made_of_it() {
+    let stage = Stage::at(Run::behind());
+    let (_, capture) = written(&stage, Framework::Vllm, Part::Decode, |_| {});
+    let made = vsota_fixtures::builders::traces::trace(3, &[(0, 8), (0, 8)]);
+    let trace = stage.file("vllm-decode/rank0.made.json", &made.text);
+    let args = ["profile", "file", &trace, "--capture", &capture];
+    stage.granted(&args, "profile-filed", "profiling");
+    let said = stage.said();
+    let filed = crate::world::json(&stage.holds(&said["source"]));
+    assert_eq!(filed["stages"][0]["total_ns"], made.stages["decode"].total_ns);
+    assert_eq!(filed["traces"][0]["sha256"], Digest::of(made.text.as_bytes()).to_string());
+    assert_eq!(said["traces"][0], filed["traces"][0]["sha256"]);
+    assert_eq!(said["rows"][0]["location"], "vllm/v1/attention/backends/flash_attn.py:512 forward");
+}
+
+#[test]
 fn profiles_of_a_round_lead_to_its_root_cause() {
     let stage = Stage::at(Run::behind());
     let cause = stage.file("cause.md", cause("vllm:decode:kernel:1", "1"));

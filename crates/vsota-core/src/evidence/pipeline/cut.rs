@@ -125,7 +125,10 @@ fn candidates(
     }
     for ((group, blocks, layers), fits) in &mut found {
         let each = *blocks * *layers;
-        *fits = passes.iter().map(|it| counts(placed, it).get(group).copied().unwrap_or(0) / each).sum();
+        *fits = passes
+            .iter()
+            .map(|it| counts(placed, it).get(group).copied().unwrap_or(0) / each)
+            .sum();
     }
     let one = |((group, blocks, layers), passes): ((u32, usize, usize), usize)| Candidate {
         group,
@@ -209,7 +212,8 @@ fn last_end(placed: &Placed, pass: &Pass, starts: &[usize], limit: usize) -> usi
         return limit;
     };
     let length = last - before;
-    let group = |at: usize| pass.work.get(at).and_then(|it| placed.items.get(*it)).map(|it| it.group);
+    let group =
+        |at: usize| pass.work.get(at).and_then(|it| placed.items.get(*it)).map(|it| it.group);
     let mut end = *last;
     while end < limit && end - last < length && group(end) == group(before + (end - last)) {
         end += 1;

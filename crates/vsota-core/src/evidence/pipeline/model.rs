@@ -141,7 +141,12 @@ mod tests {
 
     #[test]
     fn a_config_without_layers_is_none() {
-        for config in ["{}", "[]", r#"{"num_hidden_layers":0}"#, r#"{"num_hidden_layers":2,"layer_types":["a"]}"#] {
+        for config in [
+            "{}",
+            "[]",
+            r#"{"num_hidden_layers":0}"#,
+            r#"{"num_hidden_layers":2,"layer_types":["a"]}"#,
+        ] {
             assert!(Model::read(config.as_bytes()).is_err(), "{config}");
         }
     }

@@ -160,12 +160,15 @@ pub(super) fn report(
         let items: Vec<&Item> = work(placed, cut, *range).collect();
         let start = items.iter().map(|it| it.start).min().unwrap_or(zero);
         let end = items.iter().map(|it| it.end()).max().unwrap_or(start);
-        perfetto.push(Range { layer: it.layer, start_s: seconds(since(start)), end_s: seconds(since(end)) });
+        perfetto.push(Range {
+            layer: it.layer,
+            start_s: seconds(since(start)),
+            end_s: seconds(since(end)),
+        });
     }
     let kernels = cut.layers.iter().map(|range| {
-        let one = |it: &Item| {
-            (placed.groups.get(it.group).to_string(), since(it.start), it.duration)
-        };
+        let one =
+            |it: &Item| (placed.groups.get(it.group).to_string(), since(it.start), it.duration);
         work(placed, cut, *range).map(one).collect()
     });
     Ok(LayersReport {
@@ -239,18 +242,16 @@ fn choose(passes: &[PassRow], asked: &Asked) -> Result<Chosen, EvidenceError> {
     Ok(Chosen { index: median.index, reason })
 }
 
-fn work<'a>(placed: &'a Placed, cut: &'a Cut, range: (usize, usize)) -> impl Iterator<Item = &'a Item> {
+fn work<'a>(
+    placed: &'a Placed,
+    cut: &'a Cut,
+    range: (usize, usize),
+) -> impl Iterator<Item = &'a Item> {
     let places = cut.pass.work.get(range.0..range.1).unwrap_or_default();
     places.iter().filter_map(|it| placed.items.get(*it))
 }
 
-fn layer(
-    placed: &Placed,
-    cut: &Cut,
-    range: (usize, usize),
-    index: u32,
-    kind: String,
-) -> LayerRow {
+fn layer(placed: &Placed, cut: &Cut, range: (usize, usize), index: u32, kind: String) -> LayerRow {
     let mut row =
         LayerRow { index, kind, wall_ns: 0, sum_ns: 0, kernels: 0, categories: BTreeMap::new() };
     let (mut start, mut end) = (i64::MAX, i64::MIN);

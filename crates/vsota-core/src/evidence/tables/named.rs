@@ -12,10 +12,11 @@ pub fn canonical(name: &str) -> String {
         }
         addresses(&mut out, word);
     }
-    if out.starts_with("void ") && out.ends_with(')') {
-        if let Some(open) = last_group(&out) {
-            out.truncate(open);
-        }
+    if out.starts_with("void ")
+        && out.ends_with(')')
+        && let Some(open) = last_group(&out)
+    {
+        out.truncate(open);
     }
     out
 }
@@ -58,15 +59,13 @@ pub fn base_name(name: &str) -> &str {
         let rest = name.get(at..).unwrap_or_default();
         rest.starts_with(|c: char| c.is_alphabetic() || c == '_') && !rest.starts_with("const")
     };
+    let unnamed =
+        |at: usize| name.get(at..).is_some_and(|it| it.starts_with("(anonymous namespace)"));
     for (at, byte) in name.bytes().enumerate() {
         let outside = round == 0 && angle == 0;
         match byte {
-            b'<' | b'(' if outside && fresh => {
-                // `(anonymous namespace)` is part of the path, not the parameters.
-                if !name.get(at..).is_some_and(|it| it.starts_with("(anonymous namespace)")) {
-                    (end, fresh) = (at, false);
-                }
-            }
+            // `(anonymous namespace)` is part of the path, not the parameters.
+            b'<' | b'(' if outside && fresh && !unnamed(at) => (end, fresh) = (at, false),
             b' ' if outside && starts(at + 1) => (start, end, fresh) = (at + 1, name.len(), true),
             // `a<b>::type` and `a<b>::c<d>`: the path goes on behind the arguments.
             b':' if outside && !fresh && starts(at + 1) => {
@@ -106,11 +105,23 @@ mod tests {
     #[test]
     fn the_base_name_is_the_functions_own() {
         let cases = [
-            ("void vllm::reshape_and_cache_flash_kernel<__nv_bfloat16, (vllm::Fp8KVCacheDataType)0>(a)", "vllm::reshape_and_cache_flash_kernel"),
-            ("std::enable_if<(((8)>(0)))&&vllm::_typeConvert<c10::BFloat16>::exists, void>::type vllm::fused_add_rms_norm_kernel<c10::BFloat16, 8>(x)", "vllm::fused_add_rms_norm_kernel"),
+            (
+                "void vllm::reshape_and_cache_flash_kernel<__nv_bfloat16, (vllm::Fp8KVCacheDataType)0>(a)",
+                "vllm::reshape_and_cache_flash_kernel",
+            ),
+            (
+                "std::enable_if<(((8)>(0)))&&vllm::_typeConvert<c10::BFloat16>::exists, void>::type vllm::fused_add_rms_norm_kernel<c10::BFloat16, 8>(x)",
+                "vllm::fused_add_rms_norm_kernel",
+            ),
             ("nvjet_tst_64x64_TNT", "nvjet_tst_64x64_TNT"),
-            ("void at::native::(anonymous namespace)::max_pool<float>", "at::native::(anonymous namespace)::max_pool"),
-            ("ncclKernel_AllReduce_RING_LL_Sum_float(ncclDevComm*, unsigned long)", "ncclKernel_AllReduce_RING_LL_Sum_float"),
+            (
+                "void at::native::(anonymous namespace)::max_pool<float>",
+                "at::native::(anonymous namespace)::max_pool",
+            ),
+            (
+                "ncclKernel_AllReduce_RING_LL_Sum_float(ncclDevComm*, unsigned long)",
+                "ncclKernel_AllReduce_RING_LL_Sum_float",
+            ),
         ];
         for (name, expected) in cases {
             assert_eq!(base_name(name), expected, "{name}");

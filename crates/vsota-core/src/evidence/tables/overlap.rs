@@ -318,9 +318,8 @@ mod tests {
     use proptest::prelude::*;
 
     fn placed(all: &[(i64, u64, u32, bool)]) -> Placed {
-        let mut placed = Placed::default();
-        placed.categories = [Category::Gemm, Category::Memory].into();
-        placed.items = all
+        let categories = [Category::Gemm, Category::Memory].into();
+        let items = all
             .iter()
             .map(|(start, duration, lane, compute)| Item {
                 start: *start,
@@ -334,7 +333,7 @@ mod tests {
                 op: None,
             })
             .collect();
-        placed
+        Placed { categories, items, ..Placed::default() }
     }
 
     proptest! {

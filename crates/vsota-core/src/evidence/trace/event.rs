@@ -31,6 +31,9 @@ pub(super) enum Stop {
     Bad(usize, &'static str),
 }
 
+/// A value, and the place after it.
+type Read<T> = Result<(T, usize), Stop>;
+
 /// A process or thread as the text has it.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(super) enum RawId<'a> {
@@ -205,7 +208,8 @@ impl<'a> Walk<'a> {
 
     fn scalar(&self, at: usize) -> Result<usize, Stop> {
         let mut end = at;
-        while let Some(b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' | b'.' | b'+' | b'-') = self.byte(end)
+        while let Some(b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' | b'.' | b'+' | b'-') =
+            self.byte(end)
         {
             end += 1;
         }
@@ -377,7 +381,7 @@ impl<'a> Walk<'a> {
     fn set<T>(
         &mut self,
         at: usize,
-        read: fn(&mut Self, usize) -> Result<(T, usize), Stop>,
+        read: fn(&mut Self, usize) -> Read<T>,
         take: impl FnOnce(T),
     ) -> Result<usize, Stop> {
         let (value, after) = read(self, at)?;

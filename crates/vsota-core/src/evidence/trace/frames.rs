@@ -106,7 +106,9 @@ fn ranked(path: &str) -> Option<(String, u16)> {
     }
     // Below the library folder a path says as much and is shorter.
     let short = path.rsplit_once("site-packages/").map_or(path, |it| it.1);
-    if NOISE.iter().any(|it| short.starts_with(it)) || path.contains("lib/python3.") && short == path {
+    if NOISE.iter().any(|it| short.starts_with(it))
+        || path.contains("lib/python3.") && short == path
+    {
         return None;
     }
     let rank = match short {
@@ -184,10 +186,19 @@ mod tests {
     #[test]
     fn a_location_starts_at_the_root_of_the_framework() {
         let cases = [
-            ("/opt/x/vllm/model_executor/layers/linear.py(508): forward", Some(("vllm/model_executor/layers/linear.py:508 forward", 285))),
+            (
+                "/opt/x/vllm/model_executor/layers/linear.py(508): forward",
+                Some(("vllm/model_executor/layers/linear.py:508 forward", 285)),
+            ),
             ("sglang/python/sglang/srt/a.py(5): f", Some(("python/sglang/srt/a.py:5 f", 300))),
-            ("sglang/srt/layers/linear.py(5): f", Some(("python/sglang/srt/layers/linear.py:5 f", 290))),
-            ("vllm/compilation/cuda_graph.py(12): run", Some(("vllm/compilation/cuda_graph.py:12 run", 205))),
+            (
+                "sglang/srt/layers/linear.py(5): f",
+                Some(("python/sglang/srt/layers/linear.py:5 f", 290)),
+            ),
+            (
+                "vllm/compilation/cuda_graph.py(12): run",
+                Some(("vllm/compilation/cuda_graph.py:12 run", 205)),
+            ),
             ("torch/functional.py(3): g", Some(("torch/functional.py:3 g", 45))),
             ("my_model.py(7): h", Some(("my_model.py:7 h", 35))),
             ("torch/nn/modules/module.py(1779): _call_impl", None),

@@ -25,7 +25,8 @@ pub mod step;
 mod top;
 
 pub use columns::{
-    Annotation, CpuOp, GpuKind, GpuWork, Id, Lane, LaneId, Launch, Link, Odd, Place, ThreadId, Trace,
+    Annotation, CpuOp, GpuKind, GpuWork, Id, Lane, LaneId, Launch, Link, Odd, Place, ThreadId,
+    Trace,
 };
 pub use frames::{Frame, is_own_source, source_location};
 pub use names::{NameId, Names};

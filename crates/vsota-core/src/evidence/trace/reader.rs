@@ -207,7 +207,9 @@ impl Reader {
                 self.filling.trace.header.object = true;
             }
             (State::Start, Some(b'[')) => self.state = State::Events { member: false },
-            (State::Start, _) => return Err(Stop::Bad(at, "`{` or `[`, for a trace is JSON").into()),
+            (State::Start, _) => {
+                return Err(Stop::Bad(at, "`{` or `[`, for a trace is JSON").into());
+            }
             (State::Member | State::Events { .. }, Some(b',')) => {
                 kept.byte = at + 1;
                 return Ok(());

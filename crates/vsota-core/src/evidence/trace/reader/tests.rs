@@ -30,18 +30,26 @@ fn event(n: u64, kind: u64, long: bool) -> Value {
     let ts = (n * 7919 + kind) as f64 / 8.0;
     let name = format!("k{}\\\"{{[é{}", n % 5, if long { "x".repeat(3000) } else { String::new() });
     let mut event = match kind % 6 {
-        0 => json!({"ph":"X","cat":"kernel","name":name,"pid":0,"tid":7,"ts":ts,"dur":n as f64 / 4.0,
-            "args":{"External id":n,"device":0,"stream":n % 3,"correlation":n + 1,"grid":[1,2,3],"x":{"y":[{}]}}}),
-        1 => json!({"ph":"X","cat":"cuda_runtime","name":"cudaLaunchKernel","pid":9,"tid":9,"ts":ts,"dur":1,
-            "args":{"cbid":1,"correlation":n + 1,"External id":n}}),
+        0 => {
+            json!({"ph":"X","cat":"kernel","name":name,"pid":0,"tid":7,"ts":ts,"dur":n as f64 / 4.0,
+            "args":{"External id":n,"device":0,"stream":n % 3,"correlation":n + 1,"grid":[1,2,3],"x":{"y":[{}]}}})
+        }
+        1 => {
+            json!({"ph":"X","cat":"cuda_runtime","name":"cudaLaunchKernel","pid":9,"tid":9,"ts":ts,"dur":1,
+            "args":{"cbid":1,"correlation":n + 1,"External id":n}})
+        }
         2 => json!({"ph":"X","cat":"cpu_op","name":"aten::mm","pid":9,"tid":"t","ts":ts,"dur":2.5,
             "args":{"External id":n,"note":"a } b"}}),
-        3 => json!({"ph":"X","cat":"python_function","name":"vllm/a.py(3): f","pid":9,"tid":9,"ts":ts,"dur":3,
-            "args":{"Python id":n,"deep":[[[]]]}}),
+        3 => {
+            json!({"ph":"X","cat":"python_function","name":"vllm/a.py(3): f","pid":9,"tid":9,"ts":ts,"dur":3,
+            "args":{"Python id":n,"deep":[[[]]]}})
+        }
         4 => json!({"ph":"s","cat":"ac2g","name":"ac2g","id":n,"pid":9,"tid":9,"ts":ts}),
-        _ => json!({"ph":"X","cat":"gpu_memcpy","name":"Memcpy","pid":1,"tid":2,"ts":ts,"dur":1.125,"args":{}}),
+        _ => {
+            json!({"ph":"X","cat":"gpu_memcpy","name":"Memcpy","pid":1,"tid":2,"ts":ts,"dur":1.125,"args":{}})
+        }
     };
-    if n % 4 == 0 {
+    if n.is_multiple_of(4) {
         // The same keys in another order.
         let object = event.as_object().unwrap().clone();
         event = object.into_iter().rev().collect::<serde_json::Map<_, _>>().into();
@@ -127,9 +135,17 @@ fn what_is_wrong_is_told_with_its_place() {
         (b"{\"traceEvents\":[]", 17, "the file was cut"),
         (b"{\"traceEvents\":[]} x", 19, "nothing after the end"),
         (b"{\"traceEvents\":[7]}", 16, "an event or `]`"),
-        (b"{\"traceEvents\":[{\"name\":\"a \"b\" c\",\"ph\":\"X\"}]}", 28, "`,` or `}` after a value"),
+        (
+            b"{\"traceEvents\":[{\"name\":\"a \"b\" c\",\"ph\":\"X\"}]}",
+            28,
+            "`,` or `}` after a value",
+        ),
         (b"{\"traceEvents\":[{\"ph\" \"X\"}]}", 22, "`:` after a key"),
-        (b"[{\"ph\":\"X\",\"cat\":\"kernel\",\"ts\":1,\"dur\":-2,\"name\":\"k\"}]", 1, "took -2000 ns"),
+        (
+            b"[{\"ph\":\"X\",\"cat\":\"kernel\",\"ts\":1,\"dur\":-2,\"name\":\"k\"}]",
+            1,
+            "took -2000 ns",
+        ),
         (b"[{\"ph\":\"X\",\"cat\":\"kernel\",\"name\":\"k\"}]", 1, "needs `ts` and `dur`"),
         (b"[{\"ph\":\"X\",\"cat\":\"kernel\",\"ts\":1e30,\"dur\":1}]", 1, "needs `ts` and `dur`"),
     ];
@@ -143,7 +159,8 @@ fn what_is_wrong_is_told_with_its_place() {
 
 #[test]
 fn odd_files_are_read_right() {
-    let deep = format!("{{\"x\":{}{},\"traceEvents\":[]}}", "[".repeat(100_000), "]".repeat(100_000));
+    let deep =
+        format!("{{\"x\":{}{},\"traceEvents\":[]}}", "[".repeat(100_000), "]".repeat(100_000));
     assert_eq!(read_text(deep.as_bytes()).unwrap().events, 0);
     let deep = format!(
         "[{{\"ph\":\"i\",\"ts\":2,\"args\":{{\"a\":{}{}}}}}]",
@@ -157,10 +174,12 @@ fn odd_files_are_read_right() {
     );
     let trace = read_text(long.as_bytes()).unwrap();
     assert_eq!((trace.gpu[0].start, trace.gpu[0].duration), (5_001, 2));
-    let surrogate = br#"{"traceEvents":[{"ph":"X","cat":"kernel","name":"\ud800","ts":1,"dur":1}]}"#;
+    let surrogate =
+        br#"{"traceEvents":[{"ph":"X","cat":"kernel","name":"\ud800","ts":1,"dur":1}]}"#;
     let trace = read_text(surrogate).unwrap();
     assert_eq!(trace.names.get(trace.gpu[0].name), "\u{FFFD}");
-    let invalid = b"\xEF\xBB\xBF [{\"ph\":\"X\",\"cat\":\"kernel\",\"name\":\"\xFF\",\"ts\":1,\"dur\":1},]\n";
+    let invalid =
+        b"\xEF\xBB\xBF [{\"ph\":\"X\",\"cat\":\"kernel\",\"name\":\"\xFF\",\"ts\":1,\"dur\":1},]\n";
     assert_eq!(read_text(invalid).unwrap().gpu.len(), 1);
     let idle = br#"[{"ph":"X","cat":"kernel","name":"k","ts":1,"dur":0}]"#;
     let trace = read_text(idle).unwrap();
