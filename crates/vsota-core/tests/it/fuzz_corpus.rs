@@ -9,6 +9,7 @@ use vsota_fixtures::fuzz::corpus;
 
 use targets::{TARGETS, target};
 
+#[expect(unreachable_pub, reason = "a library of its own in fuzz/")]
 #[path = "../../../../fuzz/src/lib.rs"]
 mod targets;
 
