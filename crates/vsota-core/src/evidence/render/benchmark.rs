@@ -100,7 +100,7 @@ fn result(scenario: &Scenario, rank: &Rank<'_>) -> Md {
     };
     let best = rank.best_of_each();
     let kept = |it: &&&Contender<'_>| rank.ranking.iter().any(|one| core::ptr::eq(one, **it));
-    let others: Vec<_> = best.iter().filter(kept).skip(1).filter_map(|it| behind(it)).collect();
+    let others: Vec<_> = best.iter().filter(kept).skip(1).filter_map(behind).collect();
     if others.is_empty() {
         return md!("{}: {} wins; nobody else keeps the SLA", name, of(first));
     }
