@@ -68,7 +68,7 @@ fn a_trace_is_filed_with_the_tables_that_are_made_of_it() {
     assert_eq!(filed["stages"][0]["total_ns"], made.stages["decode"].total_ns);
     assert_eq!(filed["traces"][0]["sha256"], Digest::of(made.text.as_bytes()).to_string());
     assert_eq!(said["traces"][0], filed["traces"][0]["sha256"]);
-    assert_eq!(said["rows"][0]["location"], "vllm/v1/attention/backends/flash_attn.py:512 forward");
+    assert_eq!(said["rows"][0]["location"], "vllm/model_executor/layers/linear.py:1210 forward");
 }
 
 #[test]
