@@ -110,7 +110,7 @@ mod tests {
                 "vllm::reshape_and_cache_flash_kernel",
             ),
             (
-                "std::enable_if<(((8)>(0)))&&vllm::_typeConvert<c10::BFloat16>::exists, void>::type vllm::fused_add_rms_norm_kernel<c10::BFloat16, 8>(x)",
+                "made::enable_if<(((8)>(0)))&&vllm::_typeConvert<c10::BFloat16>::exists, void>::type vllm::fused_add_rms_norm_kernel<c10::BFloat16, 8>(x)",
                 "vllm::fused_add_rms_norm_kernel",
             ),
             ("nvjet_tst_64x64_TNT", "nvjet_tst_64x64_TNT"),
