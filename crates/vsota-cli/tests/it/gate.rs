@@ -94,7 +94,7 @@ fn an_honest_row_is_filed() {
 #[test]
 fn case_43_eight_prompts_count_only_as_a_flow_check() {
     let mut row = Row::of(Framework::Vllm);
-    row.numbers.num_prompts = 8;
+    (row.numbers.num_prompts, row.numbers.request_throughput) = (8, 0.9);
     let ended = row.ingested();
     assert_eq!(ended.exit, 4, "{}", ended.text);
     let message = ended.json["error"]["message"].as_str().unwrap();

@@ -11,9 +11,9 @@ mod records;
 mod servers;
 mod sglang;
 mod sweep;
+pub mod traces;
 mod trtllm;
 mod vllm;
-pub mod traces;
 
 pub use clock::{native_date, rfc3339};
 pub use commands::{MODEL, benchmark_command, server_command};
