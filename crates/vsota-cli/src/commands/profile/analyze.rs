@@ -231,8 +231,9 @@ fn of_stage(text: &mut Text, stage: &StageReport, least: f64) {
     });
     text.end().push(Style::Strong, stage.stage.to_string());
     text.line(format!(
-        ": {} passes{tokens}; {} ms of work in {} ms",
+        ": {} {}{tokens}; {} ms of work in {} ms",
         stage.passes,
+        if stage.passes == 1 { "pass" } else { "passes" },
         milliseconds(stage.total_ns),
         milliseconds(stage.busy_ns),
     ));
@@ -247,7 +248,7 @@ fn of_stage(text: &mut Text, stage: &StageReport, least: f64) {
         });
         kernels.row([
             row.row.n.to_string(),
-            short(base_name(&row.name), 28),
+            short(base_name(&row.name), 25),
             row.category.as_str().to_owned(),
             milliseconds(row.total_ns),
             percent(row.share),
@@ -264,7 +265,7 @@ fn of_stage(text: &mut Text, stage: &StageReport, least: f64) {
             let mut overlap = Table::new(heads);
             for row in rows {
                 let name = stage.kernels.iter().find(|it| it.row == row.kernel);
-                let name = name.map_or(String::new(), |it| short(base_name(&it.name), 24));
+                let name = name.map_or(String::new(), |it| short(base_name(&it.name), 25));
                 overlap.row([
                     format!("{} {}", row.row.n, row.priority),
                     row.verdict.to_owned(),
