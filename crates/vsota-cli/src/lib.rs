@@ -31,6 +31,7 @@ pub mod junit;
 pub mod output;
 pub mod proof;
 pub mod refusals;
+pub mod roots;
 pub mod rundir;
 pub mod secrets;
 pub mod sweep;

@@ -16,6 +16,7 @@ mod discovery;
 mod fence;
 mod forged;
 mod gate;
+mod history;
 mod intake;
 mod late;
 mod lock;

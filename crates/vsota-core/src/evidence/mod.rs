@@ -13,6 +13,7 @@ pub mod cookbook;
 pub mod diff;
 pub mod draft;
 mod error;
+pub mod history;
 pub mod hygiene;
 pub mod inputs;
 pub mod json;

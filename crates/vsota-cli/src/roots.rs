@@ -1,0 +1,78 @@
+//! Where do the companions lie? Roots are looked for in the order of RT-1.
+
+use std::env;
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+/// How deep a plugin cache is looked into: market, plugin, version, skills.
+const DEPTH: usize = 6;
+
+/// The names under which the PR history is installed (RT-4).
+pub const HISTORY: [&str; 2] = ["model-pr-optimization-history", "model-pr-history-knowledge"];
+
+/// Where a companion was found, and every place that was looked at.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Looked {
+    /// The first place that holds it.
+    pub found: Option<Utf8PathBuf>,
+    /// The places that were looked at, in order.
+    pub places: Vec<Utf8PathBuf>,
+}
+
+/// Looks for a companion: first in its own variable, then among the skills of the runtime that this
+/// process runs in, else of both, then beside the working directory. `holds` says whether a directory
+/// is it.
+pub fn look(variable: &str, names: &[&str], holds: impl Fn(&Utf8Path) -> bool) -> Looked {
+    let mut looked = Looked::default();
+    let told = env::var(variable).ok().filter(|it| !it.is_empty()).map(Utf8PathBuf::from);
+    let own = told.is_some();
+    let mut places: Vec<Utf8PathBuf> = told.into_iter().collect();
+    if !own {
+        for skills in skills() {
+            places.extend(names.iter().map(|name| skills.join(name)));
+        }
+        places.extend(names.iter().map(|name| Utf8PathBuf::from(*name)));
+    }
+    for place in places {
+        let holds = holds(&place);
+        looked.places.push(place.clone());
+        if holds {
+            looked.found = Some(place);
+            break;
+        }
+    }
+    looked
+}
+
+/// The directories of installed skills, in the order of RT-1.
+fn skills() -> Vec<Utf8PathBuf> {
+    let home = env::var("HOME").ok().filter(|it| !it.is_empty()).map(Utf8PathBuf::from);
+    let set = |names: &[&str]| names.iter().any(|it| env::var_os(it).is_some());
+    let in_claude = set(&["CLAUDECODE"]);
+    let in_codex = set(&["CODEX_THREAD_ID", "CODEX_SANDBOX", "CODEX_CI"]);
+    let mut found = Vec::new();
+    if let Some(home) = home.as_ref().filter(|_| in_claude || !in_codex) {
+        found.push(home.join(".claude/skills"));
+        cached(&home.join(".claude/plugins/cache"), DEPTH, &mut found);
+    }
+    if in_codex || !in_claude {
+        let own = env::var("CODEX_HOME").ok().filter(|it| !it.is_empty()).map(Utf8PathBuf::from);
+        found.extend(own.or(home.map(|it| it.join(".codex"))).map(|it| it.join("skills")));
+    }
+    found
+}
+
+/// The `skills` directories in a cache of plugins. Links are followed no deeper than the depth.
+fn cached(dir: &Utf8Path, depth: usize, found: &mut Vec<Utf8PathBuf>) {
+    let Ok(entries) = dir.read_dir_utf8() else { return };
+    let mut below: Vec<Utf8PathBuf> =
+        entries.flatten().map(|it| it.path().to_owned()).filter(|it| it.is_dir()).collect();
+    below.sort();
+    for path in below {
+        if path.file_name() == Some("skills") {
+            found.push(path);
+        } else if depth > 1 {
+            cached(&path, depth - 1, found);
+        }
+    }
+}
