@@ -116,13 +116,17 @@ fn persist(
     staged: Vec<Staged<'_>>,
     before: Option<Chronicle>,
 ) -> Result<Transition, Failure> {
+    let prev = before.as_ref().map_or(ORIGIN, |it| it.head.hash);
+    let entry: Entry = step.entry(context.clock.now(), prev);
+    // What a file spelled in another way is spelled out here (SE-1).
+    let said = serde_json::to_string(&entry.event)
+        .map_err(|error| Failure::io(format_args!("the event is not JSON: {error}")))?;
+    context.secrets.refuse(&said, "event")?;
     let entries = before.as_ref().map_or(&[][..], |it| &it.entries);
     for artefact in staged {
         clear(run, entries, &artefact)?;
         artefact.publish()?;
     }
-    let prev = before.as_ref().map_or(ORIGIN, |it| it.head.hash);
-    let entry: Entry = step.entry(context.clock.now(), prev);
     let head = journal.append(&entry)?;
     let recorded = Recorded { seq: head.seq, kind: entry.event.kind() };
 

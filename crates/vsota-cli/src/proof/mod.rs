@@ -333,8 +333,15 @@ fn interrupted(reading: &Reading, chronicle: &Chronicle) -> Option<Chronicle> {
     Some(Chronicle { campaign, entries: before.to_vec(), head })
 }
 
-/// No artefact holds a secret (SE-1).
+/// No artefact and no entry of the journal holds a secret (SE-1).
 fn secrets(context: &Context, run: &RunDir, chronicle: &Chronicle, checks: &mut Checks) {
+    for entry in &chronicle.entries {
+        let said = serde_json::to_string(&entry.event).unwrap_or_default();
+        if let Some(hit) = context.secrets.find(&said) {
+            let failure = hit.failure().at_field(format_args!("entry {}", entry.seq.0));
+            checks.wrong("secret", Clause::Se1, &failure);
+        }
+    }
     for artifact in named(&chronicle.entries) {
         let Ok(Some(bytes)) = run.read(&artifact.path, LIMIT) else { continue };
         if let Some(hit) = context.secrets.find(&bytes) {

@@ -13,9 +13,10 @@ pub(super) struct View {
 
 /// The reading of `raw`; `None` where it would be the very same bytes.
 pub(super) fn view(raw: &[u8]) -> Option<View> {
+    let spelled = memchr::memmem::find(raw, b"\\u00").is_some();
     let hides =
         memchr::memchr3(0x1B, b'%', 0, raw).is_some() || memchr::memchr2(0xE2, 0xEF, raw).is_some();
-    if !hides {
+    if !hides && !spelled {
         return None;
     }
     let mut view = View::default();
@@ -29,6 +30,11 @@ pub(super) fn view(raw: &[u8]) -> Option<View> {
             }
             [b'%', high, low, ..] => match (digit(*high), digit(*low)) {
                 (Some(high), Some(low)) => (Some(high << 4 | low), 3),
+                _ => (Some(*byte), 1),
+            },
+            // As JSON may spell any letter.
+            [b'\\', b'u', b'0', b'0', high, low, ..] => match (digit(*high), digit(*low)) {
+                (Some(high), Some(low)) => (Some(high << 4 | low), 6),
                 _ => (Some(*byte), 1),
             },
             // Text in UTF-16: every other byte is zero.

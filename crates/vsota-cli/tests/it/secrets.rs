@@ -277,3 +277,14 @@ fn the_corpus_is_covered() {
     assert!((counts["clean"].1 - counts["clean"].0) * 100 <= counts["clean"].1);
     assert!(counts["hard"].0 >= 8);
 }
+
+#[test]
+fn what_json_spells_out_is_found() {
+    let mut seed = Seed(29);
+    for (kind, token) in tokens(&mut seed).into_iter().filter(|it| it.0 != "jwt") {
+        let spelled = format!("{{\"reason\":\"\\u{:04x}{}\"}}", token.as_bytes()[0], &token[1..]);
+        let (clean, hits) = none().clean(spelled.as_bytes());
+        assert_eq!(hits.len(), 1, "{kind}: {}", String::from_utf8_lossy(&clean));
+        assert!(!String::from_utf8_lossy(&clean).contains(&token[1..]), "{kind}");
+    }
+}

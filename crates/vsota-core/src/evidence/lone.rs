@@ -167,7 +167,12 @@ fn parts(rate: Fraction) -> u64 {
 fn admissions(part: Part<'_>) -> Vec<String> {
     let normalization = part.inside("normalization");
     let same = normalization.0.into_iter().flatten().filter(|(key, _)| key.starts_with("same_"));
-    let admitted = same.filter(|(_, it)| it.as_bool() == Some(false));
+    let admitted = same.filter(|(_, it)| match it {
+        Value::String(word) => {
+            matches!(word.to_ascii_lowercase().as_str(), "0" | "false" | "no" | "n")
+        }
+        other => other.as_bool() == Some(false) || other.as_f64() == Some(0.0),
+    });
     admitted.map(|(key, _)| format!("it says itself that {} does not hold", short(key))).collect()
 }
 

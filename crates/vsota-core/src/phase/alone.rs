@@ -107,15 +107,18 @@ impl Terms {
 ///
 /// Gives the places of all of them; none is evidence. A launch that nobody names is one (files.md).
 pub fn contradict(rows: &[Lone]) -> Vec<usize> {
-    let same = |a: &Candidate, b: &Candidate| {
-        let it = |it: &Candidate| (it.framework, it.id.clone(), it.scenario.clone(), it.launch());
-        let metrics = |it: &Candidate| it.measured.as_ref().map(|it| it.metrics.clone());
-        let differ = metrics(a).zip(metrics(b)).is_some_and(|(a, b)| a != b);
-        it(a) == it(b) && differ && !a.smoke && !b.smoke
-    };
-    let there =
-        |(at, it): (usize, &Lone)| rows.iter().any(|other| same(&it.row, &other.row)).then_some(at);
-    rows.iter().enumerate().filter_map(there).collect()
+    let mut runs: BTreeMap<_, (Vec<usize>, BTreeSet<&BTreeMap<Metric, Measured>>)> =
+        BTreeMap::new();
+    for (at, it) in rows.iter().map(|it| &it.row).enumerate().filter(|(_, it)| !it.smoke) {
+        let Some(measured) = &it.measured else { continue };
+        let run = runs.entry((it.framework, &it.id, &it.scenario, it.launch())).or_default();
+        run.0.push(at);
+        run.1.insert(&measured.metrics);
+    }
+    let mut places: Vec<usize> =
+        runs.into_values().filter(|(_, said)| said.len() > 1).flat_map(|(at, _)| at).collect();
+    places.sort_unstable();
+    places
 }
 
 /// Compares rows, scenario by scenario, in the order in which the scenarios come.
@@ -133,10 +136,10 @@ pub fn compare<'a>(terms: &Terms, rows: impl IntoIterator<Item = &'a Lone>) -> V
 fn one<'a>(terms: &Terms, scenario: Name, rows: Vec<&'a Lone>) -> Compared<'a> {
     let fixed = terms.scenario(&scenario);
     let mut against: Vec<Vec<Against>> = Vec::new();
-    for (at, it) in rows.iter().enumerate() {
+    let mut seen = BTreeSet::new();
+    for it in &rows {
         let mut reasons = by_itself(terms, fixed.as_ref(), it);
-        let before = rows.get(..at).unwrap_or_default();
-        if before.iter().any(|other| is_again(&other.row, &it.row)) {
+        if !seen.insert(run(&it.row)) && it.row.measured.is_some() {
             reasons.push((Clause::Fb7, "this very run stands here already".to_string()));
         }
         against.push(reasons);
@@ -209,11 +212,9 @@ fn mismatch(name: &str, said: &BTreeMap<String, String>, wanted: &str) -> Option
     Some((clause, format!("{name} is {found}, not {wanted}")))
 }
 
-/// The same run twice: one candidate, one launch, the same numbers.
-fn is_again(a: &Candidate, b: &Candidate) -> bool {
-    let it = |it: &Candidate| (it.framework, it.id.clone(), it.launch());
-    let metrics = |it: &Candidate| it.measured.as_ref().map(|it| it.metrics.clone());
-    it(a) == it(b) && metrics(a).is_some() && metrics(a) == metrics(b)
+/// What makes a run the same run: one candidate, one launch, the same numbers.
+fn run(it: &Candidate) -> impl Ord + '_ {
+    (it.framework, &it.id, it.launch(), it.measured.as_ref().map(|it| &it.metrics))
 }
 
 /// What keeps a row from ranking before anything is compared.
@@ -340,6 +341,8 @@ fn table<'a>(
                 silent.push(name);
             }
         }
+        let limits = talk.iter().filter(|it| it.starts_with("sla.") && !said.contains_key(**it));
+        silent.extend(limits.map(|it| (*it).clone()));
         let load = [it.load.num_prompts, it.load.input_len, it.load.output_len];
         let unsaid = LOAD.iter().zip(load).filter(|(_, it)| it.is_none());
         silent.extend(unsaid.map(|(name, _)| name.to_string()));

@@ -267,3 +267,33 @@ fn a_line_is_split_as_a_shell_splits_it() {
     assert_eq!(words("x='{\"a\": 1}'"), ["x={\"a\": 1}"]);
     assert!(split("a 'b").is_err());
 }
+
+#[test]
+fn a_flag_in_disguise_is_the_flag() {
+    let said = |server: &str, dimension| said(server, BENCH, dimension);
+    for (server, dimension, honest) in [
+        ("vllm serve org/m --hf-overrides.num_hidden_layers 2", Dimension::ModelOverrides, "none"),
+        ("vllm serve org/m --speculative-config.method ngram", Dimension::Speculation, "off"),
+        ("vllm serve org/m --quantiz fp8", Dimension::Quantization, "none"),
+        ("vllm serve org/m --kv_cache_dt fp8", Dimension::KvCacheDtype, "auto"),
+    ] {
+        assert_ne!(said(server, dimension).as_deref(), Some(honest), "{server}");
+        assert_eq!(said(VLLM, dimension).as_deref(), Some(honest), "{server}");
+    }
+    // A flag of its own is no abbreviation.
+    let parallel = "vllm serve org/m --data-parallel-size 2";
+    assert_eq!(said(parallel, Dimension::Model).as_deref(), Some("org/m"));
+}
+
+#[test]
+fn a_model_is_what_the_server_loads_and_not_what_the_client_calls_it() {
+    for server in [
+        "vllm serve --dtype bfloat16 -tp 1 tiny/t --served-model-name org/m",
+        "vllm serve --dtype=bfloat16 tiny/t --served-model-name org/m",
+    ] {
+        assert_eq!(said(server, BENCH, Dimension::Model).as_deref(), Some("tiny/t"), "{server}");
+    }
+    // The word may be the value of the flag: then nobody says it.
+    let server = "vllm serve --enforce-eager tiny/t --served-model-name org/m";
+    assert_eq!(said(server, BENCH, Dimension::Model), None);
+}

@@ -1,6 +1,6 @@
 //! `vsota bench rank`: rows from anywhere, compared by the rules of a campaign. No campaign is needed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -79,6 +79,8 @@ struct Unreadable {
 struct Found {
     rows: Vec<Lone>,
     places: Vec<(String, u64)>,
+    /// Stems that several of the files have: the files of a sweep are all called `run=0`.
+    shared: BTreeSet<String>,
     unreadable: Vec<Unreadable>,
 }
 
@@ -93,7 +95,7 @@ pub fn run(context: &Context, args: RankArgs) -> Result<Outcome, Failure> {
         take(&mut terms, workload_file(context, path)?);
     }
     terms.expected.extend(args.expect.into_iter().map(|it| (it.key, it.value)));
-    let mut found = Found::default();
+    let mut found = Found { shared: shared(&args.files), ..Found::default() };
     for path in &args.files {
         match intake::read(path, LIMIT) {
             Ok(bytes) => found.file(path, &bytes),
@@ -150,7 +152,8 @@ impl Found {
         let (items, errors) = read(bytes);
         let single = items.len() == 1;
         for (line, item) in items {
-            match row(path, line, single, item) {
+            let called = called(path, line, single, &self.shared);
+            match called.and_then(|called| row(path, called, item)) {
                 Ok(row) => {
                     self.rows.push(row);
                     self.places.push((path.to_string(), line));
@@ -188,9 +191,8 @@ impl Found {
     }
 }
 
-fn row(path: &Utf8Path, line: u64, single: bool, item: Item) -> Result<Lone, Failure> {
+fn row(path: &Utf8Path, called: Name, item: Item) -> Result<Lone, Failure> {
     let bad = |error: EvidenceError| crate::gather::bad(&error, path);
-    let called = called(path, line, single)?;
     match item {
         Item::Row(row) => row.lone(&called).map_err(bad),
         Item::Native(native) => {
@@ -208,10 +210,25 @@ fn row(path: &Utf8Path, line: u64, single: bool, item: Item) -> Result<Lone, Fai
     }
 }
 
-/// What a row without an id is called: the file's stem, and its line where there are several.
-fn called(path: &Utf8Path, line: u64, single: bool) -> Result<Name, Failure> {
-    let stem = path.file_stem().and_then(crate::rundir::names::slug);
-    let stem = stem.unwrap_or_else(|| "row".to_owned());
+/// The stems that more than one of the files have.
+fn shared(files: &[Utf8PathBuf]) -> BTreeSet<String> {
+    let mut seen = BTreeSet::new();
+    let stems = files.iter().filter_map(|it| it.file_stem());
+    stems.filter(|it| !seen.insert(*it)).map(ToOwned::to_owned).collect()
+}
+
+/// What a row without an id is called: the file's stem, after its folder where several files have it,
+/// and its line where there are several.
+fn called(
+    path: &Utf8Path,
+    line: u64,
+    single: bool,
+    shared: &BTreeSet<String>,
+) -> Result<Name, Failure> {
+    let stem = path.file_stem().unwrap_or("row");
+    let folder = path.parent().and_then(Utf8Path::file_name).filter(|_| shared.contains(stem));
+    let stem = folder.map_or_else(|| stem.to_owned(), |folder| format!("{folder}-{stem}"));
+    let stem = crate::rundir::names::slug(&stem).unwrap_or_else(|| "row".to_owned());
     let name = if single { stem } else { format!("{stem}:{line}") };
     Name::new(name).map_err(|error| Failure::bad_evidence(error).in_file(path))
 }

@@ -102,12 +102,7 @@ fn rejected<'a>(rank: &'a Rank<'_>) -> Vec<(&'a Candidate, Vec<(Clause, &'a str)
 impl Ranked {
     /// The ranking as programs read it.
     pub fn of(scenario: &Name, rank: &Rank<'_>, unknown: &[(&Candidate, Vec<String>)]) -> Self {
-        let mut ids: Vec<Name> = Vec::new();
-        for row in rank.ranking.iter().flat_map(|it| &it.rows) {
-            if ids.last() != Some(&row.id) {
-                ids.push(row.id.clone());
-            }
-        }
+        let ids = rank.ranking.iter().map(|it| it.row.id.clone()).collect();
         let found = |(clause, found): (Clause, &str)| Found {
             clause: clause.id(),
             found: found.to_owned(),

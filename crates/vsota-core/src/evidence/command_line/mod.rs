@@ -171,7 +171,8 @@ fn tell_models(
         let one = format!("the server serves {model}");
         return Err(contradiction("model", &one, &format!("the client asked for {called}")));
     }
-    let Some(model) = model.or(called) else { return Ok(()) };
+    // What a client calls a model says nothing of what the server loaded.
+    let Some(model) = model.or(called.filter(|_| server.is_none())) else { return Ok(()) };
     facts.say(Dimension::Model, model)?;
     let chosen = client.and_then(client::Client::tokenizer);
     let recorded = native.and_then(|it| it.tokenizer.as_ref()).map(Line::as_str);

@@ -68,9 +68,22 @@ impl<'a> Flags<'a> {
         self.value(&[name]).is_some()
     }
 
-    /// The word right after the program, when it is no flag.
+    /// The word that belongs to no flag: right after the program, else one that follows another word
+    /// or a flag that has its value with it. What follows a bare flag may be its value.
     pub(super) fn positional(self) -> Option<&'a str> {
-        self.0.first().filter(|it| !is_flag(it)).map(String::as_str)
+        let mut many = false;
+        let mut free = true;
+        for word in self.0 {
+            if is_flag(word) {
+                many = MANY.iter().any(|name| same(word, name));
+                free = word.contains('=');
+            } else if free && !many {
+                return Some(word);
+            } else {
+                free = true;
+            }
+        }
+        None
     }
 }
 
@@ -79,9 +92,33 @@ fn is_flag(word: &str) -> bool {
         .is_some_and(|it| it.starts_with(|c: char| c == '-' || c.is_ascii_alphabetic()))
 }
 
+/// Flags that take several words.
+const MANY: [&str; 6] = [
+    "--served-model-name",
+    "--lora-modules",
+    "--lora-paths",
+    "--middleware",
+    "--cuda-graph-sizes",
+    "--cuda-graph-bs",
+];
+
+/// Flags that begin like a longer one and are no abbreviation of it.
+const WHOLE: [&str; 6] =
+    ["--model", "--tokenizer", "--config", "--backend", "--data-parallel-size", "--seed"];
+
+/// Whether a flag is the one of that name: spelled out, with a dot and a key of its value
+/// (`--hf-overrides.num_layers`), or as far abbreviated as a parser of Python takes it.
 fn same(flag: &str, name: &str) -> bool {
+    let flag = match flag.split_once('.') {
+        Some((flag, _)) if flag.starts_with("--") => flag,
+        _ => flag,
+    };
     let unified = |c: u8| if c == b'_' { b'-' } else { c };
-    flag.len() == name.len() && flag.bytes().map(unified).eq(name.bytes().map(unified))
+    let alike = |flag: &str, name: &str| flag.bytes().map(unified).eq(name.bytes().map(unified));
+    let short = name.get(..flag.len()).is_some_and(|it| alike(flag, it));
+    short
+        && (flag.len() == name.len()
+            || (flag.len() >= 8 && !WHOLE.iter().any(|whole| alike(flag, whole))))
 }
 
 /// Splits a command written as one line, as a shell would: blanks separate, quotes and
