@@ -1,8 +1,10 @@
 //! What does a framework say of a forward pass? The names of step annotations, taken apart.
 //!
 //! vLLM writes both counts of a batch, `execute_context_N(tokens)_generation_M(tokens)`; SGLang
-//! writes `step[EXTEND bs=15 toks=15360]`; TensorRT-LLM writes `_forward_step 7: 2 ctx reqs, 5 gen
-//! reqs`. No number means more than it says: `generation_1` is one request, not a stage.
+//! writes `step[EXTEND bs=15 toks=15360]`; TensorRT-LLM writes `_forward_step 7: 2 ctx reqs, 30 ctx
+//! tokens, 5 gen reqs`, and before it counted tokens `_forward_step 7: 2 ctx reqs, 5 gen reqs`
+//! (`py_executor.py` of 000439672005 and of 9521caf4696c). No number means more than it says:
+//! `generation_1` is one request, not a stage.
 
 use crate::facts::Stage;
 
@@ -73,14 +75,22 @@ fn sglang(name: &str) -> Option<Step> {
     })
 }
 
+/// The number of the step is missing in old versions, the tokens of the prompts in all but new ones.
 fn tensorrt_llm(name: &str) -> Option<Step> {
-    let (_, rest) = name.split_once("_forward_step ")?;
+    let (_, rest) = name.split_once("_forward_step")?;
     let (_, counts) = rest.split_once(": ")?;
     let (prefills, rest) = number(counts)?;
-    let (decodes, rest) = number(rest.strip_prefix(" ctx reqs, ")?)?;
+    let (second, rest) = number(rest.strip_prefix(" ctx reqs, ")?)?;
+    let (prefill, decodes, rest) = match rest.strip_prefix(" ctx tokens, ") {
+        Some(rest) => {
+            let (decodes, rest) = number(rest)?;
+            (Some(second), decodes, rest)
+        }
+        None => ((prefills == 0).then_some(0), second, rest),
+    };
     rest.starts_with(" gen reqs").then(|| Step {
         stage: stage(prefills, decodes),
-        prefill: (prefills == 0).then_some(0),
+        prefill,
         decode: Some(decodes),
     })
 }
@@ -120,6 +130,19 @@ mod tests {
             ("step[MIXED bs=4 toks=9]", Stage::Mixed, None, None),
             ("step[IDLE bs=0]", Stage::Unattributed, None, None),
             ("[Executor] _forward_step 7: 2 ctx reqs, 5 gen reqs", Stage::Mixed, None, Some(5)),
+            ("[Executor] _forward_step: 0 ctx reqs, 5 gen reqs", Stage::Decode, Some(0), Some(5)),
+            (
+                "[Executor] _forward_step 7: 2 ctx reqs, 30 ctx tokens, 5 gen reqs",
+                Stage::Mixed,
+                Some(30),
+                Some(5),
+            ),
+            (
+                "[Executor] _forward_step 8: 1 ctx reqs, 30 ctx tokens, 0 gen reqs",
+                Stage::Prefill,
+                Some(30),
+                Some(0),
+            ),
         ];
         for (name, stage, prefill, decode) in cases {
             assert_eq!(Step::parse(name), Some(Step { stage, prefill, decode }), "{name}");
