@@ -10,7 +10,7 @@ use super::bench::{BenchObjection, Searching};
 use crate::facts::*;
 use crate::measure::Measured;
 use crate::objection::Objections;
-use crate::text::Name;
+use crate::text::{Argv, Name};
 
 pub(crate) fn backend(row: &Candidate) -> String {
     row.backend.as_ref().map_or("unknown", Name::as_str).to_string()
@@ -77,7 +77,8 @@ impl Searching {
     fn distinct_commands(&self, framework: Framework, scenario: &Name) -> usize {
         let here = |it: &&Candidate| it.scenario == *scenario || it.status != Status::Ok;
         let tried = self.candidates.iter().filter(|it| it.framework == framework && was_tried(it));
-        let commands: BTreeSet<_> = tried.filter(here).map(|it| &it.server_command).collect();
+        let commands: BTreeSet<_> =
+            tried.filter(here).map(|it| tuned(&it.server_command)).collect();
         commands.len()
     }
 
@@ -87,6 +88,32 @@ impl Searching {
         let tried = |id: &Name| rows().any(|it| it.id == *id && was_tried(it));
         space.whole && space.candidates.iter().all(tried)
     }
+}
+
+/// Flags that say where a server listens and how it is called, and tune nothing.
+const ASIDE: [&str; 7] = [
+    "--host",
+    "--port",
+    "--served-model-name",
+    "--served_model_name",
+    "--log-level",
+    "--log_level",
+    "--uvicorn-log-level",
+];
+
+/// A launch command without what tunes nothing: another port is no other candidate (FB-2).
+fn tuned(command: &Argv) -> Vec<&str> {
+    let mut words = command.iter().peekable();
+    let mut kept = Vec::new();
+    while let Some(word) = words.next() {
+        let flag = word.split_once('=').map_or(word, |(flag, _)| flag);
+        if !ASIDE.contains(&flag) {
+            kept.push(word);
+        } else if flag == word {
+            words.next_if(|it| !it.starts_with("--"));
+        }
+    }
+    kept
 }
 
 /// A launch that was really made, whatever came of it; a flow check or a skipped row is none.

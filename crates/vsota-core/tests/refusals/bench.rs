@@ -231,6 +231,13 @@ fn small_searches(all: &mut Cases) {
         it.failure_reason = Some(line("no time"));
         true
     });
+    small("another port", |it| {
+        it.id = name("sglang-9");
+        it.server_command = server_command(Framework::Sglang, 2);
+        it.server_command.push(&line("--port"));
+        it.server_command.push(&line("8001"));
+        true
+    });
     // A launch that failed in one scenario would have failed in the other.
     let failed = searched(&searching, None, |it| {
         if it.id == name("sglang-1") && it.scenario == name("chat") {
