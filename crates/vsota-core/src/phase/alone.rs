@@ -107,16 +107,14 @@ impl Terms {
 ///
 /// Gives the places of all of them; none is evidence. A launch that nobody names is one (files.md).
 pub fn contradict(rows: &[Lone]) -> Vec<usize> {
-    let mut runs: BTreeMap<_, (Vec<usize>, BTreeSet<&BTreeMap<Metric, Measured>>)> =
-        BTreeMap::new();
+    let mut runs: BTreeMap<_, Vec<(usize, &BTreeMap<Metric, Measured>)>> = BTreeMap::new();
     for (at, it) in rows.iter().map(|it| &it.row).enumerate().filter(|(_, it)| !it.smoke) {
         let Some(measured) = &it.measured else { continue };
-        let run = runs.entry((it.framework, &it.id, &it.scenario, it.launch())).or_default();
-        run.0.push(at);
-        run.1.insert(&measured.metrics);
+        let run = (it.framework, &it.id, &it.scenario, it.launch());
+        runs.entry(run).or_default().push((at, &measured.metrics));
     }
-    let mut places: Vec<usize> =
-        runs.into_values().filter(|(_, said)| said.len() > 1).flat_map(|(at, _)| at).collect();
+    runs.retain(|_, said| said.windows(2).any(|it| matches!(it, [(_, a), (_, b)] if a != b)));
+    let mut places: Vec<usize> = runs.into_values().flatten().map(|(at, _)| at).collect();
     places.sort_unstable();
     places
 }
