@@ -179,8 +179,13 @@ fn read(
     mut each: impl FnMut(Entry) -> Result<(), String>,
 ) -> (Result<(), Damage>, Vec<Digest>) {
     let mut prevs = Vec::with_capacity(lines.len() / 1024);
+    // Looked at once as a whole, its strings need no second look each.
+    let text = str::from_utf8(lines).ok();
+    let mut at = 0;
     for (number, line) in (1..).zip(split(lines)) {
-        let taken = parse(line, number, care).and_then(|entry| {
+        let known = text.and_then(|it| it.get(at..at + line.len()));
+        at += line.len() + 1;
+        let taken = parse(line, known, number, care).and_then(|entry| {
             prevs.push(entry.prev);
             each(entry).map_err(Flaw::Misplaced)
         });
@@ -191,7 +196,8 @@ fn read(
     (Ok(()), prevs)
 }
 
-fn parse(line: &[u8], number: u64, care: Care) -> Result<Entry, Flaw> {
+/// `known` is the same line where its text was already found to be UTF-8.
+fn parse(line: &[u8], known: Option<&str>, number: u64, care: Care) -> Result<Entry, Flaw> {
     if line.len() > MAX_LINE {
         return Err(Flaw::TooLong(line.len()));
     }
@@ -199,7 +205,11 @@ fn parse(line: &[u8], number: u64, care: Care) -> Result<Entry, Flaw> {
     if line.first() != Some(&b'{') || line.last() != Some(&b'}') {
         return Err(shape(line));
     }
-    let entry: Entry = serde_json::from_slice(line).map_err(|error| name(line, &error))?;
+    let entry: Result<Entry, _> = match known {
+        Some(text) => serde_json::from_str(text),
+        None => serde_json::from_slice(line),
+    };
+    let entry = entry.map_err(|error| name(line, &error))?;
     if entry.seq.0 != number {
         return Err(Flaw::OutOfOrder { expected: number, found: entry.seq.0 });
     }
