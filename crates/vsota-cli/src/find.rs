@@ -183,7 +183,7 @@ fn here() -> Result<Utf8PathBuf, Failure> {
 }
 
 /// The first line of a small file.
-fn line(path: &Utf8Path) -> Option<String> {
+pub fn line(path: &Utf8Path) -> Option<String> {
     if !fs::metadata(path).ok()?.is_file() {
         return None;
     }

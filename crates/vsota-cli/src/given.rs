@@ -3,41 +3,98 @@
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
 use serde::de::DeserializeOwned;
+use vsota_core::Clause;
 use vsota_core::facts::Standpoint;
 
+use crate::chronicle::Chronicle;
 use crate::context::Context;
-use crate::failure::Failure;
+use crate::failure::{Failure, Reason, Refused};
+use crate::fence::Fence;
+use crate::loops::{Survey, recorded};
 
 /// The most bytes of a small file.
 const LIMIT: u64 = 4 << 20;
 
-/// Where checkout and loop stand.
+/// Where checkout and loop stand: read from git and the loop's files. Only a demonstration, which has
+/// neither, takes it from a file.
 #[derive(Args, Clone, Debug)]
 pub struct StandArgs {
-    /// Where checkout and loop stand: JSON with head {commit, tree, clean}, loop_dir, loop_state and
-    /// loop_round
-    #[arg(long, value_name = "FILE")]
-    stand: Utf8PathBuf,
+    /// Where checkout and loop stand, for a demonstration: JSON with head {commit, tree, clean},
+    /// loop_dir, loop_state and loop_round
+    #[arg(long, value_name = "FILE", hide = true)]
+    stand: Option<Utf8PathBuf>,
 }
 
 impl StandArgs {
-    /// Reads the file.
+    /// Reads where checkout and loop stand.
     ///
     /// # Errors
     ///
-    /// Bad evidence when it is not what it should be; secret when it holds one.
+    /// As [`stand_of`].
     pub fn read(&self, context: &Context) -> Result<Standpoint, Failure> {
-        stand(context, &self.stand)
+        stand_of(context, self.stand.as_deref())
+    }
+
+    /// Whether it is told by a file, as in a demonstration.
+    pub fn is_told(&self) -> bool {
+        self.stand.is_some()
     }
 }
 
-/// Reads where checkout and loop stand.
+/// Where checkout and loop stand: in a demonstration from the file, else from git and the loop's files.
 ///
 /// # Errors
 ///
-/// Bad evidence when it is not what it should be; secret when it holds one.
+/// Usage when a file is named and this is no demonstration, or the campaign knows no checkout; refused
+/// when no loop was entered; bad evidence when what is read is not what it should be.
+pub fn stand_of(context: &Context, path: Option<&Utf8Path>) -> Result<Standpoint, Failure> {
+    match path {
+        Some(path) => stand(context, path),
+        None => survey(context)?.stand(),
+    }
+}
+
+/// The loops of the campaign's checkout.
+///
+/// # Errors
+///
+/// As [`stand_of`].
+pub fn survey(context: &Context) -> Result<Survey, Failure> {
+    let (run, reading) = context.reading()?;
+    let Chronicle { campaign, entries, .. } = Chronicle::of(&reading)?;
+    if recorded(&entries).is_none() {
+        let found = String::from("no loop was entered yet, so nothing stands in one");
+        let help = String::from("vsota loop start");
+        return Err(Refused { reasons: vec![Reason { clause: Clause::Rl7, found, help }] }.into());
+    }
+    let checkout = campaign.state().brief().vllm_checkout().ok_or_else(|| {
+        Failure::usage("the campaign knows no vLLM checkout: vsota inputs set vllm_checkout=DIR")
+    })?;
+    Survey::of(Utf8Path::new(checkout.as_str()), &run, &entries)
+}
+
+/// Reads where checkout and loop of a demonstration stand.
+///
+/// # Errors
+///
+/// Usage when this is no demonstration; bad evidence when it is not what it should be.
 pub fn stand(context: &Context, path: &Utf8Path) -> Result<Standpoint, Failure> {
+    only_in_a_demonstration(context, "--stand")?;
     json(context, path)
+}
+
+/// What git and Humanize say is taken from files only where there is neither.
+///
+/// # Errors
+///
+/// Usage when the campaign that is meant is no demonstration.
+pub fn only_in_a_demonstration(context: &Context, flag: &str) -> Result<(), Failure> {
+    if Fence::around(&context.run_dir()?)?.is_some() {
+        return Ok(());
+    }
+    let message =
+        "only a demonstration is told this; here it is read from git and the loop's files";
+    Err(Failure::usage(message).at_field(flag))
 }
 
 /// Reads a small JSON file of exactly one shape.

@@ -26,35 +26,35 @@ pub fn typed(command: CommandKind) -> &'static str {
         ExcludeFramework => "vsota bench exclude FRAMEWORK --unsupported FILE --reason TEXT",
         FreezeBenchmark => "vsota bench freeze --tree ID --commit ID",
         FilePlan => "vsota loop plan",
-        EnterLoop => "vsota loop start --facts FILE",
-        ReenterLoop => "vsota loop reenter --facts FILE",
-        OpenRound => "vsota round open --stand FILE",
-        RecordFixup => "vsota patch fixup --finding TEXT --stand FILE --git FILE --diff FILE",
+        EnterLoop => "vsota loop start",
+        ReenterLoop => "vsota loop reenter",
+        OpenRound => "vsota round open",
+        RecordFixup => "vsota patch fixup --finding TEXT --git FILE --diff FILE",
         FileGapBlock => "vsota gap ingest FILE",
-        DecideGap | OpenProfiling => "vsota gap decide --stand FILE",
+        DecideGap | OpenProfiling => "vsota gap decide",
         NoteRig => "vsota gap rig --changed TEXT",
         BlockCompetitor => "vsota gap block-competitor FRAMEWORK --log FILE --reason TEXT",
-        ClaimStop => "vsota stop claim REASON --stand FILE",
+        ClaimStop => "vsota stop claim REASON",
         FileProfile => "vsota profile file FILE --capture FILE",
         WaiveProfile => "vsota profile waive FRAMEWORK --log FILE --reason TEXT",
-        NameRootCause => "vsota profile root-cause DRAFT --stand FILE",
-        FilePipeline => "vsota layers file FILE --stand FILE",
-        OpenKernelAssist => "vsota kernel open DRAFT --stand FILE --ncu-skill PATH",
+        NameRootCause => "vsota profile root-cause DRAFT",
+        FilePipeline => "vsota layers file FILE",
+        OpenKernelAssist => "vsota kernel open DRAFT --ncu-skill PATH",
         FileDigest => "vsota kernel digest DRAFT",
         CloseKernelAssist => "vsota kernel close --reason TEXT",
         BlockNcu => "vsota kernel block NAME --reason TEXT --next-edit TEXT",
         NoteAttempt => "vsota attempt note DRAFT",
-        RecordPatch => "vsota patch record DRAFT --stand FILE --git FILE --diff FILE",
-        AmendPatch => "vsota patch amend DRAFT --stand FILE --git FILE --diff FILE --reason TEXT",
+        RecordPatch => "vsota patch record DRAFT --git FILE --diff FILE",
+        AmendPatch => "vsota patch amend DRAFT --git FILE --diff FILE --reason TEXT",
         FileTests => "vsota revalidate test --commit COMMIT --junit FILE",
         FileTrialBlock => "vsota revalidate ingest FILE",
-        AcceptPatch => "vsota revalidate accept --stand FILE",
-        RetryPatch => "vsota revalidate retry --reason TEXT --stand FILE",
-        RejectPatch => "vsota revalidate reject --reason TEXT --stand FILE",
+        AcceptPatch => "vsota revalidate accept",
+        RetryPatch => "vsota revalidate retry --reason TEXT",
+        RejectPatch => "vsota revalidate reject --reason TEXT",
         NoteResearch => "vsota research note DRAFT",
         NoteIdea => "vsota idea note DRAFT",
-        AbandonRound => "vsota round abandon --reason TEXT --stand FILE",
-        StopCampaign => "vsota stop confirm --stand FILE",
+        AbandonRound => "vsota round abandon --reason TEXT",
+        StopCampaign => "vsota stop confirm",
     }
 }
 
@@ -65,8 +65,8 @@ pub fn meets(clause: Clause, command: CommandKind) -> &'static str {
     match (clause, command) {
         // The campaign ends early by its cause, not by a confirmation.
         (St3, C::StopCampaign) => return "vsota stop external --because TEXT --evidence FILE",
-        // Humanize reviews when the agent stops; what it said is in the loop's files.
-        (Rl8, C::OpenRound) => return "vsota round open --stand FILE --review VERDICT",
+        // Humanize reviews when the agent stops; what it said is then in the loop's files.
+        (Rl8, C::OpenRound) => return "vsota loop status",
         // A weak gain on a noisy rig wants more blocks.
         (Le3, C::AcceptPatch) => return typed(C::FileTrialBlock),
         _ => {}
@@ -224,7 +224,6 @@ mod tests {
             "NAME" => "host-skill".to_owned(),
             "KEY=VALUE" => "model=some/model".to_owned(),
             "REASON" => "beats".to_owned(),
-            "VERDICT" => "advanced".to_owned(),
             "COMMIT" | "ID" => "0".repeat(40),
             "gpu_model=VALUE" => "gpu_model=NVIDIA".to_owned(),
             "workload=FILE" => "workload=x".to_owned(),
@@ -338,12 +337,12 @@ mod tests {
     fn what_is_missing_in_the_round_is_offered_before_the_command_itself() {
         for (clause, command, help) in [
             (Clause::Pr1, CommandKind::NameRootCause, "vsota profile file FILE --capture FILE"),
-            (Clause::Lp1, CommandKind::RecordPatch, "vsota layers file FILE --stand FILE"),
+            (Clause::Lp1, CommandKind::RecordPatch, "vsota layers file FILE"),
             (Clause::Le3, CommandKind::RecordPatch, "vsota research note DRAFT"),
             (Clause::St5, CommandKind::ClaimStop, "vsota idea note DRAFT"),
             (Clause::Rv1, CommandKind::AcceptPatch, "vsota revalidate ingest FILE"),
-            (Clause::Rl8, CommandKind::RecordPatch, "vsota loop reenter --facts FILE"),
-            (Clause::Rl7, CommandKind::EnterLoop, "vsota loop start --facts FILE"),
+            (Clause::Rl8, CommandKind::RecordPatch, "vsota loop reenter"),
+            (Clause::Rl7, CommandKind::EnterLoop, "vsota loop start"),
             (Clause::Pa2, CommandKind::RecordPatch, typed(CommandKind::RecordPatch)),
         ] {
             assert_eq!(meets(clause, command), help);

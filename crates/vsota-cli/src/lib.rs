@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 pub mod blocks;
+pub mod checkout;
 pub mod chronicle;
 pub mod cli;
 pub mod clock;
@@ -28,6 +29,7 @@ pub mod given;
 pub mod help;
 pub mod journal;
 pub mod junit;
+pub mod loops;
 pub mod output;
 pub mod proof;
 pub mod refusals;

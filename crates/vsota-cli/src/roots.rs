@@ -3,6 +3,7 @@
 use std::env;
 
 use camino::{Utf8Path, Utf8PathBuf};
+use vsota_core::evidence::humanize::RUNTIME;
 
 /// How deep a plugin cache is looked into: market, plugin, version, skills.
 const DEPTH: usize = 6;
@@ -44,6 +45,54 @@ pub fn look(variable: &str, names: &[&str], holds: impl Fn(&Utf8Path) -> bool) -
     looked
 }
 
+/// Looks for Humanize's runtime (RT-2): where the flag says, else `HUMANIZE_RUNTIME_ROOT`, else among
+/// the skills, else in the plugin cache, the highest version first, else beside the working directory.
+pub fn runtime(flag: Option<&Utf8Path>) -> Looked {
+    let holds = |dir: &Utf8Path| dir.join(RUNTIME[0]).is_file();
+    let told = env::var("HUMANIZE_RUNTIME_ROOT").ok().filter(|it| !it.is_empty());
+    let told = flag.map(Utf8Path::to_owned).or(told.map(Utf8PathBuf::from));
+    let places = match told {
+        Some(told) => vec![told],
+        None => {
+            let mut places: Vec<_> = skills().iter().map(|it| it.join("humanize")).collect();
+            places.extend(versions());
+            places.push(Utf8PathBuf::from("humanize"));
+            places
+        }
+    };
+    let found = places.iter().find(|it| holds(it));
+    let found = found.map(|it| it.canonicalize_utf8().unwrap_or_else(|_| it.clone()));
+    Looked { found, places }
+}
+
+/// Every cached version of Humanize's plugin, the highest first: several lie side by side.
+pub fn versions() -> Vec<Utf8PathBuf> {
+    let Some(home) = env::var("HOME").ok().filter(|it| !it.is_empty()) else { return Vec::new() };
+    let markets = below(&Utf8Path::new(&home).join(".claude/plugins/cache"));
+    let plugins = markets.iter().map(|it| it.join("humanize"));
+    let mut versions: Vec<Utf8PathBuf> = plugins.flat_map(|it| below(&it)).collect();
+    versions.sort_by_key(|it| std::cmp::Reverse(version(it.file_name().unwrap_or_default())));
+    versions
+}
+
+/// The numbers of a version; what has none, such as `unknown`, is the lowest.
+fn version(name: &str) -> Vec<u64> {
+    let number = |it: &str| {
+        let digits: String = it.chars().take_while(char::is_ascii_digit).collect();
+        digits.parse().ok()
+    };
+    name.trim_start_matches('v').split('.').map_while(number).collect()
+}
+
+/// The directories in a directory, sorted.
+fn below(dir: &Utf8Path) -> Vec<Utf8PathBuf> {
+    let entries = dir.read_dir_utf8().into_iter().flatten().flatten();
+    let mut below: Vec<Utf8PathBuf> =
+        entries.map(|it| it.path().to_owned()).filter(|it| it.is_dir()).collect();
+    below.sort();
+    below
+}
+
 /// The directories of installed skills, in the order of RT-1.
 fn skills() -> Vec<Utf8PathBuf> {
     let home = env::var("HOME").ok().filter(|it| !it.is_empty()).map(Utf8PathBuf::from);
@@ -64,11 +113,7 @@ fn skills() -> Vec<Utf8PathBuf> {
 
 /// The `skills` directories in a cache of plugins. Links are followed no deeper than the depth.
 fn cached(dir: &Utf8Path, depth: usize, found: &mut Vec<Utf8PathBuf>) {
-    let Ok(entries) = dir.read_dir_utf8() else { return };
-    let mut below: Vec<Utf8PathBuf> =
-        entries.flatten().map(|it| it.path().to_owned()).filter(|it| it.is_dir()).collect();
-    below.sort();
-    for path in below {
+    for path in below(dir) {
         if path.file_name() == Some("skills") {
             found.push(path);
         } else if depth > 1 {

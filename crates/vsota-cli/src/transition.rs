@@ -11,7 +11,7 @@ use vsota_core::{Campaign, Entry, Opening, Phase, Refusal, Step};
 use crate::chronicle::{self, Chronicle, Next};
 use crate::context::Context;
 use crate::documents;
-use crate::failure::Failure;
+use crate::failure::{Failure, Reason, Refused};
 use crate::help;
 use crate::journal::chain::ORIGIN;
 use crate::journal::{Head, Journal, QUARANTINE, rel};
@@ -158,7 +158,30 @@ fn refuse(
     command: CommandKind,
     refusal: &Refusal,
 ) -> Failure {
-    let refused = help::refused(refusal);
+    noted(context, run, head, campaign, command, help::refused(refusal))
+}
+
+/// Refuses a command before the machine is asked, because of what was found outside; noted as any other
+/// refusal.
+pub fn object(
+    context: &Context,
+    run: &RunDir,
+    chronicle: &Chronicle,
+    command: CommandKind,
+    reasons: Vec<Reason>,
+) -> Failure {
+    let Chronicle { campaign, head, .. } = chronicle;
+    noted(context, run, *head, campaign, command, Refused { reasons })
+}
+
+fn noted(
+    context: &Context,
+    run: &RunDir,
+    head: Head,
+    campaign: &Campaign,
+    command: CommandKind,
+    refused: Refused,
+) -> Failure {
     let noted = Noted::new(context.clock.now(), head.seq, campaign.phase(), command, &refused);
     // A refusal that cannot be noted is still a refusal.
     let _ = refusals::note(run, &noted);

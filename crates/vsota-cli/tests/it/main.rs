@@ -20,6 +20,7 @@ mod history;
 mod intake;
 mod late;
 mod lock;
+mod loops;
 mod rank;
 mod run_dir;
 mod secrets;

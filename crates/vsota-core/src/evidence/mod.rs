@@ -14,6 +14,7 @@ pub mod diff;
 pub mod draft;
 mod error;
 pub mod history;
+pub mod humanize;
 pub mod hygiene;
 pub mod inputs;
 pub mod json;

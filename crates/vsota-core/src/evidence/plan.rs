@@ -3,6 +3,7 @@
 use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::fmt::Write as _;
 
 use crate::brief::Base;
@@ -35,6 +36,74 @@ pub fn read(text: &str) -> PlanFacts {
         duties: Duty::ALL.iter().filter(duty).copied().collect(),
         sections: Section::ALL.iter().filter(has).copied().collect(),
     }
+}
+
+/// A rule of Humanize's set-up that a plan breaks.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Broken {
+    /// Fewer than five lines.
+    Short(usize),
+    /// Fewer than three lines that are no comment, heading or blank.
+    Empty(usize),
+    /// A part that its own words ask for is missing.
+    Part(&'static str),
+}
+
+impl core::fmt::Display for Broken {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Short(lines) => write!(
+                f,
+                "the plan is too short (Humanize: \"Error: Plan is too simple (only {lines} lines, need at least 5)\")"
+            ),
+            Self::Empty(lines) => write!(
+                f,
+                "the plan says too little (Humanize: \"Error: Plan file has insufficient content (only {lines} content lines)\")"
+            ),
+            Self::Part(part) => write!(f, "the plan has no {part}"),
+        }
+    }
+}
+
+/// The rules of Humanize's set-up and plans that a text breaks (PL-3).
+pub fn broken(text: &str) -> Vec<Broken> {
+    let mut all = Vec::new();
+    // It counts line ends, so that a last line without one does not count.
+    let lines = text.matches('\n').count();
+    if lines < 5 {
+        all.push(Broken::Short(lines));
+    }
+    let content = content_lines(text);
+    if content < 3 {
+        all.push(Broken::Empty(content));
+    }
+    for section in Section::ALL.iter().copied() {
+        if !read(text).sections.contains(&section) {
+            all.push(Broken::Part(title(section)));
+        }
+    }
+    for test in ["positive test", "negative test"] {
+        if !text.contains(test) {
+            all.push(Broken::Part(test));
+        }
+    }
+    all
+}
+
+/// Lines that are neither blank nor, in Humanize's eyes, a comment: headings are comments to it.
+fn content_lines(text: &str) -> usize {
+    let mut inside = false;
+    let mut count = 0_usize;
+    for line in text.lines().map(str::trim) {
+        if inside {
+            inside = !line.ends_with("-->");
+        } else if line.starts_with("<!--") {
+            inside = !line.contains("-->");
+        } else if !line.is_empty() && !line.starts_with('#') {
+            count = count.saturating_add(1);
+        }
+    }
+    count
 }
 
 fn title(section: Section) -> &'static str {
@@ -125,7 +194,7 @@ pub fn write(base: &Base, charter: &Charter, run_dir: &str) -> String {
     say(&format!("- GPUs: {}", known(brief.gpu_model())));
     say(&format!("- vLLM checkout: {}", known(brief.vllm_checkout())));
     say(&format!("- artefact root: {run_dir}"));
-    say("- history notes: history/model-pr-history-notes.md\n");
+    say(&format!("- history notes: {run_dir}/history/model-pr-history-notes.md\n"));
     for it in charter.scenarios.values() {
         let scenario = &it.scenario;
         let (name, input, output) = (&scenario.name, scenario.input_len, scenario.output_len);
@@ -133,6 +202,8 @@ pub fn write(base: &Base, charter: &Charter, run_dir: &str) -> String {
         for winner in it.winners.values() {
             let (framework, value) = (winner.framework.title(), winner.objective.get());
             say(&format!("  - {framework} {}: {value:.2}", winner.candidate));
+            let command: Vec<&str> = winner.server_command.iter().collect();
+            say(&format!("    - launched by `{}`", command.join(" ")));
         }
     }
     say(&format!("\n## {}\n", title(Section::AcceptanceCriteria)));

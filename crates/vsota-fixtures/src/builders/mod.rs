@@ -5,6 +5,7 @@
 
 mod clock;
 mod commands;
+pub mod humanize;
 mod native;
 mod profiles;
 mod records;

@@ -9,6 +9,7 @@ use crate::chronicle;
 use crate::context::Context;
 use crate::drafting::Sheet;
 use crate::failure::{Failure, Reason, Refused};
+use crate::given::StandArgs;
 use crate::help;
 use crate::output::{Outcome, Style, Text};
 use crate::transition::Transition;
@@ -17,13 +18,11 @@ use crate::transition::Transition;
 #[derive(Args, Debug)]
 pub struct CheckArgs {
     /// The draft of the target; `-` is standard input. Without one only the round is checked
-    #[arg(value_name = "DRAFT", requires = "stand")]
+    #[arg(value_name = "DRAFT")]
     draft: Option<Utf8PathBuf>,
 
-    /// Where checkout and loop stand: JSON with head {commit, tree, clean}, loop_dir, loop_state and
-    /// loop_round
-    #[arg(long, value_name = "FILE", requires = "draft")]
-    stand: Option<Utf8PathBuf>,
+    #[command(flatten)]
+    stand: StandArgs,
 
     #[command(flatten)]
     around: Around,
@@ -36,17 +35,17 @@ pub struct CheckArgs {
 /// Bad evidence with file, line and field; refused with everything that stands in the way.
 pub fn run(context: &Context, args: CheckArgs) -> Result<Outcome, Failure> {
     let kind = CommandKind::OpenKernelAssist;
-    let command = match (&args.draft, &args.stand) {
-        (Some(draft), Some(stand)) => {
+    let command = match &args.draft {
+        Some(draft) => {
             let sheet = Sheet::read(context, draft)?;
             Some(Command::from(OpenKernelAssist(open::target(
                 context,
                 &sheet,
-                stand,
+                &args.stand,
                 args.around,
             )?)))
         }
-        _ => None,
+        None => None,
     };
     let (_, reading) = context.reading()?;
     let (campaign, head) = chronicle::campaign(&reading)?;

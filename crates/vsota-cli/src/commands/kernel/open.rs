@@ -11,7 +11,8 @@ use vsota_core::text::Line;
 use crate::context::Context;
 use crate::drafting::{self, DraftArgs, Sheet};
 use crate::failure::Failure;
-use crate::given;
+use crate::given::{self, StandArgs};
+use crate::loops;
 use crate::output::Outcome;
 use crate::transition;
 
@@ -21,10 +22,8 @@ pub struct OpenArgs {
     #[command(flatten)]
     draft: DraftArgs,
 
-    /// Where checkout and loop stand: JSON with head {commit, tree, clean}, loop_dir, loop_state and
-    /// loop_round
-    #[arg(long, value_name = "FILE", required_unless_present = "template")]
-    stand: Option<Utf8PathBuf>,
+    #[command(flatten)]
+    stand: StandArgs,
 
     #[command(flatten)]
     around: Around,
@@ -48,10 +47,10 @@ pub struct Around {
 ///
 /// Bad evidence with file, line and field; refused when one of KA-2's four conditions does not hold.
 pub fn run(context: &Context, args: OpenArgs) -> Result<Outcome, Failure> {
-    let (Some(sheet), Some(stand)) = (args.draft.read(context)?, args.stand) else {
+    let Some(sheet) = args.draft.read(context)? else {
         return drafting::skeleton(context, DraftKind::KernelTarget);
     };
-    let target = target(context, &sheet, &stand, args.around)?;
+    let target = target(context, &sheet, &args.stand, args.around)?;
     transition::take(context, &context.run_dir()?, OpenKernelAssist(target))?.outcome()
 }
 
@@ -63,11 +62,18 @@ pub fn run(context: &Context, args: OpenArgs) -> Result<Outcome, Failure> {
 pub fn target(
     context: &Context,
     sheet: &Sheet,
-    stand: &camino::Utf8Path,
+    stand: &StandArgs,
     around: Around,
 ) -> Result<KernelTarget, Failure> {
     let said = sheet.says(draft::kernel_target)?;
-    let stand = given::stand(context, stand)?;
+    let mut other_loops = around.other_loop;
+    if !stand.is_told() {
+        let survey = given::survey(context)?;
+        for it in survey.others() {
+            other_loops.push(loops::line(it.path.as_str())?);
+        }
+    }
+    let stand = stand.read(context)?;
     let ncu_skill = match &around.ncu_skill {
         Some(path) => {
             let sha256 = Digest::of(&context.evidence(path, 4 << 20)?);
@@ -80,5 +86,5 @@ pub fn target(
             Noted::Blocked { reason }
         }
     };
-    Ok(said.fact(stand, ncu_skill, around.other_loop))
+    Ok(said.fact(stand, ncu_skill, other_loops))
 }

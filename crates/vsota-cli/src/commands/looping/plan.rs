@@ -40,6 +40,9 @@ pub fn run(context: &Context, args: PlanArgs) -> Result<Outcome, Failure> {
     };
     let to = rel(&format!("humanize/refined-plan-{}.md", crate::short(text.as_bytes())))?;
     let staged = run.stage_bytes(text.as_bytes(), plan::PATH, &to, &context.secrets)?;
+    if args.file.is_none() && is_written(&campaign) {
+        rules(&text)?;
+    }
     let facts = plan::read(&text);
     let filed = Plan {
         path: Line::new(plan::PATH).map_err(Failure::bad_evidence)?,
@@ -79,9 +82,36 @@ fn place(campaign: &Campaign, text: &str) -> Result<(), Failure> {
         return Ok(());
     }
     let path = checkout.join(plan::PATH);
+    let mut part = checkout.to_owned();
+    for name in plan::PATH.split('/') {
+        part.push(name);
+        // A link would lead the plan to a place that is not the checkout's.
+        if std::fs::symlink_metadata(&part).is_ok_and(|it| it.is_symlink()) {
+            let message =
+                "a symbolic link; Humanize refuses a plan behind one, and so is it not written";
+            return Err(Failure::bad_evidence(message).in_file(part));
+        }
+    }
     let dir = path.parent().unwrap_or(checkout);
     std::fs::create_dir_all(dir).map_err(|error| Failure::file("create", dir, &error))?;
     std::fs::write(&path, text).map_err(|error| Failure::file("write", &path, &error))
+}
+
+/// Whether a plan is written in this phase; elsewhere the gate says what is missing.
+fn is_written(campaign: &Campaign) -> bool {
+    match campaign.state() {
+        State::FixedBenchmark(it) => matches!(it.inside(), Bench::Frozen { .. }),
+        State::RlcrActive(_) => true,
+        _ => false,
+    }
+}
+
+/// PL-3: Humanize's own rules, before the plan is used.
+fn rules(text: &str) -> Result<(), Failure> {
+    match plan::broken(text).first() {
+        None => Ok(()),
+        Some(rule) => Err(Failure::bad_evidence(format_args!("PL-3: {rule}")).in_file(plan::PATH)),
+    }
 }
 
 fn base(campaign: &Campaign) -> Option<&Base> {

@@ -2,26 +2,51 @@
 
 use camino::Utf8PathBuf;
 use clap::{Args, ValueEnum};
-use vsota_core::command::EnterLoop;
+use vsota_core::command::{Command, CommandKind, EnterLoop};
 use vsota_core::facts::{Handshake, LoopStart};
 
+use super::tell;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::given;
+use crate::loops::entry::Entrance;
+use crate::loops::ground::Wish;
 use crate::output::Outcome;
 use crate::transition;
 
-/// Enter the RLCR loop
+/// Enter the RLCR loop: check, run Humanize's set-up, shake hands
+///
+/// Twelve checks come first, none of which changes anything; the first failure of each is named with its
+/// mend. A loop of this campaign that a crash left unrecorded is adopted.
 #[derive(Args, Debug)]
 pub struct StartArgs {
-    /// What git, the set-up and the loop's state file say: JSON with checkout, other_loops, setup and
-    /// active
-    #[arg(long, value_name = "FILE")]
-    facts: Utf8PathBuf,
+    #[command(flatten)]
+    pub(super) wish: WishArgs,
 
+    /// What git, the set-up and the loop's state file say, for a demonstration: JSON with checkout,
+    /// other_loops, setup and active
+    #[arg(long, value_name = "FILE", hide = true)]
+    facts: Option<Utf8PathBuf>,
+}
+
+/// What is asked for when a loop is entered.
+#[derive(Args, Clone, Debug)]
+pub struct WishArgs {
     /// Which handshake proves that the loop started; round-contract is recorded as a waiver of RL-6
     #[arg(long, value_enum, default_value_t)]
     handshake: Shake,
+
+    /// The local branch that reviews compare with [default: the recorded one, else main or master]
+    #[arg(long, value_name = "BRANCH", allow_hyphen_values = true)]
+    base_branch: Option<String>,
+
+    /// Humanize's runtime [default: $HUMANIZE_RUNTIME_ROOT, else the installed one]
+    #[arg(long, value_name = "DIR")]
+    runtime: Option<Utf8PathBuf>,
+
+    /// Only check; set nothing up
+    #[arg(long)]
+    pub(super) check: bool,
 }
 
 /// Which handshake proves that the loop started.
@@ -43,13 +68,36 @@ impl From<Shake> for Handshake {
     }
 }
 
+impl WishArgs {
+    /// The wish.
+    pub fn wish(&self) -> Wish {
+        Wish {
+            handshake: self.handshake.into(),
+            base: self.base_branch.clone(),
+            runtime: self.runtime.clone(),
+        }
+    }
+}
+
 /// Enters the loop.
 ///
 /// # Errors
 ///
 /// Refused when a precondition or the handshake does not hold.
 pub fn run(context: &Context, args: StartArgs) -> Result<Outcome, Failure> {
-    let start: LoopStart = given::json(context, &args.facts)?;
-    let start = LoopStart { handshake: args.handshake.into(), ..start };
-    transition::take(context, &context.run_dir()?, EnterLoop(start))?.outcome()
+    if let Some(facts) = &args.facts {
+        given::only_in_a_demonstration(context, "--facts")?;
+        let start: LoopStart = given::json(context, facts)?;
+        let start = LoopStart { handshake: args.wish.handshake.into(), ..start };
+        return transition::take(context, &context.run_dir()?, EnterLoop(start))?.outcome();
+    }
+    let run = context.run_dir()?;
+    let entrance = Entrance::new(context, &run, args.wish.wish(), CommandKind::EnterLoop)?;
+    let say = |start| Command::from(EnterLoop(start));
+    if args.wish.check {
+        return tell::checked(&entrance.check(say)?);
+    }
+    let start = entrance.enter(say)?;
+    let told = tell::entered(&start);
+    transition::take(context, &run, EnterLoop(start))?.outcome_with(told, &())
 }

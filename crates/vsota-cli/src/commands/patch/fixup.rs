@@ -2,15 +2,17 @@
 
 use camino::Utf8PathBuf;
 use clap::Args;
-use vsota_core::command::RecordFixup;
+use vsota_core::command::{CommandKind, RecordFixup};
 use vsota_core::evidence::draft::Range;
 use vsota_core::facts::Fixup;
 use vsota_core::text::{Line, Name};
 
 use super::record;
+use crate::chronicle::Chronicle;
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::given::StandArgs;
+use crate::given::{self, StandArgs};
+use crate::journal::Reading;
 use crate::output::Outcome;
 use crate::transition;
 
@@ -45,6 +47,13 @@ pub struct FixupArgs {
 pub fn run(context: &Context, args: FixupArgs) -> Result<Outcome, Failure> {
     let stand = args.stand.read(context)?;
     let run = context.run_dir()?;
+    if !args.stand.is_told()
+        && let Err(reason) = given::survey(context)?.demands(args.finding.as_str())
+    {
+        let chronicle = Chronicle::of(&Reading::of(&run)?)?;
+        let kind = CommandKind::RecordFixup;
+        return Err(transition::object(context, &run, &chronicle, kind, vec![reason]));
+    }
     let (range, staged) = record::range(context, &run, &stand, &args.git, &args.diff)?;
     let name = match args.name {
         Some(name) => name,

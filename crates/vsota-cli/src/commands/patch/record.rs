@@ -39,9 +39,8 @@ pub struct Told {
     #[command(flatten)]
     draft: DraftArgs,
 
-    /// Where checkout and loop stand: JSON with head {commit, tree, clean}, loop_dir, loop_state and
-    /// loop_round; head is the patch
-    #[arg(long, value_name = "FILE", required_unless_present = "template")]
+    /// Where checkout and loop stand, for a demonstration; head is the patch
+    #[arg(long, value_name = "FILE", hide = true)]
     stand: Option<Utf8PathBuf>,
 
     /// What git says of the range: JSON with base_tree, commits, descends and files [{path}]
@@ -98,11 +97,9 @@ impl Told {
         run: Result<&'a RunDir, &Failure>,
     ) -> Result<Option<(Patch, Staged<'a>)>, Failure> {
         let Some(sheet) = self.draft.read(context)? else { return Ok(None) };
-        let (Some(stand), Some(git), Some(diff)) = (&self.stand, &self.git, &self.diff) else {
-            return Ok(None);
-        };
+        let (Some(git), Some(diff)) = (&self.git, &self.diff) else { return Ok(None) };
         let said = sheet.says(draft::patch)?;
-        let stand = given::stand(context, stand)?;
+        let stand = given::stand_of(context, self.stand.as_deref())?;
         let run = run.map_err(Clone::clone)?;
         let (range, staged) = range(context, run, &stand, git, diff)?;
         let artifact = staged.artifact().clone();

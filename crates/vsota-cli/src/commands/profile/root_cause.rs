@@ -1,6 +1,5 @@
 //! `vsota profile root-cause`: PR-6, GD-3; enters LayerPipeline.
 
-use camino::Utf8PathBuf;
 use clap::Args;
 use vsota_core::command::NameRootCause;
 use vsota_core::evidence::draft::{self, DraftKind};
@@ -8,7 +7,7 @@ use vsota_core::evidence::draft::{self, DraftKind};
 use crate::context::Context;
 use crate::drafting::{self, DraftArgs};
 use crate::failure::Failure;
-use crate::given;
+use crate::given::StandArgs;
 use crate::journal::rel;
 use crate::output::Outcome;
 use crate::transition;
@@ -19,10 +18,8 @@ pub struct RootCauseArgs {
     #[command(flatten)]
     draft: DraftArgs,
 
-    /// Where checkout and loop stand: JSON with head {commit, tree, clean}, loop_dir, loop_state and
-    /// loop_round
-    #[arg(long, value_name = "FILE", required_unless_present = "template")]
-    stand: Option<Utf8PathBuf>,
+    #[command(flatten)]
+    stand: StandArgs,
 }
 
 /// Names the root cause.
@@ -31,11 +28,11 @@ pub struct RootCauseArgs {
 ///
 /// Bad evidence with file, line and field; refused while a profile is missing or a row does not exist.
 pub fn run(context: &Context, args: RootCauseArgs) -> Result<Outcome, Failure> {
-    let (Some(sheet), Some(stand)) = (args.draft.read(context)?, args.stand) else {
+    let Some(sheet) = args.draft.read(context)? else {
         return drafting::skeleton(context, DraftKind::RootCause);
     };
     let said = sheet.says(draft::root_cause)?;
-    let stand = given::stand(context, &stand)?;
+    let stand = args.stand.read(context)?;
     let run = context.run_dir()?;
     let (_, round) = drafting::standing(&run)?;
     let at = rel(&format!("analysis/r{round}-root-cause-{}.md", sheet.short()))?;

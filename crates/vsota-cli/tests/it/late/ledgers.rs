@@ -101,7 +101,7 @@ fn a_lost_loop_is_followed_by_another() {
     start.checkout.head = Some(model::head("patched outside"));
     let outside = stage.json_file("c.json", &entry(LoopEnd::Gone, start));
     let ended = stage.refused(&["loop", "reenter", "--facts", &outside], &["FB-11"]);
-    assert_eq!(ended.json["refused"][0]["help"], "vsota loop reenter --facts FILE");
+    assert_eq!(ended.json["refused"][0]["help"], "vsota loop reenter");
     let bad = stage.json_file("d.json", &json!({"old_state": "sleeping"}));
     stage.bad(&["loop", "reenter", "--facts", &bad], "d.json", Some(2), None);
 }

@@ -1,0 +1,239 @@
+//! What does git say of the checkout? Questions only; and nothing that the repository configures is run.
+//!
+//! A repository can name programs in its configuration: hooks, a monitor of files, filters, a program
+//! for signatures, helpers of a remote. All of them are switched off here, and no variable that steers
+//! git is handed on.
+
+use std::env;
+use std::process::{Command, Output, Stdio};
+
+use camino::{Utf8Path, Utf8PathBuf};
+use vsota_core::GitId;
+use vsota_core::facts::Head;
+
+use crate::failure::Failure;
+
+/// What is set for every question, whatever the repository says.
+const SETTINGS: [(&str, &str); 7] = [
+    ("core.fsmonitor", "false"),
+    ("core.hooksPath", "/dev/null"),
+    ("core.untrackedCache", "false"),
+    ("log.showSignature", "false"),
+    ("protocol.allow", "never"),
+    ("submodule.recurse", "false"),
+    ("color.ui", "false"),
+];
+
+/// The parts of a filter that name a program, and what leaves it out.
+const FILTER: [(&str, &str); 4] =
+    [(".clean", ""), (".smudge", ""), (".process", ""), (".required", "false")];
+
+/// A git checkout that can be asked.
+#[derive(Clone, Debug)]
+pub struct Checkout {
+    root: Utf8PathBuf,
+    settings: Vec<(String, String)>,
+}
+
+impl Checkout {
+    /// The checkout in a directory. Filters that the repository names are switched off one by one:
+    /// git knows no way to switch off all.
+    ///
+    /// # Errors
+    ///
+    /// When git cannot be run.
+    pub fn at(root: &Utf8Path) -> Result<Self, Failure> {
+        let settings = SETTINGS.iter().map(|(key, value)| ((*key).into(), (*value).into()));
+        let mut checkout = Self { root: root.to_owned(), settings: settings.collect() };
+        let listed = checkout.answer(&["config", "--list", "--name-only", "-z"])?;
+        let text = String::from_utf8_lossy(&listed.stdout).into_owned();
+        let filters = text.split('\0').filter_map(|it| it.strip_prefix("filter."));
+        let names: std::collections::BTreeSet<&str> =
+            filters.filter_map(|it| it.rsplit_once('.')).map(|(name, _)| name).collect();
+        for name in names {
+            let off =
+                FILTER.iter().map(|(part, off)| (format!("filter.{name}{part}"), (*off).into()));
+            checkout.settings.extend(off);
+        }
+        Ok(checkout)
+    }
+
+    /// Its directory.
+    pub fn root(&self) -> &Utf8Path {
+        &self.root
+    }
+
+    /// The root of its work tree; absent when it is no git repository, or has no work tree.
+    ///
+    /// # Errors
+    ///
+    /// As every question: when git cannot be run.
+    pub fn top(&self) -> Result<Option<Utf8PathBuf>, Failure> {
+        Ok(self.line(&["rev-parse", "--show-toplevel"])?.map(Utf8PathBuf::from))
+    }
+
+    /// HEAD, when it has a commit: commit, tree, and whether the work tree is as it says. What git
+    /// ignores and what lies under `.humanize` does not count, as in Humanize's own test.
+    ///
+    /// # Errors
+    ///
+    /// When git cannot be run.
+    pub fn head(&self) -> Result<Option<Head>, Failure> {
+        let commit = self.id("HEAD^{commit}")?;
+        let tree = self.id("HEAD^{tree}")?;
+        let (Some(commit), Some(tree)) = (commit, tree) else { return Ok(None) };
+        let clean = self.changes()?.is_empty();
+        Ok(Some(Head { commit, tree, clean }))
+    }
+
+    /// What differs from HEAD, as `git status --porcelain` names it.
+    ///
+    /// # Errors
+    ///
+    /// When git cannot be run, or cannot say it.
+    pub fn changes(&self) -> Result<Vec<String>, Failure> {
+        let args = ["status", "--porcelain", "--untracked-files=all", "--ignore-submodules=dirty"];
+        let answer = self.answer(&args)?;
+        if !answer.status.success() {
+            let said = first_line(&answer.stderr);
+            let message = format_args!("git could not say what changed: {said}");
+            return Err(Failure::child(message).in_file(&self.root));
+        }
+        let text = String::from_utf8_lossy(&answer.stdout).into_owned();
+        let state = |it: &&str| it.starts_with("?? .humanize-") || it.starts_with("?? .humanize/");
+        Ok(text.lines().filter(|it| !state(it)).map(str::to_owned).collect())
+    }
+
+    /// The branch that is checked out; absent when HEAD is detached.
+    ///
+    /// # Errors
+    ///
+    /// When git cannot be run.
+    pub fn branch(&self) -> Result<Option<String>, Failure> {
+        self.line(&["symbolic-ref", "--short", "--quiet", "HEAD"])
+    }
+
+    /// Whether a branch exists here, not only on a remote.
+    ///
+    /// # Errors
+    ///
+    /// When git cannot be run.
+    pub fn has_branch(&self, branch: &str) -> Result<bool, Failure> {
+        self.holds(&["show-ref", "--verify", "--quiet", &format!("refs/heads/{branch}")])
+    }
+
+    /// The commit of a branch.
+    ///
+    /// # Errors
+    ///
+    /// When git cannot be run.
+    pub fn tip(&self, branch: &str) -> Result<Option<GitId>, Failure> {
+        self.id(&format!("refs/heads/{branch}^{{commit}}"))
+    }
+
+    /// When a commit was made, seconds since the epoch.
+    ///
+    /// # Errors
+    ///
+    /// When git cannot be run.
+    pub fn committed_at(&self, commit: &GitId) -> Result<Option<i64>, Failure> {
+        let id = commit.to_string();
+        let args = ["show", "-s", "--no-show-signature", "--format=%ct", id.as_str(), "--"];
+        Ok(self.line(&args)?.and_then(|it| it.parse().ok()))
+    }
+
+    /// How many commits lead from one to the other.
+    ///
+    /// # Errors
+    ///
+    /// When git cannot be run.
+    pub fn commits(&self, from: &GitId, to: &GitId) -> Result<Option<u64>, Failure> {
+        let range = format!("{from}..{to}");
+        let args = ["rev-list", "--count", "--end-of-options", range.as_str()];
+        Ok(self.line(&args)?.and_then(|it| it.parse().ok()))
+    }
+
+    /// Whether git ignores a path below the root.
+    ///
+    /// # Errors
+    ///
+    /// When git cannot be run.
+    pub fn ignores(&self, path: &str) -> Result<bool, Failure> {
+        self.holds(&["check-ignore", "--quiet", "--", path])
+    }
+
+    /// The tracked files that these patterns match.
+    ///
+    /// # Errors
+    ///
+    /// When git cannot be run.
+    pub fn tracked(&self, patterns: &[&str]) -> Result<Vec<String>, Failure> {
+        let answer = self.answer(&[&["ls-files", "-z", "--"], patterns].concat())?;
+        let text = String::from_utf8_lossy(&answer.stdout).into_owned();
+        Ok(text.split('\0').filter(|it| !it.is_empty()).map(str::to_owned).collect())
+    }
+
+    /// Whether history is cut off before its beginning.
+    ///
+    /// # Errors
+    ///
+    /// When git cannot be run.
+    pub fn is_shallow(&self) -> Result<bool, Failure> {
+        Ok(self.line(&["rev-parse", "--is-shallow-repository"])?.as_deref() == Some("true"))
+    }
+
+    /// The repository that this one is a submodule of.
+    ///
+    /// # Errors
+    ///
+    /// When git cannot be run.
+    pub fn above(&self) -> Result<Option<Utf8PathBuf>, Failure> {
+        let found = self.line(&["rev-parse", "--show-superproject-working-tree"])?;
+        Ok(found.map(Utf8PathBuf::from))
+    }
+
+    fn id(&self, revision: &str) -> Result<Option<GitId>, Failure> {
+        let args = ["rev-parse", "--verify", "--quiet", "--end-of-options", revision];
+        Ok(self.line(&args)?.and_then(|it| GitId::new(it).ok()))
+    }
+
+    fn line(&self, args: &[&str]) -> Result<Option<String>, Failure> {
+        let answer = self.answer(args)?;
+        if !answer.status.success() {
+            return Ok(None);
+        }
+        let line = first_line(&answer.stdout);
+        Ok(Some(line).filter(|it| !it.is_empty()))
+    }
+
+    fn holds(&self, args: &[&str]) -> Result<bool, Failure> {
+        Ok(self.answer(args)?.status.success())
+    }
+
+    fn answer(&self, args: &[&str]) -> Result<Output, Failure> {
+        let mut git = Command::new("git");
+        for (key, _) in env::vars_os() {
+            if key.to_string_lossy().starts_with("GIT_") {
+                git.env_remove(key);
+            }
+        }
+        git.env("GIT_OPTIONAL_LOCKS", "0")
+            .env("GIT_NO_LAZY_FETCH", "1")
+            .env("GIT_TERMINAL_PROMPT", "0")
+            .env("GIT_PAGER", "cat")
+            .env("LC_ALL", "C")
+            .env("GIT_CONFIG_COUNT", self.settings.len().to_string());
+        for (number, (key, value)) in self.settings.iter().enumerate() {
+            git.env(format!("GIT_CONFIG_KEY_{number}"), key);
+            git.env(format!("GIT_CONFIG_VALUE_{number}"), value);
+        }
+        let asked = git.arg("-C").arg(&self.root).args(args).stdin(Stdio::null()).output();
+        asked.map_err(|error| {
+            Failure::child(format_args!("could not run git: {error}")).in_file(&self.root)
+        })
+    }
+}
+
+fn first_line(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).lines().next().unwrap_or_default().trim().to_owned()
+}

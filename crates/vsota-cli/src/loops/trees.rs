@@ -1,0 +1,39 @@
+//! Which work trees does a repository have? Read from git's own files.
+
+use std::collections::BTreeSet;
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use crate::find;
+
+/// The most work trees that are looked at.
+const MOST: usize = 1_000;
+
+/// The work tree around a directory.
+pub fn around(start: &Utf8Path) -> Option<Utf8PathBuf> {
+    let there = start.canonicalize_utf8().ok()?;
+    there.ancestors().find(|it| it.join(".git").exists()).map(Utf8Path::to_owned)
+}
+
+/// Every work tree of the repository around a directory, that one first.
+pub fn all(start: &Utf8Path) -> Vec<Utf8PathBuf> {
+    let mut trees: Vec<Utf8PathBuf> = around(start).into_iter().collect();
+    let Some(common) = find::git_common_dir(start).and_then(|it| it.canonicalize_utf8().ok())
+    else {
+        return trees;
+    };
+    if common.file_name() == Some(".git") {
+        trees.extend(common.parent().map(Utf8Path::to_owned));
+    }
+    let linked = common.join("worktrees").read_dir_utf8().into_iter().flatten().flatten();
+    for entry in linked.take(MOST) {
+        let own = entry.path();
+        // It names the `.git` file of the work tree, since git 2.48 also relative to itself.
+        let Some(git) = find::line(&own.join("gitdir")) else { continue };
+        let tree = own.join(git).parent().and_then(|it| it.canonicalize_utf8().ok());
+        trees.extend(tree);
+    }
+    let mut seen = BTreeSet::new();
+    trees.retain(|it| seen.insert(it.clone()));
+    trees
+}

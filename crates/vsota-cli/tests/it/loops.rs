@@ -1,0 +1,6 @@
+//! The loops of a checkout, from files alone; and the way into one, against a stand-in for Humanize.
+
+mod entry;
+mod field;
+mod round;
+mod status;
