@@ -131,6 +131,24 @@ impl Checkout {
         self.id(&format!("refs/heads/{branch}^{{commit}}"))
     }
 
+    /// The commit of HEAD.
+    ///
+    /// # Errors
+    ///
+    /// When git cannot be run.
+    pub fn commit(&self) -> Result<Option<GitId>, Failure> {
+        self.id("HEAD^{commit}")
+    }
+
+    /// What the nearest tag calls HEAD.
+    ///
+    /// # Errors
+    ///
+    /// When git cannot be run.
+    pub fn version(&self) -> Result<Option<String>, Failure> {
+        self.line(&["describe", "--tags"])
+    }
+
     /// When a commit was made, seconds since the epoch.
     ///
     /// # Errors

@@ -18,6 +18,7 @@ use crate::context::Context;
 use crate::failure::Failure;
 use crate::find;
 use crate::given;
+use crate::infer;
 use crate::rundir::RunDir;
 use crate::transition::{self, Transition};
 
@@ -56,6 +57,17 @@ pub struct Files {
     /// The workload, as JSON or YAML
     #[arg(long, value_name = "FILE")]
     workload: Option<Utf8PathBuf>,
+
+    /// What `nvidia-smi --query-gpu=index,name,… --format=csv` printed where the GPUs are
+    #[arg(long, value_name = "FILE.csv")]
+    nvidia_smi: Option<Utf8PathBuf>,
+}
+
+impl Files {
+    /// The served model's config, when it was named.
+    pub fn config(&self) -> Option<&Utf8Path> {
+        self.config.as_deref()
+    }
 }
 
 /// Every file that was named.
@@ -64,7 +76,8 @@ pub fn named<'a>(files: &'a Files, pairs: &'a [Pair]) -> impl Iterator<Item = &'
         Pair::Workload(path) => Some(path),
         Pair::Input(_) => None,
     });
-    files.config.iter().chain(&files.workload).chain(of_pairs).map(Utf8PathBuf::as_path)
+    let named = files.config.iter().chain(&files.workload).chain(&files.nvidia_smi);
+    named.chain(of_pairs).map(Utf8PathBuf::as_path)
 }
 
 /// Everything that was given, files first, so that a typed value wins over an inferred one.
@@ -75,15 +88,17 @@ pub fn named<'a>(files: &'a Files, pairs: &'a [Pair]) -> impl Iterator<Item = &'
 pub fn inputs(context: &Context, files: &Files, pairs: &[Pair]) -> Result<InputsGiven, Failure> {
     let mut inputs = Vec::new();
     if let Some(dir) = &files.vllm {
-        let there = dir.canonicalize_utf8();
-        let there = there.map_err(|error| Failure::bad_evidence(error).in_file(dir))?;
-        inputs.push(sourced(Input::VllmCheckout(line(there.as_str())?), "--vllm")?);
+        inputs.push(infer::checkout(dir, "--vllm")?);
     }
     if let Some(path) = &files.config {
         let bytes = context.evidence(path, 16 << 20)?;
         for it in config(&bytes).map_err(|error| bad(&error, path))? {
             inputs.push(sourced(it, path.as_str())?);
         }
+    }
+    if let Some(path) = &files.nvidia_smi {
+        let bytes = context.evidence(path, 16 << 20)?;
+        inputs.extend(infer::saved(path, &bytes)?);
     }
     if let Some(path) = &files.workload {
         for it in workload_file(context, path)? {

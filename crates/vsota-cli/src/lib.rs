@@ -27,6 +27,7 @@ pub mod find;
 pub mod gather;
 pub mod given;
 pub mod help;
+pub mod infer;
 pub mod journal;
 pub mod junit;
 pub mod loops;

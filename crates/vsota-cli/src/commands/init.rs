@@ -16,6 +16,7 @@ use crate::fence::Fence;
 use crate::find;
 use crate::gather::{self, Pair};
 use crate::help;
+use crate::infer::{self, Around};
 use crate::output::{Outcome, Style, Text};
 use crate::rundir::{RunDir, names};
 use crate::transition::{self, Transition};
@@ -32,6 +33,10 @@ pub struct InitArgs {
     /// Inputs, such as model=Qwen/Qwen3-8B, gpu_model="NVIDIA H100" or frameworks=vllm,sglang
     #[arg(value_name = "KEY=VALUE")]
     pairs: Vec<Pair>,
+
+    /// How a command is run where the GPUs are, such as 'ssh box'; nvidia-smi is asked there
+    #[arg(long, value_name = "WORDS")]
+    host_command: Option<String>,
 
     /// Open a demonstration, which says so in every document
     #[arg(long, hide = true)]
@@ -51,6 +56,7 @@ struct Opened<'a> {
 /// Refused when a campaign is open there already or the place is inside the vLLM checkout.
 pub fn run(context: &Context, args: InitArgs) -> Result<Outcome, Failure> {
     let given = gather::inputs(context, &args.files, &args.pairs)?;
+    let given = if args.demo { given } else { inferred(given, &args)? };
     let place = place(context, &given)?;
     if args.demo {
         inside(&Fence::of_demo(&place)?, &args)?;
@@ -76,6 +82,13 @@ pub fn run(context: &Context, args: InitArgs) -> Result<Outcome, Failure> {
             .end();
     }
     last.outcome_with(text, &Opened { run_dir: run.path().as_str(), missing: &missing })
+}
+
+/// What need not be asked is added (IN-2).
+fn inferred(given: InputsGiven, args: &InitArgs) -> Result<InputsGiven, Failure> {
+    let host: Vec<String> =
+        args.host_command.iter().flat_map(|it| it.split_whitespace()).map(str::to_owned).collect();
+    infer::add(given, Around { config: args.files.config(), host: &host })
 }
 
 /// Records what was given, and closes the inputs when nothing is missing; `last` is the last step that

@@ -2,5 +2,6 @@
 
 mod entry;
 mod field;
+mod real;
 mod round;
 mod status;

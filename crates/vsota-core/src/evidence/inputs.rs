@@ -11,6 +11,7 @@ use core::str::FromStr;
 use serde_json::Value;
 
 use super::EvidenceError;
+use super::smi::Gpu;
 use crate::artifact::Digest;
 use crate::facts::{Framework, Input, LatencyMetric, ModelConfig};
 use crate::measure::{Fraction, Measured};
@@ -124,7 +125,7 @@ fn wrong(key: &str, message: impl Display) -> EvidenceError {
 /// Reads a served model's `config.json`: layers, precision, quantization, and the context length.
 ///
 /// Nothing is guessed: a key that the file lacks gives no input. A multi-modal file keeps these
-/// under `text_config`.
+/// under `text_config` or `llm_config`.
 ///
 /// # Errors
 ///
@@ -134,7 +135,7 @@ pub fn config(bytes: &[u8]) -> Result<Vec<Input>, EvidenceError> {
         let line = u64::try_from(error.line()).unwrap_or(0).max(1);
         EvidenceError::new(error).at(line)
     })?;
-    let text = whole.get("text_config");
+    let text = whole.get("text_config").or_else(|| whole.get("llm_config"));
     let get = |key: &str| text.and_then(|it| it.get(key)).or_else(|| whole.get(key));
     let layers = ["num_hidden_layers", "n_layer", "num_layers"].into_iter().find_map(get);
     let layers = layers.and_then(Value::as_u64).and_then(|it| u32::try_from(it).ok());
@@ -146,15 +147,56 @@ pub fn config(bytes: &[u8]) -> Result<Vec<Input>, EvidenceError> {
     let sha256 = Digest::of(bytes);
     let mut inputs =
         alloc::vec![Input::ModelConfig(ModelConfig { sha256, num_layers, architecture })];
-    let dtype = get("dtype").or_else(|| get("torch_dtype")).and_then(Value::as_str);
+    let dtype = get("dtype").or_else(|| get("torch_dtype")).filter(|it| !it.is_null());
     if let Some(dtype) = dtype {
-        inputs.push(Input::Precision(precision("torch_dtype", dtype)?));
+        let word = dtype.as_str().ok_or_else(|| wrong("torch_dtype", "it is no word"))?;
+        inputs.push(Input::Precision(precision("torch_dtype", word)?));
     }
     inputs.push(Input::Quantization(quantization(get("quantization_config"))?));
-    if let Some(tokens) = get("max_position_embeddings").and_then(Value::as_u64) {
-        inputs.push(input("max_model_len", &tokens.to_string())?);
+    let tokens = get("max_position_embeddings").filter(|it| !it.is_null());
+    if let Some(tokens) = tokens {
+        let key = "max_position_embeddings";
+        let tokens =
+            tokens.as_u64().and_then(|it| u32::try_from(it).ok()).and_then(NonZeroU32::new);
+        let tokens = tokens.ok_or_else(|| wrong(key, "it is no number of tokens"))?;
+        inputs.push(Input::MaxModelLen(tokens));
     }
     Ok(inputs)
+}
+
+/// The model that a `config.json` belongs to: what its path says, else what it says of itself, else the
+/// checkpoint directory that holds it. `path` is absolute.
+///
+/// A cache of Hugging Face keeps a model under `models--ORGANISATION--NAME/snapshots/REVISION`.
+pub fn model(path: &str, bytes: &[u8]) -> Option<Line> {
+    let cached = path.split('/').find_map(|it| it.strip_prefix("models--"));
+    if let Some((organisation, name)) = cached.and_then(|it| it.split_once("--")) {
+        return Line::new(format!("{organisation}/{name}")).ok();
+    }
+    let whole: Option<Value> = serde_json::from_slice(bytes).ok();
+    let named = whole.as_ref().and_then(|it| it.get("_name_or_path")).and_then(Value::as_str);
+    // A relative path of whoever saved it says nothing here.
+    let id = named.filter(|it| it.split('/').count() == 2 && !it.starts_with(['.', '/', '~']));
+    let dir = path.rsplit_once('/').map(|(dir, _)| dir).filter(|it| !it.is_empty());
+    id.or(dir).and_then(|it| Line::new(it).ok())
+}
+
+/// The GPU environment as the table of nvidia-smi tells it: type, count and ids. GPUs of several types
+/// give no type, since nobody can know which of them is meant.
+pub fn gpus(table: &[Gpu]) -> Vec<Input> {
+    let mut inputs = Vec::new();
+    let names: BTreeSet<&Line> = table.iter().filter_map(|it| it.name.as_ref()).collect();
+    let named = table.iter().all(|it| it.name.is_some());
+    if let Some(name) = names.first().filter(|_| named && names.len() == 1) {
+        inputs.push(Input::GpuModel((*name).clone()));
+    }
+    let count = u32::try_from(table.len()).ok().and_then(NonZeroU32::new);
+    inputs.extend(count.map(Input::GpuCount));
+    let ids: Option<Vec<String>> =
+        table.iter().map(|it| it.index.map(|index| index.to_string())).collect();
+    let ids = ids.filter(|it| !it.is_empty()).and_then(|it| Line::new(it.join(",")).ok());
+    inputs.extend(ids.map(Input::GpuIds));
+    inputs
 }
 
 /// The method of the quantization, or `none` for a file without one: weights say how they are

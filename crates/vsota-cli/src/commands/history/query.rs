@@ -165,6 +165,14 @@ fn look_up(root: &Utf8Path, framework: Framework, model: &str) -> Result<Found, 
     Ok(Found { framework, slug, also: fitting.collect(), passed, pages })
 }
 
+/// The family of a model for one framework, and the knowledge root that says so; nothing without one.
+pub fn family(model: &str, framework: Framework) -> Option<(String, Utf8PathBuf)> {
+    let root = roots::look(VARIABLE, &HISTORY, is_root).found?;
+    let slugs = names(&root.join(framework.as_str()), |it| it.is_dir());
+    let fitting = history::choose(model, slugs.iter().map(String::as_str)).fitting;
+    fitting.into_iter().next().map(|slug| (slug, root))
+}
+
 /// The names in a directory that are wanted, sorted.
 fn names(dir: &Utf8Path, wanted: impl Fn(&Utf8Path) -> bool) -> Vec<String> {
     let entries = dir.read_dir_utf8().into_iter().flatten().flatten();

@@ -11,7 +11,7 @@ use super::field::{Field, LOOP, git};
 const PLAN: &str = ".humanize/vllm-sota-agent/refined-plan.md";
 
 /// `loop start` with the handshake of public releases.
-const START: [&str; 4] = ["loop", "start", "--handshake", "round-contract"];
+pub(super) const START: [&str; 4] = ["loop", "start", "--handshake", "round-contract"];
 
 fn make_strict(field: &Field) {
     for (path, text) in runtime(true) {
@@ -65,10 +65,10 @@ fn only_checking_sets_nothing_up() {
 }
 
 /// What is wrong, and how it is made so.
-type Wrong = (&'static str, &'static str, fn(&mut Field));
+pub(super) type Wrong = (&'static str, &'static str, fn(&mut Field));
 
 /// Each breaks one precondition, and is refused for its clause.
-const WRONG: &[Wrong] = &[
+pub(super) const WRONG: &[Wrong] = &[
     ("RT-2", "no runtime", |it| {
         it.env.insert("HUMANIZE_RUNTIME_ROOT", "/nowhere".into());
     }),

@@ -1,0 +1,223 @@
+//! What `init` need not ask (IN-1, IN-2, IN-5), and what it refuses to guess.
+
+use std::fs;
+
+use camino::Utf8PathBuf;
+use serde_json::{Value, json as value};
+
+use crate::world::{World, json, vsota};
+
+const CONFIG: &str = r#"{
+  "architectures": ["DemoMoeForCausalLM"], "model_type": "demo_moe", "torch_dtype": "bfloat16",
+  "num_hidden_layers": 4, "num_experts": 64, "max_position_embeddings": 16384
+}"#;
+
+struct Ground {
+    world: World,
+}
+
+impl Ground {
+    fn new() -> Self {
+        let ground = Self { world: World::empty() };
+        ground.put("ckpt/config.json", CONFIG);
+        ground.put("vllm/vllm/__init__.py", "");
+        ground.git(&["init", "-q", "-b", "main"]);
+        ground.git(&["add", "-A"]);
+        ground.git(&["commit", "-q", "-m", "first"]);
+        ground
+    }
+
+    fn put(&self, path: &str, text: impl AsRef<[u8]>) -> Utf8PathBuf {
+        let path = self.world.root.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, text).unwrap();
+        path
+    }
+
+    fn git(&self, args: &[&str]) {
+        let ended = std::process::Command::new("git")
+            .env("GIT_CONFIG_GLOBAL", "/dev/null")
+            .args(["-C", self.world.root.join("vllm").as_str()])
+            .args(["-c", "user.name=t", "-c", "user.email=t@example.org"])
+            .args(args)
+            .output()
+            .unwrap();
+        assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
+    }
+
+    /// `init` with these arguments below the root: the exit, and what it says.
+    fn init(&self, args: &[&str]) -> (i32, Value) {
+        let mut command = vsota();
+        command.current_dir(&self.world.root).args(["--json", "init"]).args(args);
+        let ended = command.output().unwrap();
+        (ended.status.code().unwrap(), json(&ended.stdout))
+    }
+
+    /// Every recorded input with its source, by key, latest last.
+    fn recorded(&self, answer: &Value) -> Vec<(Value, String)> {
+        let run = self.world.root.join(answer["run_dir"].as_str().unwrap());
+        let journal = fs::read_to_string(run.join("humanize/lineage.jsonl")).unwrap();
+        let mut all = Vec::new();
+        for line in journal.lines() {
+            let entry: Value = serde_json::from_str(line).unwrap();
+            let said = &entry["event"]["inputs-recorded"]["inputs"];
+            for it in said.as_array().into_iter().flatten() {
+                all.push((it["input"].clone(), it["source"].as_str().unwrap().to_owned()));
+            }
+        }
+        all
+    }
+}
+
+fn missing(answer: &Value) -> Vec<&str> {
+    let missing = answer["missing"].as_array().unwrap().iter();
+    missing.map(|it| it["found"].as_str().unwrap().split(' ').next().unwrap()).collect()
+}
+
+#[test]
+fn a_checkout_and_a_config_alone_leave_the_gpus_to_ask_for() {
+    let ground = Ground::new();
+    let (exit, answer) = ground.init(&["--vllm", "vllm", "--config", "ckpt/config.json"]);
+    assert_eq!((exit, missing(&answer)), (0, vec!["gpu_model", "gpu_count"]), "{answer}");
+    let recorded = ground.recorded(&answer);
+    let model = ground.world.root.join("ckpt").into_string();
+    assert!(
+        recorded.contains(&(value!({ "model": model }), "ckpt/config.json".into())),
+        "{recorded:?}"
+    );
+    let checkout = recorded.iter().find(|it| it.0.get("vllm_checkout").is_some()).unwrap();
+    assert_eq!(checkout.0["vllm_checkout"], ground.world.root.join("vllm").as_str());
+    assert!(checkout.1.starts_with("--vllm: branch main, commit "), "{}", checkout.1);
+}
+
+#[test]
+fn with_the_table_of_nvidia_smi_nothing_is_asked() {
+    let ground = Ground::new();
+    let table = "index, name, uuid, driver_version, memory.total [MiB]\n\
+                 0, NVIDIA H100 80GB HBM3, GPU-1, 570.86.15, 81559 MiB\n\
+                 1, NVIDIA H100 80GB HBM3, GPU-2, 570.86.15, 81559 MiB\n";
+    ground.put("smi.csv", table);
+    let files = ["--vllm", "vllm", "--config", "ckpt/config.json", "--nvidia-smi", "smi.csv"];
+    let (exit, answer) = ground.init(&files);
+    assert_eq!((exit, missing(&answer)), (0, vec![]), "{answer}");
+    assert_eq!(answer["phase"], "history-gate");
+    let recorded = ground.recorded(&answer);
+    for input in [
+        value!({"gpu_model": "NVIDIA H100 80GB HBM3"}),
+        value!({"gpu_count": 2}),
+        value!({"gpu_ids": "0,1"}),
+    ] {
+        assert!(recorded.contains(&(input.clone(), "smi.csv".into())), "{input}: {recorded:?}");
+    }
+}
+
+#[test]
+fn several_types_of_gpus_are_not_guessed_from() {
+    let ground = Ground::new();
+    ground.put("smi.csv", "index, name\n0, NVIDIA H100\n1, NVIDIA L4\n");
+    let files = ["--vllm", "vllm", "--config", "ckpt/config.json", "--nvidia-smi", "smi.csv"];
+    assert_eq!(missing(&ground.init(&files).1), ["gpu_model"]);
+}
+
+#[test]
+fn a_table_that_is_none_is_refused_and_nothing_is_opened() {
+    let ground = Ground::new();
+    for text in ["No devices were found\n", "", "index, name\n0, [GPU is lost]\n", "hello\n"] {
+        ground.put("smi.csv", text);
+        let (exit, answer) =
+            ground.init(&["--config", "ckpt/config.json", "--nvidia-smi", "smi.csv"]);
+        assert_eq!(
+            (exit, &answer["error"]["kind"]),
+            (4, &"bad-evidence".into()),
+            "{text}: {answer}"
+        );
+        assert!(!ground.world.root.join("runs").exists());
+    }
+}
+
+#[test]
+fn the_path_of_a_cache_names_the_model() {
+    let ground = Ground::new();
+    let path = "hub/models--Qwen--Qwen3-8B/snapshots/0123/config.json";
+    ground.put(path, CONFIG);
+    let (_, answer) = ground.init(&["--config", path]);
+    let recorded = ground.recorded(&answer);
+    assert!(recorded.contains(&(value!({"model": "Qwen/Qwen3-8B"}), path.into())), "{recorded:?}");
+}
+
+#[test]
+fn a_typed_value_is_not_inferred_over() {
+    let ground = Ground::new();
+    let (_, answer) = ground.init(&["--config", "ckpt/config.json", "model=some/model"]);
+    let models: Vec<_> =
+        ground.recorded(&answer).into_iter().filter(|it| it.0.get("model").is_some()).collect();
+    assert_eq!(models, [(value!({"model": "some/model"}), "flag".into())]);
+}
+
+#[test]
+fn the_checkout_around_the_working_directory_is_taken() {
+    let ground = Ground::new();
+    ground.put("vllm/pyproject.toml", "");
+    let ended = vsota()
+        .current_dir(ground.world.root.join("vllm/vllm"))
+        .args([
+            "--json",
+            "-C",
+            ground.world.run.as_str(),
+            "init",
+            "--config",
+            "../../ckpt/config.json",
+        ])
+        .output()
+        .unwrap();
+    assert_eq!(ended.status.code(), Some(0), "{}", String::from_utf8_lossy(&ended.stderr));
+    let journal = fs::read_to_string(ground.world.run.join("humanize/lineage.jsonl")).unwrap();
+    assert!(journal.contains("the working directory: branch main"), "{journal}");
+}
+
+#[test]
+fn a_config_that_cannot_be_one_is_refused() {
+    let ground = Ground::new();
+    for (text, field) in [
+        (
+            CONFIG.replace("\"num_hidden_layers\": 4", "\"num_hidden_layers\": -1"),
+            "num_hidden_layers",
+        ),
+        (
+            CONFIG.replace("\"num_hidden_layers\": 4", "\"num_hidden_layers\": 0"),
+            "num_hidden_layers",
+        ),
+        (CONFIG.replace("16384", "-1"), "max_position_embeddings"),
+        (CONFIG.replace("\"bfloat16\"", "17"), "torch_dtype"),
+    ] {
+        ground.put("ckpt/config.json", text);
+        let (exit, answer) = ground.init(&["--config", "ckpt/config.json"]);
+        assert_eq!((exit, &answer["error"]["field"]), (4, &field.into()), "{answer}");
+    }
+    let large = fs::File::create(ground.world.root.join("ckpt/config.json")).unwrap();
+    large.set_len(100 << 20).unwrap();
+    let (exit, answer) = ground.init(&["--config", "ckpt/config.json"]);
+    assert_eq!(exit, 4, "{answer}");
+    assert!(!ground.world.root.join("runs").exists(), "nothing is opened");
+}
+
+#[test]
+fn a_host_is_asked_by_its_command() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let ground = Ground::new();
+    let script = "#!/bin/sh\n[ \"$1\" = box ] && [ \"$2\" = nvidia-smi ] || exit 9\n\
+                  printf 'index, name\\n0, NVIDIA L4\\n'\n";
+    let path = ground.put("ssh", script);
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    let files = ["--config", "ckpt/config.json"];
+    let host = format!("{path} box");
+    let (exit, answer) = ground.init(&[&files[..], &["--host-command", &host]].concat());
+    assert_eq!((exit, missing(&answer)), (0, vec![]), "{answer}");
+    let recorded = ground.recorded(&answer);
+    let gpu = (value!({"gpu_model": "NVIDIA L4"}), format!("{host} nvidia-smi"));
+    assert!(recorded.contains(&gpu), "{recorded:?}");
+    assert!(recorded.iter().any(|it| it.0.get("host").is_some()));
+    let host = format!("{path} elsewhere");
+    let (exit, answer) = ground.init(&[&files[..], &["--host-command", &host]].concat());
+    assert_eq!((exit, &answer["error"]["kind"]), (1, &"child".into()), "{answer}");
+}
