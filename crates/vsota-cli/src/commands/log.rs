@@ -86,7 +86,7 @@ fn refused(run: &RunDir) -> Result<Outcome, Failure> {
 fn follow(context: &Context, run: &RunDir) -> Result<Outcome, Failure> {
     let mut shown = 0;
     loop {
-        let (_, entries, head) = entries(run)?;
+        let (reading, entries, head) = entries(run)?;
         for entry in entries.get(shown..).unwrap_or_default() {
             let mut text = Text::new();
             line(&mut text, entry);
@@ -102,7 +102,8 @@ fn follow(context: &Context, run: &RunDir) -> Result<Outcome, Failure> {
         if stopped {
             return Outcome::new(Text::new(), &LogView { head, entries: &entries, torn_bytes: 0 });
         }
-        let len = Reading::len(run)?;
+        // Of what was read: an entry may have come since.
+        let len = (reading.lines().len() + reading.torn().len()) as u64;
         while Reading::len(run)? == len {
             thread::sleep(PULSE);
         }

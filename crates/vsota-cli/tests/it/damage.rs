@@ -96,6 +96,18 @@ fn every_acknowledged_cut_is_found() {
 }
 
 #[test]
+fn another_last_entry_than_the_acknowledged_one_is_found() {
+    let world = World::with(N);
+    let checkpoint = fs::read(world.checkpoint()).unwrap();
+    forge(&world, |lines| {
+        let last = lines.last_mut().unwrap();
+        *last = last.replace("not installed", "was not installed");
+    });
+    fs::write(world.checkpoint(), checkpoint).unwrap();
+    assert!(damaged(&world).1.contains("acknowledges another entry 5 than stands here"));
+}
+
+#[test]
 fn a_journal_that_is_gone_is_missed() {
     let world = World::with(N);
     fs::remove_file(world.journal()).unwrap();
