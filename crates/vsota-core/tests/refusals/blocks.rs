@@ -36,6 +36,9 @@ fn in_a_round(all: &mut Cases) {
         .but("BlockObjection.OtherCommand/competitor", Gd2, "sglang", |it| {
             of(it, Framework::Sglang).server_command = server_command(Framework::Sglang, 1);
         })
+        .but("BlockObjection.OtherSettings", Gd2, "sglang read another file", |it| {
+            of(it, Framework::Sglang).settings = Some(artifact("benchmark/logs/fast.yaml"));
+        })
         .but("BlockObjection.Mismatch/round", Fb3, "the gpu_model Another GPU", |it| {
             of(it, Framework::Sglang).identity.insert(Dimension::GpuModel, line("Another GPU"));
         })
