@@ -154,11 +154,7 @@ impl<'a> Shelf<'a> {
     /// # Errors
     ///
     /// Bad evidence when it is no YAML, or cannot be read.
-    pub fn settings(
-        &self,
-        from: &Utf8Path,
-        dir: &str,
-    ) -> Result<(Settings, Staged<'a>), Failure> {
+    pub fn settings(&self, from: &Utf8Path, dir: &str) -> Result<(Settings, Staged<'a>), Failure> {
         let bytes = self.context.evidence(from, LIMIT)?;
         let to = format!("{dir}/{}", named(&bytes, from));
         let kept = self.bytes(&bytes, from.as_str(), &to)?;

@@ -40,8 +40,7 @@ impl CompanionRow {
         if let (Some(sent), Some(asked)) = (sent, identity.requested)
             && sent != asked
         {
-            contradictions
-                .push(format!("it says {sent} requests, its command asks for {asked}"));
+            contradictions.push(format!("it says {sent} requests, its command asks for {asked}"));
         }
         contradictions.extend(impossible(part)?);
         let load = Load {

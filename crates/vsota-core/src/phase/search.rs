@@ -224,10 +224,7 @@ pub(crate) fn one_version_each(tables: &[(&Scenario, Rank<'_>)]) -> Objections {
         let first = *versions.entry(row.framework).or_insert(ran);
         let (framework, candidate) = (row.framework, row.id.clone());
         let (found, other) = (said(ran), said(first));
-        o.unless(
-            ran == first,
-            BenchObjection::TwoVersions { framework, candidate, found, other },
-        );
+        o.unless(ran == first, BenchObjection::TwoVersions { framework, candidate, found, other });
     }
     o
 }

@@ -100,7 +100,8 @@ impl Terms {
             }
         }
         let least = expected("sla.min_success_rate").and_then(|it| Fraction::new(it).ok());
-        limits.min_success_rate = limits.min_success_rate.or(least).or(others.limits.min_success_rate);
+        limits.min_success_rate =
+            limits.min_success_rate.or(least).or(others.limits.min_success_rate);
         limits
     }
 }
@@ -184,8 +185,7 @@ impl Limits {
 /// The strictest limits that the rows state: those that keep their own, else all that ran.
 pub(super) fn stated(terms: &Terms, fixed: Option<&Scenario>, rows: &[&Lone]) -> Stated {
     let none = Stated::default();
-    let ran: Vec<&Lone> =
-        rows.iter().copied().filter(|it| of_itself(&it.row).is_empty()).collect();
+    let ran: Vec<&Lone> = rows.iter().copied().filter(|it| of_itself(&it.row).is_empty()).collect();
     let states = |it: &&&Lone| it.limits != none.limits;
     let whole = |it: &&&Lone| by_itself(terms, fixed, it, &none).is_empty();
     let mut stating: Vec<_> = ran.iter().filter(states).filter(whole).collect();

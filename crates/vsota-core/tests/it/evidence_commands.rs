@@ -67,7 +67,8 @@ fn the_commands_of_the_three_frameworks_say_the_same() {
         let run = native(framework);
         let server = server_command(framework, MODEL, 9_000).join(" ");
         let client = benchmark_command(framework, &numbers(), "r.json").join(" ");
-        let known = Known { framework, native: Some(&run), gpus: Some(&gpus), settings: None, told: &told };
+        let known =
+            Known { framework, native: Some(&run), gpus: Some(&gpus), settings: None, told: &told };
         let found = identify(&lines(&server), &lines(&client), known).unwrap();
         assert_eq!(found.context_len, Some(9_000), "{framework}");
         assert_eq!(found.requested, Some(80), "{framework}");
@@ -120,7 +121,8 @@ fn what_the_caller_tells_fills_gaps_only() {
         (Dimension::Precision, Line::new("float16").unwrap()),
         (Dimension::GpuModel, Line::new("demo-gpu").unwrap()),
     ]);
-    let known = Known { framework: Framework::Vllm, native: None, gpus: None, settings: None, told: &told };
+    let known =
+        Known { framework: Framework::Vllm, native: None, gpus: None, settings: None, told: &told };
     let found = identify(&lines(VLLM), &lines(BENCH), known).unwrap().dimensions;
     assert_eq!(found[&Dimension::Precision].as_str(), "bfloat16");
     assert_eq!(found[&Dimension::GpuModel].as_str(), "demo-gpu");
@@ -143,7 +145,11 @@ fn with_settings(server: &str, settings: &Value) -> Result<Identity, EvidenceErr
         _ => Framework::Sglang,
     };
     let settings = Some(settings);
-    identify(&lines(server), &[], Known { framework, native: None, gpus: None, settings, told: &told })
+    identify(
+        &lines(server),
+        &[],
+        Known { framework, native: None, gpus: None, settings, told: &told },
+    )
 }
 
 #[test]
@@ -173,7 +179,11 @@ fn a_config_file_that_was_filed_is_read_as_flags() {
     ];
     says("vllm serve --config c.yaml", &file, &all);
     // What the command line says counts before the file; what neither says is the default.
-    says("vllm serve org/n --config c.yaml --quantization awq", &file, &[(Model, "org/n"), (Quantization, "awq")]);
+    says(
+        "vllm serve org/n --config c.yaml --quantization awq",
+        &file,
+        &[(Model, "org/n"), (Quantization, "awq")],
+    );
     let plain = json!({"max-num-seqs": 64});
     let none = [(Quantization, "none"), (Speculation, "off"), (ModelOverrides, "none")];
     says("vllm serve org/m --config c.yaml", &plain, &none);
@@ -194,7 +204,8 @@ fn a_config_file_that_was_filed_is_read_as_flags() {
         (GpuCount, "4"),
     ];
     for flag in ["--extra_llm_api_options", "--config"] {
-        let server = format!("trtllm-serve serve org/m --backend pytorch --tp_size 1 {flag} x.yaml");
+        let server =
+            format!("trtllm-serve serve org/m --backend pytorch --tp_size 1 {flag} x.yaml");
         says(&server, &grouped, &said);
     }
     let engine = json!({"backend": "tensorrt"});
@@ -210,7 +221,8 @@ fn a_config_file_that_was_filed_is_read_as_flags() {
 #[test]
 fn what_the_client_was_asked_for_is_said() {
     let said = |client: &str, dimension| said(VLLM, client, dimension);
-    let random = "vllm bench serve --dataset-name random --random-input-len 1000 --random-output-len 500";
+    let random =
+        "vllm bench serve --dataset-name random --random-input-len 1000 --random-output-len 500";
     assert_eq!(said(random, Dimension::InputLen).as_deref(), Some("1000"));
     assert_eq!(said(random, Dimension::OutputLen).as_deref(), Some("500"));
     assert_eq!(said(random, Dimension::Dataset).as_deref(), Some("random"));
@@ -377,8 +389,13 @@ fn gpus_of_record_and_command_must_agree() {
     let told = BTreeMap::new();
     let check = |server: &str, count, ids: &str| {
         let gpus = Gpus { model: None, count: Some(count), ids: Line::new(ids).ok() };
-        let known =
-            Known { framework: Framework::Vllm, native: None, gpus: Some(&gpus), settings: None, told: &told };
+        let known = Known {
+            framework: Framework::Vllm,
+            native: None,
+            gpus: Some(&gpus),
+            settings: None,
+            told: &told,
+        };
         identify(&lines(server), &lines(BENCH), known)
     };
     assert!(check("vllm serve org/m -tp 2", 2, "0,1").is_ok());

@@ -279,7 +279,8 @@ fn agreement(all: &mut Cases) {
 
 /// What one winner says and another does not is no match, whoever is silent.
 fn silence(all: &mut Cases) {
-    let searching = Run::with_history();
+    let without = ExcludeFramework(exclusion(Framework::TensorrtLlm));
+    let searching = after(&Run::with_history(), without);
     for dimension in Dimension::ALL.iter().copied().filter(|it| !it.is_owed()) {
         let word = match dimension {
             Dimension::InputLen | Dimension::OutputLen => "1000",

@@ -68,6 +68,31 @@ fn spoiled_from(
     all.moved(&name, clause, found, &rows(true), &rows(false), FreezeBenchmark(freeze()));
 }
 
+/// SGLang's only row in `summarization` is no try of its command; one that failed in `chat` is.
+fn untried(
+    all: &mut Cases,
+    what: &str,
+    clause: Clause,
+    found: &str,
+    change: impl Fn(&mut Candidate),
+) {
+    let rows = |spoil: bool| {
+        let mut run = searched(&Run::with_history(), Some(SGLANG), |it| {
+            if spoil && it.framework == SGLANG && it.scenario == name("summarization") {
+                change(it);
+            }
+            true
+        });
+        let mut failed = candidate(&mut run, SGLANG, 1, "chat", 9.5);
+        failed.status = Status::Oom;
+        failed.failure_reason = Some(line("out of memory"));
+        run.ask(FileCandidate(failed));
+        run
+    };
+    let name = format!("BenchObjection.Unranked/{what}");
+    all.moved(&name, clause, found, &rows(true), &rows(false), FreezeBenchmark(freeze()));
+}
+
 fn measured_of(row: &mut Candidate) -> &mut Measurement {
     row.measured.as_mut().unwrap()
 }
@@ -77,11 +102,9 @@ pub(super) fn cases(all: &mut Cases) {
         it.status = Status::Failed;
         it.failure_reason = Some(line("a crash"));
     });
-    spoiled(all, "smoke", Fb5, "flow check", SGLANG, |it| it.smoke = true);
+    untried(all, "smoke", Fb5, "flow check", |it| it.smoke = true);
     spoiled(all, "offline", Fb12, "offline", SGLANG, |it| it.served = false);
-    spoiled(all, "no launch command", Fb8, "command", SGLANG, |it| {
-        it.server_command = Argv::default()
-    });
+    untried(all, "no launch command", Fb8, "command", |it| it.server_command = Argv::default());
     spoiled(all, "no benchmark command", Fb8, "command", SGLANG, |it| {
         it.benchmark_command = Argv::default()
     });

@@ -97,9 +97,9 @@ pub fn run(context: &Context, args: RankArgs) -> Result<Outcome, Failure> {
     }
     found.unreadable.iter().for_each(|it| it.tell(&mut text));
     let whole = found.unreadable.is_empty();
-    let scenarios = compared.iter().map(|it| {
-        Ranked::of(&it.scenario, &it.rank, &it.unknown).overriding(&it.overridden)
-    });
+    let scenarios = compared
+        .iter()
+        .map(|it| Ranked::of(&it.scenario, &it.rank, &it.unknown).overriding(&it.overridden));
     let view = View { scenarios: scenarios.collect(), unreadable: found.unreadable };
     let outcome = Outcome::new(text, &view)?;
     Ok(if whole { outcome } else { outcome.exiting(Exit::BadEvidence) })

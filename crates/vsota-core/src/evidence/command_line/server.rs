@@ -6,8 +6,8 @@ use alloc::vec::Vec;
 
 use serde_json::Value;
 
-use super::{Facts, settings};
 use super::words::{Flags, Words, base};
+use super::{Facts, settings};
 use crate::evidence::error::EvidenceError;
 use crate::facts::{Dimension, Framework};
 use crate::text::{Line, Name};
@@ -16,12 +16,11 @@ use crate::text::{Line, Name};
 const FILES: &[&str] = &["--config", "--extra-llm-api-options", "--extra-llm-api-config"];
 
 /// Flags that change what is served, beside those that override its config.
-const CHANGING: [&str; 5] = [
+const CHANGING: [&str; 4] = [
     "--load-format",
     "--hf-config-path",
     "--override-generation-config",
     "--preferred-sampling-params",
-    "--quantization-param-path",
 ];
 
 /// Formats in which the weights of a checkpoint are loaded as they are.
