@@ -231,8 +231,9 @@ fn same_as_frozen(winner: &Winner, block: &Block, run: &BlockRun) -> Objections 
     for dimension in Dimension::ALL.iter().copied().filter(|it| *it != Dimension::Seed) {
         let (found, frozen) = (block.says(run, dimension), winner.identity.get(&dimension));
         let (framework, scenario) = (run.framework, winner.scenario.clone());
-        let neither = !dimension.is_owed() && found.is_none() && frozen.is_none();
-        let same = neither || (found == frozen && found.is_some());
+        // What the frozen row did not say nobody can differ from; what it said is said again.
+        let free = !dimension.is_owed() && frozen.is_none();
+        let same = free || (found == frozen && found.is_some());
         let (found, frozen) = (said(found), said(frozen));
         o.unless(same, BlockObjection::Mismatch { framework, scenario, dimension, found, frozen });
     }

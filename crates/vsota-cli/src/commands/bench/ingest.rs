@@ -181,9 +181,9 @@ fn slice(bytes: &[u8], line: u64) -> &[u8] {
 }
 
 fn bare_candidate<'a>(
-    context: &Context,
+    context: &'a Context,
     run: &'a RunDir,
-    path: &Utf8Path,
+    path: &'a Utf8Path,
     bytes: &[u8],
     native: &NativeRun,
     bare: &Bare,
