@@ -1,7 +1,7 @@
 //! Where may evidence come from? A demonstration takes it only from its own `evidence/`: what a real
 //! machine said never ends in a campaign that proves nothing, nor the other way round.
 
-use std::io::Read as _;
+use std::io::{ErrorKind, Read as _};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use vsota_core::Entry;
@@ -62,8 +62,13 @@ impl Fence {
     ///
     /// Bad evidence when it lies elsewhere, also behind a link.
     pub fn check(&self, from: &Utf8Path) -> Result<(), Failure> {
-        // What is not there is named when it is opened.
-        let Ok(there) = from.canonicalize_utf8() else { return Ok(()) };
+        let there = match from.as_std_path().canonicalize() {
+            Ok(there) => there,
+            // What is not there is named when it is opened.
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(Failure::file("resolve", from, &error)),
+        };
+        // A link may lead to a name that is no UTF-8: that is elsewhere like any other.
         if there.starts_with(&self.0) {
             return Ok(());
         }

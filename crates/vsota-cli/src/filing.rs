@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use vsota_core::evidence::{BlockRecord, EvidenceError, NativeRun, RunFiles, RunRecord, read_all};
+use vsota_core::evidence::{
+    BlockRecord, EvidenceError, NativeRun, RunFiles, RunRecord, Settings, read_all,
+};
 use vsota_core::facts::{Block, Buckets, Candidate, Dimension, Input};
 use vsota_core::text::{Line, Name, RelPath};
 use vsota_core::{Artifact, Campaign, evidence};
@@ -40,6 +42,7 @@ struct RunFound<'a> {
     buckets: Option<Buckets>,
     result: Option<Artifact>,
     log: Option<Artifact>,
+    settings: Option<Settings>,
     staged: Vec<Staged<'a>>,
 }
 
@@ -69,6 +72,7 @@ impl<'a> Shelf<'a> {
             record: Some(kept.artifact().clone()),
             result: found.result.clone(),
             log: found.log.clone(),
+            settings: found.settings.clone(),
             told,
             buckets: found.buckets.clone(),
         };
@@ -96,7 +100,8 @@ impl<'a> Shelf<'a> {
         let mut files = Vec::new();
         for run in &record.runs {
             let found = self.files(run, &dir, &dir)?;
-            files.push(RunFiles { native: found.native, result: found.result, log: found.log });
+            let RunFound { native, result, log, settings, .. } = found;
+            files.push(RunFiles { native, result, log, settings });
             staged.extend(found.staged);
         }
         let source = self.bytes(text, self.from.as_str(), &format!("{dir}/block.json"))?;
@@ -134,7 +139,26 @@ impl<'a> Shelf<'a> {
             log = Some(kept.artifact().clone());
             staged.push(kept);
         }
-        Ok(RunFound { native, buckets, result, log, staged })
+        let mut settings = None;
+        if let Some(path) = &record.settings {
+            let from = self.beside(path);
+            let (found, kept) = self.settings(&from, logs)?;
+            settings = Some(found);
+            staged.push(kept);
+        }
+        Ok(RunFound { native, buckets, result, log, settings, staged })
+    }
+
+    /// A file of settings that a launch command names, filed in a directory.
+    ///
+    /// # Errors
+    ///
+    /// Bad evidence when it is no YAML, or cannot be read.
+    pub fn settings(&self, from: &Utf8Path, dir: &str) -> Result<(Settings, Staged<'a>), Failure> {
+        let bytes = self.context.evidence(from, LIMIT)?;
+        let to = format!("{dir}/{}", named(&bytes, from));
+        let kept = self.bytes(&bytes, from.as_str(), &to)?;
+        Ok((settings(&bytes, kept.artifact().clone(), from)?, kept))
     }
 
     fn bytes(&self, bytes: &[u8], label: &str, to: &str) -> Result<Staged<'a>, Failure> {
@@ -144,6 +168,19 @@ impl<'a> Shelf<'a> {
     fn beside(&self, path: &RelPath) -> Utf8PathBuf {
         self.from.parent().unwrap_or(Utf8Path::new("")).join(path.as_str())
     }
+}
+
+/// What stands in a file of settings.
+///
+/// # Errors
+///
+/// Bad evidence when it is no YAML.
+pub fn settings(bytes: &[u8], file: Artifact, from: &Utf8Path) -> Result<Settings, Failure> {
+    let value = serde_yaml_ng::from_slice(bytes).map_err(|error| {
+        let line = error.location().map_or(1, |it| it.line() as u64);
+        Failure::bad_evidence(error).in_file(from).at_line(line)
+    })?;
+    Ok(Settings { file, value })
 }
 
 /// A short name of its own for each content, which ends as its file was called.

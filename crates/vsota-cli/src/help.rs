@@ -2,7 +2,7 @@
 
 use vsota_core::command::CommandKind;
 use vsota_core::phase::{
-    BlockObjection, GapObjection, InputsObjection, StopObjection, TrialObjection,
+    BenchObjection, BlockObjection, GapObjection, InputsObjection, StopObjection, TrialObjection,
 };
 use vsota_core::verdict::Action;
 use vsota_core::{Clause, Finding, Objection, Phase, Refusal};
@@ -121,6 +121,10 @@ fn of_finding(found: &Finding, command: CommandKind) -> Option<String> {
         }
         Finding::Inputs(InputsObjection::NoVllm {} | InputsObjection::NoCompetitor {}) => {
             return Some("vsota inputs set frameworks=vllm,sglang".to_owned());
+        }
+        // Another row would rank, whatever keeps this one from it.
+        Finding::Bench(BenchObjection::Unranked { .. } | BenchObjection::OtherTree { .. }) => {
+            C::FileCandidate
         }
         Finding::Gap(GapObjection::NoPatch { action: Action::MoreRuns }) => C::FileGapBlock,
         // Nobody is left to block.
@@ -244,7 +248,17 @@ mod tests {
         let name = || Name::new("chat").unwrap();
         let stage = Stage::Decode;
         let framework = Framework::Sglang;
+        let candidate = || Name::new("vllm-1").unwrap();
+        let unranked = |clause| BenchObjection::Unranked {
+            clause,
+            candidate: candidate(),
+            scenario: name(),
+            reason: String::new(),
+        };
         vec![
+            (unranked(Clause::Fb7).into(), C::FreezeBenchmark, typed(C::FileCandidate)),
+            (unranked(Clause::Fb12).into(), C::FreezeBenchmark, typed(C::FileCandidate)),
+            (unranked(Clause::Gd6).into(), C::FreezeBenchmark, typed(C::FileCandidate)),
             (TrialObjection::NoProfile { stage }.into(), C::AcceptPatch, typed(C::FileProfile)),
             (
                 TrialObjection::NoGain { clause: Clause::Rv2 }.into(),

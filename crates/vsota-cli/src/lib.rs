@@ -41,6 +41,7 @@ pub mod sweep;
 pub mod table;
 pub mod traces;
 pub mod transition;
+pub mod unread;
 
 use cli::Cli;
 use context::Context;

@@ -26,17 +26,18 @@ pub struct Sweep {
     pub unfinished: Vec<Utf8PathBuf>,
 }
 
-/// Finds the runs of a sweep; links are not followed.
+/// Finds the runs of a sweep; links are not followed. Where every combination died there is none, and
+/// the combinations are named.
 ///
 /// # Errors
 ///
-/// Bad evidence when the directory holds no run, or too many entries to be a sweep; I/O when it
+/// Bad evidence when the directory holds neither a run nor a combination, or too many entries to be a sweep; I/O when it
 /// cannot be listed.
 pub fn find(dir: &Utf8Path) -> Result<Sweep, Failure> {
     let mut sweep = Sweep::default();
     let mut left = ENTRIES;
     walk(dir, DEPTH, &mut left, &mut sweep)?;
-    if sweep.runs.is_empty() {
+    if sweep.runs.is_empty() && sweep.unfinished.is_empty() {
         let message = "a directory without a run of a vLLM sweep (run=0.json, run=1.json, … in a \
                        directory a combination): name its result files one by one";
         return Err(Failure::bad_evidence(message).in_file(dir));

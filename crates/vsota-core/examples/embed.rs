@@ -165,7 +165,8 @@ fn learn(it: &mut Embedder) -> Result<()> {
 fn measure(it: &mut Embedder) -> Result<()> {
     let frameworks = [Framework::Vllm, Framework::Sglang];
     let space = |framework: &Framework| -> Result<SearchSpace> {
-        let candidates = vec![framework.as_str().parse()?];
+        let id = framework.as_str().parse()?;
+        let candidates = vec![PlannedLaunch::new(id, &server_command(*framework)?)];
         Ok(SearchSpace { framework: *framework, candidates, whole: true })
     };
     it.advance(DeclareSearch(SearchPlan {
@@ -251,6 +252,7 @@ fn candidate(framework: Framework, n: i64) -> Result<Candidate> {
         record: None,
         result: None,
         log: Some(log(n)?),
+        settings: None,
     })
 }
 
@@ -273,6 +275,7 @@ fn block(index: i64) -> Result<Block> {
             identity: identity()?,
             results: Vec::new(),
             log: Some(log(n)?),
+            settings: None,
         })
     };
     let runs = (0..).zip(order).map(run).collect::<Result<_>>()?;

@@ -18,6 +18,9 @@ pub mod cheats;
 pub mod demo;
 pub mod fuzz;
 pub mod model;
+mod samples;
 #[cfg(feature = "proptest")]
 pub mod strategy;
 pub mod walk;
+
+pub use samples::samples;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use vsota_core::event::Event;
-use vsota_core::evidence::{self, BlockRecord, NativeRun, RunFiles, RunRecord};
+use vsota_core::evidence::{self, BlockRecord, NativeRun, RunFiles, RunRecord, Settings};
 use vsota_core::facts::{Block, BlockRun, Candidate, Dimension, Profile};
 use vsota_core::text::Line;
 use vsota_core::{Artifact, Campaign, Clause, Digest, Entry};
@@ -70,6 +70,7 @@ fn candidate(
         record: said.record.clone(),
         result: said.result.clone(),
         log: said.log.clone(),
+        settings: settings(run, said.settings.as_ref())?,
         told,
         buckets,
     };
@@ -102,7 +103,8 @@ fn run_files(
         return Ok(RunFiles::default());
     };
     if record.result.is_none() {
-        return Ok(RunFiles { log: filed.log.clone(), ..RunFiles::default() });
+        let settings = settings(run, filed.settings.as_ref())?;
+        return Ok(RunFiles { log: filed.log.clone(), settings, ..RunFiles::default() });
     }
     let before = |(other, it): &(usize, &RunRecord)| {
         became(it, filed)
@@ -113,7 +115,14 @@ fn run_files(
     let result = filed.results.get(place);
     let line = record.result.as_ref().map_or(1, |it| it.line);
     let native = native(run, result, line)?;
-    Ok(RunFiles { native, result: result.cloned(), log: filed.log.clone() })
+    let settings = settings(run, filed.settings.as_ref())?;
+    Ok(RunFiles { native, result: result.cloned(), log: filed.log.clone(), settings })
+}
+
+fn settings(run: &RunDir, filed: Option<&Artifact>) -> Result<Option<Settings>, Failure> {
+    let Some(file) = filed else { return Ok(None) };
+    let bytes = bytes(run, file)?;
+    crate::filing::settings(&bytes, file.clone(), file.path.as_str().into()).map(Some)
 }
 
 /// Whether a record is of this filed run: its framework and build, within its times.

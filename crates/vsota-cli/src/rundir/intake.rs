@@ -48,6 +48,19 @@ pub struct Staged<'a> {
 /// Bad evidence when there is no such file, when it is not a regular file, when it has a second
 /// name (a hard link), or when it has more than `limit` bytes.
 pub fn open(from: &Utf8Path, limit: u64) -> Result<File, Failure> {
+    opened(from, limit, Names::One)
+}
+
+/// How many names a file may have that is opened.
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum Names {
+    /// What becomes an artefact cannot be changed under another name while it is copied.
+    One,
+    /// What is only looked at may be linked from anywhere.
+    Any,
+}
+
+fn opened(from: &Utf8Path, limit: u64, names: Names) -> Result<File, Failure> {
     let refuse = |why: &str| Failure::bad_evidence(why).in_file(from);
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let file: File = match rustix::fs::openat(CWD, from.as_str(), flags, Mode::empty()) {
@@ -63,7 +76,7 @@ pub fn open(from: &Utf8Path, limit: u64) -> Result<File, Failure> {
     if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
         return Err(refuse("not a regular file"));
     }
-    if stat.st_nlink > 1 {
+    if names == Names::One && stat.st_nlink > 1 {
         return Err(refuse("the file has a second name (a hard link): copy it first"));
     }
     if u64::try_from(stat.st_size).unwrap_or(u64::MAX) > limit {
@@ -81,7 +94,20 @@ pub fn open(from: &Utf8Path, limit: u64) -> Result<File, Failure> {
 ///
 /// As [`open`], and when the file changes while it is read.
 pub fn read(from: &Utf8Path, limit: u64) -> Result<Vec<u8>, Failure> {
-    let file = open(from, limit)?;
+    whole(from, limit, Names::One)
+}
+
+/// The bytes of a file that is looked at and not kept: it may have a second name.
+///
+/// # Errors
+///
+/// As [`read`], but for hard links.
+pub fn look(from: &Utf8Path, limit: u64) -> Result<Vec<u8>, Failure> {
+    whole(from, limit, Names::Any)
+}
+
+fn whole(from: &Utf8Path, limit: u64, names: Names) -> Result<Vec<u8>, Failure> {
+    let file = opened(from, limit, names)?;
     let told = size(&file, from)?;
     let mut bytes = Vec::with_capacity(usize::try_from(told).unwrap_or(0));
     let read = (&file).take(limit.saturating_add(1)).read_to_end(&mut bytes);
@@ -90,16 +116,17 @@ pub fn read(from: &Utf8Path, limit: u64) -> Result<Vec<u8>, Failure> {
     Ok(bytes)
 }
 
-/// Hands a file of any size that the user named out in pieces, until one is the last that is wanted.
+/// Hands a file of any size that is looked at and not kept out in pieces, until one is the last that
+/// is wanted.
 ///
 /// # Errors
 ///
-/// As [`open`], and when the file changes while it is read.
+/// As [`open`] but for hard links, and when the file changes while it is read.
 pub fn pieces(
     from: &Utf8Path,
     mut piece: impl FnMut(&[u8]) -> ControlFlow<()>,
 ) -> Result<(), Failure> {
-    let mut file = open(from, u64::MAX)?;
+    let mut file = opened(from, u64::MAX, Names::Any)?;
     let told = size(&file, from)?;
     let mut buffer = vec![0; PIECE];
     let mut read = 0_u64;

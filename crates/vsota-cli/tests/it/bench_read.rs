@@ -253,3 +253,27 @@ fn a_file_that_changes_while_it_is_read_is_refused() {
     assert_eq!(failure.exit().code(), 4);
     assert!(format!("{failure:?}").contains("changed while it was read"));
 }
+
+#[test]
+fn a_file_with_a_second_name_is_read() {
+    let world = World::empty();
+    put(&world, "one.json", vllm_bench(&numbers()));
+    fs::hard_link(world.root.join("one.json"), world.root.join("two.json")).unwrap();
+    let (exit, view) = read(&world, &["two.json"]);
+    assert_eq!((exit, view["rows"].as_array().unwrap().len()), (Some(0), 1), "{view}");
+}
+
+#[test]
+fn a_sweep_in_which_every_combination_died_says_so() {
+    let world = World::empty();
+    for name in ["SERVE--seqs4-BENCH--two", "SERVE--seqs6-BENCH--two"] {
+        put(&world, &format!("sweep/20260801_101112/{name}/warmup.json"), "{}");
+    }
+    let (exit, view) = read(&world, &["sweep"]);
+    assert_eq!((exit, &view["rows"]), (Some(4), &serde_json::json!([])));
+    let unreadable = view["unreadable"].as_array().unwrap();
+    assert_eq!(unreadable.len(), 3, "{view}");
+    assert_eq!(unreadable[2]["file"], "sweep");
+    let message = unreadable[2]["message"].as_str().unwrap();
+    assert!(message.contains("every combination") && message.contains("--resume"), "{message}");
+}

@@ -61,3 +61,21 @@ fn a_refusal_of_a_later_entry_shows_that_the_journal_was_cut() {
     fs::write(&at, "not a refusal\n").unwrap();
     assert!(wrong(&stage).0);
 }
+
+#[test]
+fn a_link_to_a_name_that_is_no_text_is_elsewhere_all_the_same() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let stage = Stage::at(Run::in_loop());
+    let draft = "# Research\n- pull-request: a/b#7\n## Findings\nx\n";
+    let inside = stage.file("r.md", draft);
+    let named = std::ffi::OsStr::from_bytes(b"outside-\xff.md");
+    let outside = stage.path("../..").into_std_path_buf().join(named);
+    fs::write(&outside, draft).unwrap();
+    let link = stage.path("../../evidence/link.md");
+    std::os::unix::fs::symlink(&outside, &link).unwrap();
+    let ended = stage.run(&["research", "note", link.as_str()]);
+    assert_eq!(ended.exit, 4, "{}", ended.text);
+    let message = ended.json["error"]["message"].as_str().unwrap();
+    assert!(message.contains("takes evidence only from"), "{message}");
+    stage.granted(&["research", "note", &inside], "research-noted", "rlcr-active");
+}

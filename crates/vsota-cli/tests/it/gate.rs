@@ -1,15 +1,12 @@
 //! Bad input at the gate of the fixed benchmark, by the numbers of the catalogue.
 
 use serde_json::{Value, json};
-use vsota_core::command::*;
-use vsota_core::facts::{Framework, HelpOutput, Metric, Status};
+use vsota_core::facts::{Framework, Metric, Status};
 use vsota_fixtures::builders::{
     MODEL, RecordParts, RunNumbers, benchmark_command, run_record, server_command, trtllm_bench,
     vllm_bench,
 };
-use vsota_fixtures::model::{
-    BASELINE, Run, SCENARIOS, artifact, candidate, freeze, git, line, measured, name,
-};
+use vsota_fixtures::model::{BASELINE, Run, freeze, git, line, measured, name};
 
 use crate::late::{Ended, Stage};
 use crate::world::vsota;
@@ -239,22 +236,8 @@ fn case_47_one_launch_has_one_run_of_a_scenario() {
 }
 
 /// A whole search, as `change` leaves it.
-fn searched(mut change: impl FnMut(&mut vsota_core::facts::Candidate) -> bool) -> Run {
-    let mut run = Run::with_history();
-    for framework in Framework::ALL.iter().copied() {
-        let output = artifact(&format!("help/{framework}.txt"));
-        run.ask(FileHelp(HelpOutput { framework, output }));
-        for variant in 1..=4 {
-            for (of, base) in SCENARIOS {
-                let req_s = base * (1.0 - 0.04 * f64::from(4 - variant));
-                let mut row = candidate(&mut run, framework, variant, of, req_s);
-                if change(&mut row) {
-                    run.ask(FileCandidate(row));
-                }
-            }
-        }
-    }
-    run
+fn searched(change: impl FnMut(&mut vsota_core::facts::Candidate) -> bool) -> Run {
+    Run::with_history().searched(change)
 }
 
 #[test]
@@ -356,4 +339,72 @@ fn an_edited_sla_a_dropped_competitor_and_a_mere_default_are_refused() {
     assert_eq!((dropped.exit, clauses(&dropped)[0]), (3, "FB-2"), "{}", dropped.text);
     let default = frozen(searched(|it| !sglang(it) || it.id == name("sglang-1")));
     assert_eq!((default.exit, clauses(&default)[0]), (3, "FB-2"), "{}", default.text);
+}
+
+#[test]
+fn the_table_is_refused_before_its_phase_and_frozen_after_it() {
+    let ended = Stage::at(Run::open()).run(&["bench", "table"]);
+    assert_eq!(ended.exit, 3, "{}", ended.text);
+    let help = ended.json["refused"][0]["help"].as_str().unwrap();
+    assert!(help.starts_with("vsota "), "{help}");
+    let open = Stage::at(Run::with_rows()).run(&["bench", "table"]);
+    assert_eq!((open.exit, &open.json["frozen"]), (0, &json!(false)), "{}", open.text);
+    for model in [Run::frozen(), Run::in_loop()] {
+        let ended = Stage::at(model).run(&["bench", "table"]);
+        assert_eq!((ended.exit, &ended.json["frozen"]), (0, &json!(true)), "{}", ended.text);
+        let chat = &ended.json["scenarios"][0];
+        assert_eq!(chat["ranking"], json!(["sglang-4", "tensorrt_llm-4", "vllm-4"]));
+        assert_eq!(chat["winner"], "sglang-4");
+    }
+}
+
+#[test]
+fn what_keeps_a_row_from_ranking_is_mended_by_another_row() {
+    let stage = Stage::at(searched(|it| {
+        it.served = it.framework != Framework::Sglang;
+        true
+    }));
+    let asked = freeze();
+    let (tree, commit) = (asked.tree.to_string(), asked.commit.to_string());
+    let ended = stage.run(&["bench", "freeze", "--tree", &tree, "--commit", &commit]);
+    let reasons = ended.json["refused"].as_array().unwrap();
+    assert!(reasons.iter().any(|it| it["clause"] == "FB-12"), "{}", ended.text);
+    assert!(reasons.iter().all(|it| it["help"] == "vsota bench ingest FILE"), "{}", ended.text);
+}
+
+#[test]
+fn a_file_of_settings_is_filed_and_read_and_unknown_without_it() {
+    let filed = |settings: Option<&str>| {
+        let mut row = Row::of(Framework::Vllm);
+        row.command.extend(["--config", "serve.yaml"].map(str::to_owned));
+        let stage = Stage::at(Run::with_history());
+        let mut record = row.write(&stage, "raw.json");
+        if let Some(text) = settings {
+            stage.file("serve.yaml", text);
+            record["settings"] = "serve.yaml".into();
+        }
+        let file = stage.json_file("run.json", &record);
+        let ended = stage.run(&["bench", "ingest", &file]);
+        (stage, ended)
+    };
+    let (stage, ended) = filed(None);
+    assert_eq!(ended.exit, 0, "{}", ended.text);
+    let said = stage.said();
+    assert_eq!((&said["identity"]["speculation"], &said["settings"]), (&Value::Null, &Value::Null));
+    let text = "speculative-config: {method: ngram}\nmax-num-seqs: 64\n";
+    let (stage, ended) = filed(Some(text));
+    assert_eq!(ended.exit, 0, "{}", ended.text);
+    let said = stage.said();
+    assert_eq!(said["identity"]["speculation"], "on");
+    assert_eq!(said["identity"]["quantization"], "none");
+    assert_eq!(stage.holds(&said["settings"]), text.as_bytes());
+    let facts = stage.run(&["verify"]).json["checks"].to_string();
+    assert!(!facts.contains("tell another fact"), "{facts}");
+    for (wrong, line) in [("- a\n- b\n", None), ("a: [\n", Some(2))] {
+        let (_, ended) = filed(Some(wrong));
+        assert_eq!((ended.exit, &ended.json["error"]["kind"]), (4, &json!("bad-evidence")));
+        if line.is_some() {
+            assert!(ended.json["error"]["file"].as_str().unwrap().ends_with("serve.yaml"));
+        }
+    }
 }

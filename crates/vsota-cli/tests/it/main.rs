@@ -28,4 +28,5 @@ mod secrets;
 mod shell;
 mod stories;
 mod traces;
+mod verified;
 mod world;

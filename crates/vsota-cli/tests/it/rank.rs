@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 use vsota_core::facts::Framework;
 use vsota_fixtures::cheats::honest;
+use vsota_fixtures::samples;
 
 use crate::world::{World, json as parsed, vsota};
 
@@ -20,16 +21,6 @@ fn written(world: &World, name: &str, rows: &[Value]) -> PathBuf {
     let text: String = rows.iter().map(|it| format!("{it}\n")).collect();
     fs::write(&path, text).unwrap();
     path.into()
-}
-
-fn samples(inside: &str) -> Option<PathBuf> {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/samples");
-    let root = std::env::var_os("VSOTA_SAMPLES").map_or(beside, PathBuf::from).join(inside);
-    if root.exists() {
-        return Some(root);
-    }
-    println!("skipped: no samples at {}", root.display());
-    None
 }
 
 fn scenario<'a>(answer: &'a Value, name: &str) -> &'a Value {
@@ -231,4 +222,109 @@ fn a_row_without_a_name_takes_that_of_its_file() {
     assert_eq!((exit, &scenario(&answer, "default")["winner"]), (0, &json!("one")));
     let (_, answer) = rank(&[&written(&world, "two.jsonl", &[row(3.0), row(4.0)])], &[]);
     assert_eq!(scenario(&answer, "default")["ranking"], json!(["two:2", "two:1"]));
+}
+
+#[test]
+fn a_row_that_leaves_limits_out_is_judged_by_those_that_others_state() {
+    let world = World::empty();
+    let silent = |id: &str, ttft: f64| {
+        let mut row = honest(Framework::Sglang, id, 9.0);
+        row["sla"] = Value::Null;
+        row["metrics"]["p50_ttft_ms"] = ttft.into();
+        row
+    };
+    let stating = honest(Framework::Vllm, "stating", 8.0);
+    let rows = [stating.clone(), silent("slow", 5_000.0), silent("fine", 100.0)];
+    let file = written(&world, "rows.jsonl", &rows);
+    let (exit, answer) = rank(&[&file], &[]);
+    let chat = scenario(&answer, "chat");
+    assert_eq!((exit, &chat["ranking"]), (0, &json!(["fine", "stating"])));
+    assert_eq!(against(chat, "slow")[0].0, "FB-9");
+    let unknown = chat["unknown"].to_string();
+    assert!(unknown.contains("sla.max_p50_ttft_ms"), "{unknown}");
+
+    // A limit that one row makes up asks nobody for what he never measured.
+    let mut whim = honest(Framework::Vllm, "whim", 12.0);
+    whim["sla"]["max_p99_itl_ms"] = 0.5.into();
+    whim["metrics"]["p99_itl_ms"] = 0.4.into();
+    let rows = [whim, stating, honest(Framework::Sglang, "other", 9.0)];
+    let (_, answer) = rank(&[&written(&world, "whim.jsonl", &rows)], &[]);
+    let ranking = scenario(&answer, "chat")["ranking"].to_string();
+    assert!(ranking.contains("other") && ranking.contains("stating"), "{answer}");
+
+    // Nobody states any: what the caller expects is the limit, however it is spelled.
+    let file = written(&world, "silent.jsonl", &[silent("slow", 5_000.0), silent("fine", 100.0)]);
+    assert_eq!(scenario(&rank(&[&file], &[]).1, "chat")["ranking"].as_array().unwrap().len(), 2);
+    for key in ["sla.max_p50_ttft_ms", "sla.p50_ttft_ms", "max_p50_ttft_ms", "p50_ttft_ms"] {
+        let (_, answer) = rank(&[&file], &["--expect", &format!("{key}=2000.0")]);
+        assert_eq!(scenario(&answer, "chat")["ranking"], json!(["fine"]), "{key}");
+    }
+}
+
+#[test]
+fn what_is_expected_must_be_said_and_counts_unless_the_scenario_is_fixed() {
+    let world = World::empty();
+    let file = written(&world, "rows.jsonl", &[honest(Framework::Vllm, "one", 9.0)]);
+    for wrong in [
+        "colour=red",
+        "model=",
+        "model= ",
+        "gpu_count=many",
+        "gpu_count=0",
+        "num_prompts=8.5",
+        "request_rate=fast",
+        "max_concurrency=-1",
+        "sla.max_p50_ttft_ms=soon",
+        "sla.min_success_rate=2",
+        "sla.max_min_success_rate=1",
+        "model",
+    ] {
+        let (exit, answer) = rank(&[&file], &["--expect", wrong]);
+        assert_eq!((exit, &answer["error"]["kind"]), (2, &json!("usage")), "{wrong}");
+    }
+    let expect = ["--expect", "num_prompts=40", "--expect", "gpu_count=1"];
+    let (exit, answer) = rank(&[&file], &expect);
+    let chat = scenario(&answer, "chat");
+    assert_eq!((exit, &chat["winner"]), (0, &json!("one")));
+    assert_eq!(chat["overridden"], json!(["num_prompts"]));
+    let (_, answer) = rank(&[&file], &["--expect", "gpu_count=1"]);
+    assert_eq!(scenario(&answer, "chat")["overridden"], Value::Null);
+    // Of a scenario that nobody fixed it counts.
+    let mut free = honest(Framework::Vllm, "one", 9.0);
+    free["workload"]["scenario"] = "mine".into();
+    let file = written(&world, "free.jsonl", &[free]);
+    let (_, answer) = rank(&[&file], &expect);
+    let mine = scenario(&answer, "mine");
+    assert_eq!((&mine["winner"], &mine["overridden"]), (&Value::Null, &Value::Null));
+    assert_eq!(against(mine, "one")[0].0, "FB-4");
+}
+
+#[test]
+fn outside_the_fixed_scenarios_a_row_is_held_to_what_it_says_it_asked() {
+    let world = World::empty();
+    let row = |change: fn(&mut Value)| {
+        let mut row = honest(Framework::Vllm, "one", 9.0);
+        row["workload"]["scenario"] = "mine".into();
+        change(&mut row);
+        let (_, answer) = rank(&[&written(&world, "row.jsonl", &[row])], &[]);
+        against(scenario(&answer, "mine"), "one")
+    };
+    assert_eq!(row(|_| {}), []);
+    let short = row(|it| {
+        it["workload"]["total_output_tokens"] = 40_000.into();
+        it["metrics"]["output_token_throughput"] = 4_500.into();
+    });
+    assert!(short[0].0 == "FB-4" && short[0].1.contains("mean output length"), "{short:?}");
+    let limited = row(|it| {
+        let command = it["benchmark_command"].as_str().unwrap();
+        it["benchmark_command"] = format!("{command} --request-rate 9").into();
+        it["workload"]["request_rate"] = 9.into();
+    });
+    assert!(limited[0].0 == "GD-6" && limited[0].1.contains("9 requests"), "{limited:?}");
+    let busy = row(|it| {
+        let command = it["benchmark_command"].as_str().unwrap();
+        it["benchmark_command"] = format!("{command} --request-rate 20").into();
+        it["workload"]["request_rate"] = 20.into();
+    });
+    assert_eq!(busy, []);
 }

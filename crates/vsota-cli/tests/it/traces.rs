@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use camino::Utf8PathBuf;
 use flate2::Compression;
@@ -12,20 +12,11 @@ use serde_json::Value;
 use tempfile::TempDir;
 use vsota_core::evidence::{LayersFile, ProfileFile};
 use vsota_fixtures::builders::traces::{LAYER_NS, MadeTrace, trace};
+use vsota_fixtures::samples;
 
 use crate::world::{json, vsota};
 
 const STEPS: &[(u64, u64)] = &[(128, 0), (0, 4), (0, 32), (0, 256), (64, 3), (0, 1)];
-
-fn samples() -> Option<PathBuf> {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/samples");
-    let root = std::env::var_os("VSOTA_SAMPLES").map_or(beside, PathBuf::from);
-    if root.is_dir() {
-        return Some(root);
-    }
-    println!("skipped: no samples at {}", root.display());
-    None
-}
 
 fn placed(name: &str, bytes: &[u8]) -> (TempDir, Utf8PathBuf) {
     let dir = tempfile::tempdir().unwrap();
@@ -228,7 +219,7 @@ fn real(root: &Path, part: &str) -> Utf8PathBuf {
 
 #[test]
 fn every_real_trace_has_its_outcome() {
-    let Some(root) = samples() else { return };
+    let Some(root) = samples("") else { return };
     for (part, exit, stage, passes, total, kernels) in REAL {
         let path = real(&root, part);
         let args = ["profile", "analyze", path.as_str(), "--framework", "vllm", "--min-share", "0"];
@@ -268,7 +259,7 @@ const CORRECTED: &[(&str, &str, &str, &str)] = &[
 
 #[test]
 fn where_the_companion_is_right_the_rows_are_the_same() {
-    let Some(root) = samples() else { return };
+    let Some(root) = samples("") else { return };
     let mut rows = 0;
     for name in [
         "single-b200-vllm",
@@ -333,7 +324,7 @@ fn where_the_companion_is_right_the_rows_are_the_same() {
 
 #[test]
 fn the_one_pass_of_the_b200_trace_is_found() {
-    let Some(root) = samples() else { return };
+    let Some(root) = samples("") else { return };
     let (_dir, config) =
         placed("config.json", br#"{"num_hidden_layers":36,"num_local_experts":128}"#);
     let path = real(&root, "b200__eager");

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::bench::NativeRun;
 use super::error::EvidenceError;
 use super::json;
-use super::run::RunRecord;
+use super::run::{RunRecord, Settings};
 use crate::artifact::Artifact;
 use crate::facts::{
     Block, BlockRun, Dimension, Framework, Measurement, Metric, Status, vocabulary,
@@ -51,6 +51,8 @@ pub struct RunFiles {
     pub result: Option<Artifact>,
     /// The server log, filed: its digest is the launch.
     pub log: Option<Artifact>,
+    /// The file of settings that the launch command names.
+    pub settings: Option<Settings>,
 }
 
 #[derive(Deserialize)]
@@ -146,13 +148,10 @@ impl BlockRecord {
         order.sort_by_key(|(at, run, _)| (run.started_at, *at));
         let mut runs: Vec<Vec<BlockRun>> = Vec::new();
         for (at, record, files) in order {
-            let (result, log) = (files.result.clone(), files.log.clone());
-            let run =
-                record.block_run(files.native.as_ref(), result, log, told).map_err(|error| {
-                    let field =
-                        format!("runs[{at}].{}", error.field.as_deref().unwrap_or_default());
-                    EvidenceError { field: None, ..error }.of(field.trim_end_matches('.'))
-                })?;
+            let run = record.block_run(files, told).map_err(|error| {
+                let field = format!("runs[{at}].{}", error.field.as_deref().unwrap_or_default());
+                EvidenceError { field: None, ..error }.of(field.trim_end_matches('.'))
+            })?;
             let shares = |group: &&mut Vec<BlockRun>| {
                 run.launch().is_some()
                     && group.first().is_some_and(|it| it.launch() == run.launch())
@@ -177,7 +176,8 @@ fn merged(group: Vec<BlockRun>) -> Result<BlockRun, EvidenceError> {
     };
     for other in group {
         let same = (run.framework, run.build, &run.tree, &run.server_command, &run.identity)
-            == (other.framework, other.build, &other.tree, &other.server_command, &other.identity);
+            == (other.framework, other.build, &other.tree, &other.server_command, &other.identity)
+            && run.settings == other.settings;
         if !same {
             let message =
                 "two runs share a server log, but not framework, build, tree and launch command";

@@ -36,10 +36,17 @@ impl CompanionRow {
         let mut contradictions = admissions(part);
         let identity =
             self.identity(part, &server_command, &benchmark_command, &mut contradictions)?;
+        let sent = workload.count("num_prompts")?;
+        if let (Some(sent), Some(asked)) = (sent, identity.requested)
+            && sent != asked
+        {
+            contradictions.push(format!("it says {sent} requests, its command asks for {asked}"));
+        }
+        contradictions.extend(impossible(part)?);
         let load = Load {
-            num_prompts: workload.count("num_prompts")?,
-            input_len: workload.count("input_len")?,
-            output_len: workload.count("output_len")?,
+            num_prompts: sent.or(identity.requested),
+            input_len: asked(&identity, Dimension::InputLen),
+            output_len: asked(&identity, Dimension::OutputLen),
         };
         let row = Candidate {
             id: part.name("candidate_id")?.unwrap_or_else(|| called.clone()),
@@ -60,6 +67,7 @@ impl CompanionRow {
             record: None,
             result: None,
             log: log(part)?,
+            settings: None,
             server_command: server_command.into_iter().collect(),
             benchmark_command: benchmark_command.into_iter().collect(),
         };
@@ -74,7 +82,8 @@ impl CompanionRow {
         contradictions: &mut Vec<String>,
     ) -> Result<Identity, EvidenceError> {
         let told = BTreeMap::new();
-        let known = Known { framework: self.framework, native: None, gpus: None, told: &told };
+        let framework = self.framework;
+        let known = Known { framework, native: None, gpus: None, settings: None, told: &told };
         let mut identity = match identify(server, client, known) {
             Ok(identity) => identity,
             Err(error) => {
@@ -144,11 +153,12 @@ impl CompanionRow {
 
 /// A native result without a record: only what it says itself is known.
 pub fn native(row: Candidate, native: Option<&NativeRun>) -> Lone {
+    let said = |dimension| row.identity.get(&dimension)?.as_str().parse().ok();
     let requested = row.measured.as_ref().map(|it| it.requested).filter(|it| *it > 0);
     let load = Load {
         num_prompts: requested,
-        input_len: native.and_then(|it| it.input_len),
-        output_len: native.and_then(|it| it.output_len),
+        input_len: native.and_then(|it| it.input_len).or(said(Dimension::InputLen)),
+        output_len: native.and_then(|it| it.output_len).or(said(Dimension::OutputLen)),
     };
     Lone { row, load, limits: Limits::default(), contradictions: Vec::new() }
 }
@@ -161,6 +171,28 @@ pub fn native(row: Candidate, native: Option<&NativeRun>) -> Lone {
 )]
 fn parts(rate: Fraction) -> u64 {
     libm::round(rate.get() * OF as f64) as u64
+}
+
+/// Throughputs that the tokens of the run deny: tokens a second are requests a second times the tokens
+/// of each.
+fn impossible(part: Part<'_>) -> Result<Option<String>, EvidenceError> {
+    let (workload, metrics) = (part.inside("workload"), part.inside("metrics"));
+    let counts = (workload.count("total_output_tokens")?, workload.count("completed")?);
+    let rates = (metrics.number("request_throughput"), metrics.number("output_token_throughput"));
+    let ((Some(tokens), Some(completed)), (Some(requests), Some(output))) = (counts, rates) else {
+        return Ok(None);
+    };
+    #[expect(clippy::cast_precision_loss, reason = "token counts are far below 2^52")]
+    let (tokens, completed) = (tokens as f64, completed as f64);
+    let off = libm::fabs(output * completed - requests * tokens) > 0.01 * requests * tokens;
+    Ok(off.then(|| {
+        format!("{output} tokens a second are not {requests} requests a second of its tokens")
+    }))
+}
+
+/// A length that a row or its command says.
+fn asked(identity: &Identity, dimension: Dimension) -> Option<u64> {
+    identity.dimensions.get(&dimension)?.as_str().parse().ok()
 }
 
 /// What the row itself admits to differ; that it says the same proves nothing.
@@ -213,11 +245,19 @@ fn said(part: Part<'_>) -> Result<Vec<(Dimension, Line)>, EvidenceError> {
         (Dimension::MaxConcurrency, workload, "max_concurrency"),
         (Dimension::Burstiness, workload, "burstiness"),
         (Dimension::Seed, workload, "seed"),
+        (Dimension::InputLen, workload, "input_len"),
+        (Dimension::OutputLen, workload, "output_len"),
+        (Dimension::Dataset, workload, "kind"),
     ];
     let mut found = Vec::new();
     for (dimension, part, key) in of {
+        if matches!(dimension, Dimension::InputLen | Dimension::OutputLen) {
+            part.count(key)?;
+        }
         found.extend(part.line(key)?.map(|it| (dimension, it)));
     }
+    // A flow check is a label and no data set.
+    found.retain(|(dimension, it)| *dimension != Dimension::Dataset || it.as_str() != "smoke");
     Ok(found)
 }
 

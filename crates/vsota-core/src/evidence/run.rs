@@ -12,6 +12,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::bench::{NativeRun, overwritten};
+use super::block::RunFiles;
 use super::command_line::{Gpus, Identity, Known, identify};
 use super::error::EvidenceError;
 use super::hygiene::Hygiene;
@@ -81,6 +82,9 @@ pub struct RunRecord {
     /// The native result.
     #[serde(default)]
     pub result: Option<ResultPlace>,
+    /// The file of settings that the launch command names, relative to the record's file.
+    #[serde(default)]
+    pub settings: Option<RelPath>,
     /// The GPUs.
     #[serde(default)]
     pub gpus: Option<Gpus>,
@@ -139,6 +143,16 @@ pub struct BareRun {
     pub ended_at: i64,
 }
 
+/// A file of settings that a launch command names: `--config` of vLLM and SGLang,
+/// `--extra_llm_api_options` of TensorRT-LLM.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Settings {
+    /// The file as it was filed.
+    pub file: Artifact,
+    /// What stands in it.
+    pub value: Value,
+}
+
 /// The files of a run as they were filed, and what the caller knows beside them.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Filed {
@@ -148,6 +162,8 @@ pub struct Filed {
     pub result: Option<Artifact>,
     /// The server log.
     pub log: Option<Artifact>,
+    /// The file of settings that the launch command names.
+    pub settings: Option<Settings>,
     /// Dimensions that nothing else tells, such as the precision that `--dtype auto` comes to.
     pub told: BTreeMap<Dimension, Line>,
     /// The length buckets, where the native result keeps lengths (FB-4).
@@ -258,7 +274,7 @@ impl RunRecord {
         let id = id.ok_or_else(|| {
             EvidenceError::new("a filed run names its candidate").of("candidate_id")
         })?;
-        let joined = self.join(native, &filed.told)?;
+        let joined = self.join(native, filed.settings.as_ref(), &filed.told)?;
         Ok(Candidate {
             id,
             framework: self.framework,
@@ -283,22 +299,21 @@ impl RunRecord {
             record: filed.record,
             result: filed.result,
             log: filed.log,
+            settings: filed.settings.map(|it| it.file),
         })
     }
 
-    /// Makes the fact of one run of a block; the digest of its server log is its launch.
+    /// Makes the fact of one run of a block from its files; the digest of its server log is its launch.
     ///
     /// # Errors
     ///
     /// When the record contradicts its native file.
     pub fn block_run(
         &self,
-        native: Option<&NativeRun>,
-        result: Option<Artifact>,
-        log: Option<Artifact>,
+        files: &RunFiles,
         told: &BTreeMap<Dimension, Line>,
     ) -> Result<BlockRun, EvidenceError> {
-        let joined = self.join(native, told)?;
+        let joined = self.join(files.native.as_ref(), files.settings.as_ref(), told)?;
         Ok(BlockRun {
             framework: self.framework,
             build: self.build,
@@ -308,20 +323,23 @@ impl RunRecord {
             smoke: self.smoke,
             measured: joined.measured,
             identity: joined.identity.dimensions,
-            results: result.into_iter().collect(),
-            log,
+            results: files.result.iter().cloned().collect(),
+            log: files.log.clone(),
+            settings: files.settings.as_ref().map(|it| it.file.clone()),
         })
     }
 
     fn join(
         &self,
         native: Option<&NativeRun>,
+        settings: Option<&Settings>,
         told: &BTreeMap<Dimension, Line>,
     ) -> Result<Joined, EvidenceError> {
         if self.status == Status::Ok && native.is_none() {
             return Err(EvidenceError::new("the status is ok, but there is no result").of("result"));
         }
-        let known = Known { framework: self.framework, native, gpus: self.gpus.as_ref(), told };
+        let (framework, gpus) = (self.framework, self.gpus.as_ref());
+        let known = Known { framework, native, gpus, settings: settings.map(|it| &it.value), told };
         let identity = identify(&self.server_command, &self.benchmark_command, known)?;
         let mut status = self.status;
         let mut failure = self.failure_reason.clone();
@@ -440,6 +458,7 @@ impl BareRun {
             status: native.status,
             failure_reason: native.failure.clone(),
             result: Some(ResultPlace { path: place, line: 1 }),
+            settings: None,
             gpus: self.gpus,
             hygiene: None,
         };

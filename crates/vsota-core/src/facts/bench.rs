@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Dimension, Framework, Metric, Stat, Status};
+use super::{Dimension, Framework, Metric, PlannedLaunch, Stat, Status};
 use crate::artifact::{Artifact, Digest, GitId};
 use crate::measure::{Fraction, Measured};
 use crate::text::{Argv, Line, Name};
@@ -27,7 +27,7 @@ pub struct SearchSpace {
     /// Whose search it is.
     pub framework: Framework,
     /// The candidates, baseline first.
-    pub candidates: Vec<Name>,
+    pub candidates: Vec<PlannedLaunch>,
     /// Whether these are all that the framework offers here.
     pub whole: bool,
 }
@@ -86,6 +86,9 @@ pub struct Candidate {
     pub result: Option<Artifact>,
     /// The server log.
     pub log: Option<Artifact>,
+    /// The file of settings that its launch command names, as it was read (FB-3).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settings: Option<Artifact>,
 }
 
 /// The numbers of one run, recomputed from its native file.
@@ -188,12 +191,20 @@ pub struct Winner {
     pub server_command: Argv,
     /// What its row says it measured; every later run says the same (FB-3).
     pub identity: BTreeMap<Dimension, Line>,
+    /// The file of settings that its launch read, when it read one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settings: Option<Digest>,
 }
 
 impl Candidate {
     /// The launch of the server: the digest of its log (files.md).
     pub fn launch(&self) -> Option<Digest> {
         self.log.as_ref().map(|it| it.sha256)
+    }
+
+    /// What was launched: the command without what tunes nothing, and the file of settings.
+    pub fn launched(&self) -> (Digest, Option<Digest>) {
+        (self.server_command.launches(), self.settings.as_ref().map(|it| it.sha256))
     }
 }
 

@@ -55,6 +55,9 @@ pub struct BlockRun {
     /// The server log; without one the run is report-only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log: Option<Artifact>,
+    /// The file of settings that its launch command names, as it was read (FB-3).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settings: Option<Artifact>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]

@@ -7,6 +7,8 @@ use core::str::FromStr;
 
 use thiserror::Error;
 
+use crate::clause::Clause;
+
 /// A word outside its vocabulary.
 #[derive(Clone, Debug, Eq, Error, PartialEq)]
 #[error("`{found}` is not a {what}; known: {known}")]
@@ -176,6 +178,12 @@ vocabulary! {
         IgnoreEos = "ignore_eos",
         /// The seed of the client's prompts, where a flag says so.
         Seed = "seed",
+        /// The prompt tokens that the client was told to send with each request.
+        InputLen = "input_len",
+        /// The tokens that the client was told to ask for.
+        OutputLen = "output_len",
+        /// What the client drew its prompts from: `random`, or the data set's path.
+        Dataset = "dataset",
     }
 
     /// Which build a run of a trial block measured.
@@ -274,7 +282,28 @@ impl Dimension {
                 | Self::Streaming
                 | Self::IgnoreEos
                 | Self::Seed
+                | Self::InputLen
+                | Self::OutputLen
+                | Self::Dataset
         )
+    }
+
+    /// Whether one winner may be silent where another one speaks. Each client draws its prompts from
+    /// a seed of its own, and no flag of TensorRT-LLM's server tells of its prefix cache.
+    pub fn may_be_unsaid(self, silent: Framework) -> bool {
+        match self {
+            Self::Seed => true,
+            Self::PrefixCaching => silent == Framework::TensorrtLlm,
+            _ => false,
+        }
+    }
+
+    /// The clause that wants it to be equal.
+    pub fn clause(self) -> Clause {
+        match self {
+            Self::InputLen | Self::OutputLen | Self::Dataset => Clause::Fb4,
+            _ => Clause::Fb3,
+        }
     }
 }
 

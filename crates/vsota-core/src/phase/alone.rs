@@ -9,10 +9,11 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::eligible::{
-    Against, of_its_numbers, of_itself, off_lengths, reference, short_context, sla_breaches,
+    Against, of_its_numbers, of_itself, off_lengths, reaches, short_context, sla_breaches,
 };
 use super::rank::{Contender, Rank, Rejected, sorted};
-use crate::brief::Brief;
+use super::search::names_another_launch;
+use super::terms::{LOAD, Limits, Stated, Terms, expected, overridden, stated};
 use crate::clause::Clause;
 use crate::facts::*;
 use crate::measure::{Fraction, Measured};
@@ -42,26 +43,6 @@ pub struct Load {
     pub output_len: Option<u64>,
 }
 
-/// Limits, as far as somebody stated them.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Limits {
-    /// Upper limits of latencies, in ms.
-    pub latencies: BTreeMap<LatencyMetric, Measured>,
-    /// The least share of requests that must complete.
-    pub min_success_rate: Option<Fraction>,
-}
-
-/// What the caller says of the comparison.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Terms {
-    /// The workload; without one FB-4 says what `chat` and `summarization` are.
-    pub workload: Option<Workload>,
-    /// The limits of the workload, when one is given.
-    pub limits: Option<Limits>,
-    /// What each row must say: dimensions and `sla.max_…_ms`, by name.
-    pub expected: BTreeMap<String, String>,
-}
-
 /// The comparison of one scenario.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Compared<'a> {
@@ -73,34 +54,8 @@ pub struct Compared<'a> {
     pub rank: Rank<'a>,
     /// What ranked rows do not say, by name (FB-3).
     pub unknown: Vec<(&'a Candidate, Vec<String>)>,
-}
-
-/// The dimensions of a row's load, beside those of its identity.
-const LOAD: [&str; 3] = ["num_prompts", "input_len", "output_len"];
-
-impl Terms {
-    /// Whether a row may be expected to say this.
-    pub fn knows(name: &str) -> bool {
-        let limit = |it: &str| it == "min_success_rate" || it.parse::<LatencyMetric>().is_ok();
-        name.parse::<Dimension>().is_ok()
-            || LOAD.contains(&name)
-            || name.strip_prefix("sla.max_").or(name.strip_prefix("sla.")).is_some_and(limit)
-    }
-
-    fn scenario(&self, name: &Name) -> Option<Scenario> {
-        match &self.workload {
-            Some(workload) => workload.scenario(name).cloned(),
-            None => Workload::standard()?.scenario(name).cloned(),
-        }
-    }
-
-    fn is_synthetic(&self) -> bool {
-        self.workload.as_ref().is_none_or(Workload::is_synthetic)
-    }
-
-    fn limits<'a>(&'a self, row: &'a Lone) -> &'a Limits {
-        self.limits.as_ref().unwrap_or(&row.limits)
-    }
+    /// What the caller expects and a fixed scenario or a workload's limits say already, by name.
+    pub overridden: Vec<String>,
 }
 
 /// Rows of one candidate from one launch that say different things: which of them happened?
@@ -133,12 +88,17 @@ pub fn compare<'a>(terms: &Terms, rows: impl IntoIterator<Item = &'a Lone>) -> V
 
 fn one<'a>(terms: &Terms, scenario: Name, rows: Vec<&'a Lone>) -> Compared<'a> {
     let fixed = terms.scenario(&scenario);
+    let others = stated(terms, fixed.as_ref(), &rows);
     let mut against: Vec<Vec<Against>> = Vec::new();
     let mut seen = BTreeSet::new();
     for it in &rows {
-        let mut reasons = by_itself(terms, fixed.as_ref(), it);
+        let mut reasons = by_itself(terms, fixed.as_ref(), it, &others);
         if !seen.insert(run(&it.row)) && it.row.measured.is_some() {
             reasons.push((Clause::Fb7, "this very run stands here already".to_string()));
+        }
+        if rows.iter().any(|other| names_two_launches(&it.row, &other.row)) {
+            let found = "its id names another launch command in another row";
+            reasons.push((Clause::Fb2, found.to_string()));
         }
         against.push(reasons);
     }
@@ -177,7 +137,7 @@ fn compare_one(
     let counts = |at: &usize| name != Dimension::Seed.as_str() || is_first(rows, *at);
     let values: BTreeSet<&String> =
         judges.iter().filter(|it| counts(it)).filter_map(|at| word(*at)).collect();
-    let clause = if LOAD.contains(&name) { Clause::Fb4 } else { Clause::Fb3 };
+    let clause = clause(name);
     let mut values = values.into_iter();
     let (Some(shared), others) = (values.next(), values.collect::<Vec<_>>()) else { return };
     for (at, reasons) in against.iter_mut().enumerate() {
@@ -204,10 +164,23 @@ fn is_first(rows: &[&Lone], at: usize) -> bool {
     !rows.get(..at).unwrap_or_default().iter().any(|other| same(&other.row, &it.row))
 }
 
+fn clause(name: &str) -> Clause {
+    match name.parse::<Dimension>() {
+        Ok(dimension) => dimension.clause(),
+        Err(_) if LOAD.contains(&name) => Clause::Fb4,
+        Err(_) => Clause::Fb3,
+    }
+}
+
 fn mismatch(name: &str, said: &BTreeMap<String, String>, wanted: &str) -> Option<Against> {
     let found = said.get(name).filter(|it| *it != wanted)?;
-    let clause = if LOAD.contains(&name) { Clause::Fb4 } else { Clause::Fb3 };
+    let clause = clause(name);
     Some((clause, format!("{name} is {found}, not {wanted}")))
+}
+
+/// One name for two launches: which of them was measured?
+fn names_two_launches(a: &Candidate, b: &Candidate) -> bool {
+    a.framework == b.framework && a.id == b.id && names_another_launch(a, b)
 }
 
 /// What makes a run the same run: one candidate, one launch, the same numbers.
@@ -216,7 +189,12 @@ fn run(it: &Candidate) -> impl Ord + '_ {
 }
 
 /// What keeps a row from ranking before anything is compared.
-fn by_itself(terms: &Terms, fixed: Option<&Scenario>, it: &Lone) -> Vec<Against> {
+pub(super) fn by_itself(
+    terms: &Terms,
+    fixed: Option<&Scenario>,
+    it: &Lone,
+    others: &Stated,
+) -> Vec<Against> {
     let row = &it.row;
     let mut reasons = of_itself(row);
     if row.framework == Framework::TensorrtLlm
@@ -250,9 +228,26 @@ fn by_itself(terms: &Terms, fixed: Option<&Scenario>, it: &Lone) -> Vec<Against>
         None if measured.metric(Metric::RequestThroughput).is_none() => {
             reasons.push((Clause::Gd6, "it did not measure request_throughput".to_string()));
         }
-        None => {}
+        None => reasons.extend(off_its_own(terms, it, measured)),
     }
-    reasons.extend(over_limits(terms.limits(it), measured).into_iter().map(|it| (Clause::Fb9, it)));
+    let limits = terms.limits(it, others);
+    reasons.extend(over_limits(&limits, measured).into_iter().map(|it| (Clause::Fb9, it)));
+    reasons
+}
+
+/// What a run of no fixed scenario realised beside what it says itself that it asked.
+fn off_its_own(terms: &Terms, it: &Lone, measured: &Measurement) -> Vec<Against> {
+    let mut reasons = Vec::new();
+    if terms.is_synthetic() {
+        let off = off_lengths(it.load.input_len, it.load.output_len, measured);
+        reasons.extend(off.into_iter().map(|found| (Clause::Fb4, found)));
+    }
+    let rate = it.row.identity.get(&Dimension::RequestRate);
+    let offered = rate.and_then(|it| Measured::new(it.as_str().parse().ok()?).ok());
+    if let Some(offered) = offered.filter(|it| reaches(*it, measured)) {
+        let found = format!("its client limited it to {offered} requests a second");
+        reasons.push((Clause::Gd6, found));
+    }
     reasons
 }
 
@@ -272,7 +267,9 @@ fn off_load(terms: &Terms, fixed: Option<&Scenario>, it: &Lone) -> Vec<Against> 
                 found.push(format!("its {what} length is {said} tokens, not {asked}"));
             }
         }
-        let realised = it.row.measured.iter().flat_map(|it| off_lengths(scenario, it));
+        let (input, output) = (scenario.input_len.into(), scenario.output_len.into());
+        let measured = it.row.measured.iter();
+        let realised = measured.flat_map(|it| off_lengths(Some(input), Some(output), it));
         found.extend(realised);
     }
     found.into_iter().map(|found| (Clause::Fb4, found)).collect()
@@ -295,7 +292,9 @@ fn over_limits(limits: &Limits, measured: &Measurement) -> Vec<String> {
 fn says(terms: &Terms, fixed: Option<&Scenario>, it: &Lone) -> BTreeMap<String, String> {
     let mut said = BTreeMap::new();
     for (dimension, value) in &it.row.identity {
-        said.insert(dimension.to_string(), value.to_string());
+        if fixed.is_none() || !LOAD.contains(&dimension.as_str()) {
+            said.insert(dimension.to_string(), value.to_string());
+        }
     }
     if fixed.is_none() {
         let load = [it.load.num_prompts, it.load.input_len, it.load.output_len];
@@ -335,6 +334,9 @@ fn table<'a>(
         let mut silent: Vec<String> = Vec::new();
         for dimension in Dimension::ALL {
             let name = dimension.to_string();
+            if LOAD.contains(&name.as_str()) {
+                continue;
+            }
             if !said.contains_key(&name) && (dimension.is_owed() || talk.contains(&name)) {
                 silent.push(name);
             }
@@ -344,7 +346,7 @@ fn table<'a>(
         let load = [it.load.num_prompts, it.load.input_len, it.load.output_len];
         let unsaid = LOAD.iter().zip(load).filter(|(_, it)| it.is_none());
         silent.extend(unsaid.map(|(name, _)| name.to_string()));
-        let limits = terms.limits(it);
+        let limits = terms.limits.as_ref().unwrap_or(&it.limits);
         if limits.latencies.is_empty() && limits.min_success_rate.is_none() {
             silent.push("sla".to_string());
         }
@@ -357,18 +359,6 @@ fn table<'a>(
     }
     let objective = fixed.as_ref().map_or(Metric::RequestThroughput, |it| it.objective);
     rank.ranking = sorted(objective, whole.into_values().filter_map(Contender::of).collect());
-    Compared { scenario, terms: fixed, rank, unknown }
-}
-
-/// What each row must say: what the caller expects, and the load of a fixed scenario.
-fn expected(terms: &Terms, fixed: Option<&Scenario>) -> BTreeMap<String, String> {
-    let mut expected = terms.expected.clone();
-    let load = [Dimension::RequestRate, Dimension::MaxConcurrency, Dimension::Burstiness];
-    for dimension in load {
-        let wanted = fixed.and_then(|it| reference(&Brief::default(), it, dimension));
-        if let Some(wanted) = wanted {
-            expected.entry(dimension.to_string()).or_insert(wanted);
-        }
-    }
-    expected
+    let overridden = overridden(terms, fixed.as_ref());
+    Compared { scenario, terms: fixed, rank, unknown, overridden }
 }

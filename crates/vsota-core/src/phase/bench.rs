@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 
 use super::search::{
     backend, everyone_agrees, everyone_ranks, is_same_launch, is_same_run, names_another_launch,
-    pytorch_or_skipped, told_apart, was_tried, winner,
+    one_version_each, pytorch_or_skipped, told_apart, was_tried, winner,
 };
 use super::{
     Case, Charter, Chartered, LoopObjection, Rank, RlcrActive, Stopped, entry, rank, stop,
@@ -115,7 +115,11 @@ objections! {
         /// Repeats one after the other.
         [Fb9] NotInTurn { candidate: Name, scenario: Name } "{candidate} in {scenario} was run after its rivals and not in turn with them",
         /// Two winners differ where the inputs fix nothing.
-        [Fb3] Mismatch { candidate: Name, scenario: Name, dimension: Dimension, found: Line, ours: Line } "{candidate} in {scenario} has the {dimension} {found}; vllm has {ours}",
+        [*clause] Mismatch { clause: Clause, candidate: Name, scenario: Name, dimension: Dimension, found: Line, ours: Line } "{candidate} in {scenario} has the {dimension} {found}; vllm has {ours}",
+        /// One winner is silent where another one speaks.
+        [*clause] OneSided { clause: Clause, candidate: Name, scenario: Name, dimension: Dimension, silent: Framework, said: Line } "{candidate} in {scenario}: the {dimension} is {said} on one side, and {silent} does not say its own",
+        /// A framework's winners ran two versions of it.
+        [Fb1] TwoVersions { framework: Framework, candidate: Name, found: String, other: String } "{candidate} of {framework} ran version {found}, another of its winning rows {other}",
         /// The winner ran on another tree.
         [Fb13] OtherTree { candidate: Name, tree: GitId, head: GitId } "{candidate} was measured on the tree {tree}; the checkout has {head}",
     }
@@ -369,12 +373,14 @@ impl Decide<FreezeBenchmark> for FixedBenchmark {
         for framework in compared.iter().copied() {
             o.unless(it.helped.contains(&framework), BenchObjection::NoHelp { framework });
         }
-        for (scenario, rank) in self.table() {
+        let tables = self.table();
+        for (scenario, rank) in &tables {
             o.join(it.everyone_searched(scenario, &compared));
-            o.join(everyone_ranks(scenario, &rank, &compared));
-            o.join(everyone_agrees(scenario, &rank));
-            o.join(told_apart(scenario, &rank, &compared));
+            o.join(everyone_ranks(scenario, rank, &compared));
+            o.join(everyone_agrees(scenario, rank));
+            o.join(told_apart(scenario, rank, &compared));
         }
+        o.join(one_version_each(&tables));
         o
     }
 

@@ -46,6 +46,8 @@ objections! {
         [Pa1] OtherTree { accepted: GitId } "the run of vllm is not on the accepted build {accepted}",
         /// Another launch command.
         [Gd2] OtherCommand { framework: Framework, scenario: Name } "{framework} was not launched with its winning command of {scenario}",
+        /// The same command with another file of settings.
+        [Gd2] OtherSettings { framework: Framework, scenario: Name } "{framework} read another file of settings in {scenario} than its winning launch",
         /// Not one new and one accepted run.
         [Rv1] NoPair {} "a trial block holds one run of the new build and one of the accepted build",
         /// The new run on another tree.
@@ -229,11 +231,20 @@ fn same_as_frozen(winner: &Winner, block: &Block, run: &BlockRun) -> Objections 
     for dimension in Dimension::ALL.iter().copied().filter(|it| *it != Dimension::Seed) {
         let (found, frozen) = (block.says(run, dimension), winner.identity.get(&dimension));
         let (framework, scenario) = (run.framework, winner.scenario.clone());
-        let silent = !dimension.is_owed() && (found.is_none() || frozen.is_none());
-        let same = silent || (found == frozen && found.is_some());
+        // What the frozen row did not say nobody can differ from; what it said is said again.
+        let free = !dimension.is_owed() && frozen.is_none();
+        let same = free || (found == frozen && found.is_some());
         let (found, frozen) = (said(found), said(frozen));
         o.unless(same, BlockObjection::Mismatch { framework, scenario, dimension, found, frozen });
     }
+    // An accepted patch may move vLLM's command, and the file with it.
+    let moved = run.server_command != winner.server_command;
+    let found = run.settings.as_ref().map(|it| it.sha256);
+    let (framework, scenario) = (run.framework, winner.scenario.clone());
+    o.unless(
+        moved || found == winner.settings,
+        BlockObjection::OtherSettings { framework, scenario },
+    );
     o
 }
 

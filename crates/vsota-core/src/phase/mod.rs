@@ -19,9 +19,10 @@ mod revalidate;
 mod rlcr;
 mod search;
 mod stop;
+mod terms;
 mod trial;
 
-pub use alone::{Compared, Limits, Load, Lone, Terms, compare, contradict};
+pub use alone::{Compared, Load, Lone, compare, contradict};
 pub use bench::{Bench, BenchObjection, FixedBenchmark, Searching};
 pub use blocks::{BlockObjection, KeptBlock};
 pub use case::{Case, Charter, Chartered, InLoop, Outcome, Running};
@@ -40,4 +41,5 @@ pub use rank::{Contender, Rank, Rejected, rank};
 pub use revalidate::{Revalidate, Trialled};
 pub use rlcr::RlcrActive;
 pub use stop::{StopObjection, Stopped};
+pub use terms::{Limits, Terms};
 pub use trial::TrialObjection;

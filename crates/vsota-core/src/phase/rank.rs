@@ -143,7 +143,7 @@ fn success(rows: &[&Candidate]) -> Option<Fraction> {
 }
 
 /// Ranks the rows of one scenario by FB-9 and names each row that may not rank. Rows of one launch
-/// command are one candidate, whatever they are called.
+/// command are one candidate, whatever they are called and wherever they listen.
 pub fn rank<'a>(
     brief: &Brief,
     scenario: &Scenario,
@@ -161,7 +161,7 @@ pub fn rank<'a>(
         if !unknown.is_empty() {
             rank.unknown.push((row, unknown));
         }
-        comparable.entry((row.framework, &row.server_command)).or_default().push(row);
+        comparable.entry((row.framework, row.launched())).or_default().push(row);
     }
     let contenders = comparable.into_values().filter_map(Contender::of).collect();
     rank.place(&brief.sla(), scenario.objective, contenders);

@@ -1,16 +1,18 @@
 //! What a bounded search must have tried, and which of its rows may stand for it. (FB-2 … FB-7)
 
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::format;
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 
 use super::Contender;
 use super::Rank;
 use super::bench::{BenchObjection, Searching};
+use crate::artifact::Digest;
 use crate::facts::*;
 use crate::measure::Measured;
 use crate::objection::Objections;
-use crate::text::{Argv, Name};
+use crate::text::{Line, Name};
 
 pub(crate) fn backend(row: &Candidate) -> String {
     row.backend.as_ref().map_or("unknown", Name::as_str).to_string()
@@ -26,16 +28,22 @@ pub(crate) fn pytorch_or_skipped(row: &Candidate) -> bool {
 /// A row without a launch command is kept and never ranks; it names no other launch.
 pub(crate) fn names_another_launch(a: &Candidate, b: &Candidate) -> bool {
     let known = !a.server_command.is_empty() && !b.server_command.is_empty();
-    known && a.server_command != b.server_command
+    known && a.launched() != b.launched()
 }
 
-/// The same result file, or the same launch at the same moment, is the same run.
+/// The same result file, or the same launch at the same moment, is the same run; so are the same
+/// numbers: no two runs agree in four metrics to the last digit.
 pub(crate) fn is_same_run(a: &Candidate, b: &Candidate) -> bool {
     let result = |row: &Candidate| row.result.as_ref().map(|it| it.sha256);
     let moment = |row: &Candidate| row.measured.as_ref().map(|it| it.started_at);
     let same_result = result(a).is_some() && result(a) == result(b) && moment(a) == moment(b);
     let same_launch = a.launch().is_some() && a.launch() == b.launch() && moment(a) == moment(b);
-    a.scenario == b.scenario && (same_result || same_launch)
+    let same_numbers = numbers(a).is_some_and(|it| it.len() >= 4) && numbers(a) == numbers(b);
+    a.scenario == b.scenario && (same_result || same_launch || same_numbers)
+}
+
+fn numbers(row: &Candidate) -> Option<&BTreeMap<Metric, Measured>> {
+    row.measured.as_ref().map(|it| &it.metrics)
 }
 
 /// One launch stands behind one run of a scenario, and behind one command: a second run would meet
@@ -56,12 +64,12 @@ impl Searching {
     ) -> Objections {
         let mut o = Objections::default();
         for framework in compared.iter().copied() {
-            let found = self.distinct_commands(framework, &it.name);
+            let found = self.tried(framework, &it.name).len();
             let rows = self
                 .candidates
                 .iter()
                 .any(|row| row.framework == framework && row.scenario == it.name);
-            let enough = found >= 4 || self.covers_its_space(framework);
+            let enough = found >= 4 || self.covers_its_space(framework, &it.name);
             let scenario = it.name.clone();
             // Without any row there is more to say than this.
             o.unless(
@@ -72,48 +80,20 @@ impl Searching {
         o
     }
 
-    /// Distinct launch commands that a framework tried in a scenario; one that failed anywhere
-    /// counts in each (FB-2).
-    fn distinct_commands(&self, framework: Framework, scenario: &Name) -> usize {
+    /// What a framework tried in a scenario; what failed anywhere counts in each (FB-2).
+    fn tried(&self, framework: Framework, scenario: &Name) -> BTreeSet<(Digest, Option<Digest>)> {
         let here = |it: &&Candidate| it.scenario == *scenario || it.status != Status::Ok;
         let tried = self.candidates.iter().filter(|it| it.framework == framework && was_tried(it));
-        let commands: BTreeSet<_> =
-            tried.filter(here).map(|it| tuned(&it.server_command)).collect();
-        commands.len()
+        tried.filter(here).map(Candidate::launched).collect()
     }
 
-    fn covers_its_space(&self, framework: Framework) -> bool {
+    /// Whether each command of a space that is declared as the whole one was tried in a scenario.
+    fn covers_its_space(&self, framework: Framework, scenario: &Name) -> bool {
         let Some(space) = self.spaces.get(&framework) else { return false };
-        let rows = || self.candidates.iter().filter(|it| it.framework == framework);
-        let tried = |id: &Name| rows().any(|it| it.id == *id && was_tried(it));
-        space.whole && space.candidates.iter().all(tried)
+        let tried: BTreeSet<_> =
+            self.tried(framework, scenario).into_iter().map(|(launch, _)| launch).collect();
+        space.whole && space.candidates.iter().all(|it| tried.contains(&it.launch))
     }
-}
-
-/// Flags that say where a server listens and how it is called, and tune nothing.
-const ASIDE: [&str; 7] = [
-    "--host",
-    "--port",
-    "--served-model-name",
-    "--served_model_name",
-    "--log-level",
-    "--log_level",
-    "--uvicorn-log-level",
-];
-
-/// A launch command without what tunes nothing: another port is no other candidate (FB-2).
-fn tuned(command: &Argv) -> Vec<&str> {
-    let mut words = command.iter().peekable();
-    let mut kept = Vec::new();
-    while let Some(word) = words.next() {
-        let flag = word.split_once('=').map_or(word, |(flag, _)| flag);
-        if !ASIDE.contains(&flag) {
-            kept.push(word);
-        } else if flag == word {
-            words.next_if(|it| !it.starts_with("--"));
-        }
-    }
-    kept
 }
 
 /// A launch that was really made, whatever came of it; a flow check or a skipped row is none.
@@ -188,25 +168,69 @@ fn window(it: &Contender<'_>) -> Option<(i64, i64)> {
     starts().min().zip(starts().max())
 }
 
-/// FB-3: where the inputs fix nothing, the winners are compared with each other, run by run.
+/// FB-3: where the inputs fix nothing, the winners are compared with each other, run by run. What one
+/// of them says and another does not is no match.
 pub(crate) fn everyone_agrees(scenario: &Scenario, rank: &Rank<'_>) -> Objections {
     let mut o = Objections::default();
     let Some(ours) = rank.best_of(Framework::Vllm) else { return o };
     let best = Framework::ALL.iter().filter_map(|it| rank.best_of(*it));
     for (first, row) in best.flat_map(|it| it.rows.iter().map(move |row| (it.row, *row))) {
-        for (dimension, found) in &row.identity {
-            let Some(ours) = ours.row.identity.get(dimension).cloned() else { continue };
-            let (candidate, scenario) = (row.id.clone(), scenario.name.clone());
-            let (dimension, found) = (*dimension, found.clone());
+        for dimension in Dimension::ALL.iter().copied() {
+            let (found, ours) = (row.identity.get(&dimension), ours.row.identity.get(&dimension));
             // Repeats of one candidate may draw their prompts anew.
             let drawn = dimension == Dimension::Seed && !core::ptr::eq(first, row);
+            let scenario = scenario.name.clone();
+            let (silent, said) = match (found, ours) {
+                (Some(found), Some(ours)) => {
+                    let candidate = row.id.clone();
+                    let (clause, found, ours) = (dimension.clause(), found.clone(), ours.clone());
+                    o.unless(
+                        found == ours || drawn,
+                        BenchObjection::Mismatch {
+                            clause,
+                            candidate,
+                            scenario,
+                            dimension,
+                            found,
+                            ours,
+                        },
+                    );
+                    continue;
+                }
+                (None, Some(said)) => (row.framework, said),
+                (Some(said), None) => (Framework::Vllm, said),
+                (None, None) => continue,
+            };
+            // What every row owes is asked for by itself.
+            let excused = dimension.is_owed() || dimension.may_be_unsaid(silent);
+            let (candidate, said) = (row.id.clone(), said.clone());
+            let clause = dimension.clause();
             o.unless(
-                found == ours || drawn,
-                BenchObjection::Mismatch { candidate, scenario, dimension, found, ours },
+                excused,
+                BenchObjection::OneSided { clause, candidate, scenario, dimension, silent, said },
             );
         }
     }
     o
+}
+
+/// FB-1: the winners of a framework ran one version of it, of which the comparison is.
+pub(crate) fn one_version_each(tables: &[(&Scenario, Rank<'_>)]) -> Objections {
+    let mut o = Objections::default();
+    let mut versions: BTreeMap<Framework, (&Line, Option<&Line>)> = BTreeMap::new();
+    for row in tables.iter().flat_map(|(_, it)| it.best_of_each()).flat_map(|it| &it.rows) {
+        let Some(version) = &row.framework_version else { continue };
+        let ran = (version, row.framework_commit.as_ref());
+        let first = *versions.entry(row.framework).or_insert(ran);
+        let (framework, candidate) = (row.framework, row.id.clone());
+        let (found, other) = (said(ran), said(first));
+        o.unless(ran == first, BenchObjection::TwoVersions { framework, candidate, found, other });
+    }
+    o
+}
+
+fn said((version, commit): (&Line, Option<&Line>)) -> String {
+    commit.map_or_else(|| version.to_string(), |commit| format!("{version} ({commit})"))
 }
 
 /// In each scenario each framework has a row that ranks, and the best one is fully known.
@@ -253,5 +277,6 @@ pub(crate) fn winner(rank: &Rank<'_>, scenario: &Scenario, it: &Contender<'_>) -
         objective: it.metric(scenario.objective)?,
         server_command: it.row.server_command.clone(),
         identity: it.row.identity.clone(),
+        settings: it.row.settings.as_ref().map(|it| it.sha256),
     })
 }

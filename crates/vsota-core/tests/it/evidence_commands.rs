@@ -3,10 +3,11 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::{Value, json};
 use vsota_core::evidence::command_line::{Gpus, Identity, Known, identify, split};
 use vsota_core::evidence::{EvidenceError, NativeRun, read_all};
 use vsota_core::facts::{Dimension, Framework};
-use vsota_core::text::Line;
+use vsota_core::text::{Line, Name};
 use vsota_fixtures::builders::{
     MODEL, RunNumbers, benchmark_command, server_command, sglang_bench, trtllm_bench, vllm_bench,
 };
@@ -20,7 +21,7 @@ fn lines(command: &str) -> Vec<Line> {
 
 fn identity(framework: Framework, server: &str, client: &str) -> Result<Identity, EvidenceError> {
     let told = BTreeMap::new();
-    let known = Known { framework, native: None, gpus: None, told: &told };
+    let known = Known { framework, native: None, gpus: None, settings: None, told: &told };
     identify(&lines(server), &lines(client), known)
 }
 
@@ -39,7 +40,7 @@ fn with_native(
     identify(
         &lines(server),
         &lines(client),
-        Known { framework, native: Some(native), gpus: None, told: &told },
+        Known { framework, native: Some(native), gpus: None, settings: None, told: &told },
     )
 }
 
@@ -66,7 +67,8 @@ fn the_commands_of_the_three_frameworks_say_the_same() {
         let run = native(framework);
         let server = server_command(framework, MODEL, 9_000).join(" ");
         let client = benchmark_command(framework, &numbers(), "r.json").join(" ");
-        let known = Known { framework, native: Some(&run), gpus: Some(&gpus), told: &told };
+        let known =
+            Known { framework, native: Some(&run), gpus: Some(&gpus), settings: None, told: &told };
         let found = identify(&lines(&server), &lines(&client), known).unwrap();
         assert_eq!(found.context_len, Some(9_000), "{framework}");
         assert_eq!(found.requested, Some(80), "{framework}");
@@ -119,7 +121,8 @@ fn what_the_caller_tells_fills_gaps_only() {
         (Dimension::Precision, Line::new("float16").unwrap()),
         (Dimension::GpuModel, Line::new("demo-gpu").unwrap()),
     ]);
-    let known = Known { framework: Framework::Vllm, native: None, gpus: None, told: &told };
+    let known =
+        Known { framework: Framework::Vllm, native: None, gpus: None, settings: None, told: &told };
     let found = identify(&lines(VLLM), &lines(BENCH), known).unwrap().dimensions;
     assert_eq!(found[&Dimension::Precision].as_str(), "bfloat16");
     assert_eq!(found[&Dimension::GpuModel].as_str(), "demo-gpu");
@@ -131,6 +134,142 @@ fn a_config_file_makes_absent_flags_unknown() {
     assert_eq!(said(server, BENCH, Dimension::Quantization), None);
     let server = "vllm serve org/m --config c.yaml -q FP8";
     assert_eq!(said(server, BENCH, Dimension::Quantization).as_deref(), Some("fp8"));
+}
+
+/// What a launch command says with the text of its file of settings.
+fn with_settings(server: &str, settings: &Value) -> Result<Identity, EvidenceError> {
+    let told = BTreeMap::new();
+    let framework = match server.split(' ').next() {
+        Some("vllm") => Framework::Vllm,
+        Some("trtllm-serve") => Framework::TensorrtLlm,
+        _ => Framework::Sglang,
+    };
+    let settings = Some(settings);
+    identify(
+        &lines(server),
+        &[],
+        Known { framework, native: None, gpus: None, settings, told: &told },
+    )
+}
+
+#[test]
+fn a_config_file_that_was_filed_is_read_as_flags() {
+    use Dimension::*;
+    let says = |server: &str, settings: &Value, expected: &[(Dimension, &str)]| {
+        let found = with_settings(server, settings).unwrap().dimensions;
+        for (dimension, word) in expected {
+            let found = found.get(dimension).map(Line::as_str);
+            assert_eq!(found, Some(*word), "{server}: {dimension}");
+        }
+    };
+    let file = json!({
+        "model": "org/m", "dtype": "bfloat16", "tensor_parallel_size": 2, "quantization": "fp8",
+        "speculative-config": {"method": "ngram"}, "kv-cache-dtype": "fp8",
+        "no-enable-prefix-caching": true, "hf_overrides": {"num_hidden_layers": 2},
+    });
+    let all = [
+        (Model, "org/m"),
+        (Precision, "bfloat16"),
+        (GpuCount, "2"),
+        (Quantization, "fp8"),
+        (Speculation, "on"),
+        (KvCacheDtype, "fp8"),
+        (PrefixCaching, "off"),
+        (ModelOverrides, r#"{"num_hidden_layers":2}"#),
+    ];
+    says("vllm serve --config c.yaml", &file, &all);
+    // What the command line says counts before the file; what neither says is the default.
+    says(
+        "vllm serve org/n --config c.yaml --quantization awq",
+        &file,
+        &[(Model, "org/n"), (Quantization, "awq")],
+    );
+    let plain = json!({"max-num-seqs": 64});
+    let none = [(Quantization, "none"), (Speculation, "off"), (ModelOverrides, "none")];
+    says("vllm serve org/m --config c.yaml", &plain, &none);
+    let sglang = json!({"speculative-algorithm": "EAGLE", "disable-radix-cache": true});
+    let said = [(Speculation, "on"), (PrefixCaching, "off"), (Quantization, "none")];
+    says("python -m sglang.launch_server --model org/m --config c.yaml", &sglang, &said);
+    // TensorRT-LLM's file counts before its command line.
+    let grouped = json!({
+        "kv_cache_config": {"enable_block_reuse": false, "dtype": "fp8"},
+        "quant_config": {"quant_algo": "FP8"}, "speculative_config": {"decoding_type": "Eagle"},
+        "tensor_parallel_size": 4,
+    });
+    let said = [
+        (PrefixCaching, "off"),
+        (KvCacheDtype, "fp8"),
+        (Quantization, "fp8"),
+        (Speculation, "on"),
+        (GpuCount, "4"),
+    ];
+    for flag in ["--extra_llm_api_options", "--config"] {
+        let server =
+            format!("trtllm-serve serve org/m --backend pytorch --tp_size 1 {flag} x.yaml");
+        says(&server, &grouped, &said);
+    }
+    let engine = json!({"backend": "tensorrt"});
+    let server = "trtllm-serve serve org/m --backend pytorch --extra_llm_api_options x.yaml";
+    let found = with_settings(server, &engine).unwrap().backend;
+    assert_eq!(found.as_ref().map(Name::as_str), Some("tensorrt"));
+    for (server, file) in [("vllm serve org/m", &plain), ("vllm serve m --config c", &json!([1]))] {
+        let error = with_settings(server, file).unwrap_err();
+        assert_eq!(error.field.as_deref(), Some("settings"), "{server}");
+    }
+}
+
+#[test]
+fn what_the_client_was_asked_for_is_said() {
+    let said = |client: &str, dimension| said(VLLM, client, dimension);
+    let random =
+        "vllm bench serve --dataset-name random --random-input-len 1000 --random-output-len 500";
+    assert_eq!(said(random, Dimension::InputLen).as_deref(), Some("1000"));
+    assert_eq!(said(random, Dimension::OutputLen).as_deref(), Some("500"));
+    assert_eq!(said(random, Dimension::Dataset).as_deref(), Some("random"));
+    for (flags, word) in [
+        ("--random-range-ratio 0", "random"),
+        ("--random-range-ratio 0.5", "random, range ratio 0.5"),
+        ("--random-prefix-len 64", "random, prefix 64"),
+        ("--dataset-name sharegpt --dataset-path /data/chats.json", "chats.json"),
+        ("--dataset-name sonnet", "sonnet"),
+    ] {
+        let client = format!("{random} {flags}");
+        assert_eq!(said(&client, Dimension::Dataset).as_deref(), Some(word), "{flags}");
+    }
+    // SGLang's lengths are even only when it is told so.
+    let sglang = "python -m sglang.bench_serving --dataset-name random";
+    let spread = Some("random, range ratio of the client");
+    assert_eq!(said(sglang, Dimension::Dataset).as_deref(), spread);
+    let even = format!("{sglang} --random-range-ratio 1.0");
+    assert_eq!(said(&even, Dimension::Dataset).as_deref(), Some("random"));
+    assert_eq!(said("vllm bench serve", Dimension::Dataset), None);
+    let rises = "vllm bench serve --ramp-up-strategy linear --request-rate inf";
+    assert_eq!(said(rises, Dimension::RequestRate).as_deref(), Some("ramp-up"));
+    // A file of the client's flags leaves open what is not typed.
+    let filed = "vllm bench serve --config c.yaml";
+    for dimension in [
+        Dimension::RequestRate,
+        Dimension::MaxConcurrency,
+        Dimension::Burstiness,
+        Dimension::Sampling,
+        Dimension::Streaming,
+    ] {
+        assert_eq!(said(filed, dimension), None, "{dimension}");
+    }
+}
+
+#[test]
+fn a_client_calls_the_port_on_which_the_server_listens() {
+    let server = "vllm serve org/m --port 8000";
+    let says = |server: &str, client: &str| identity(Framework::Vllm, server, client);
+    for client in ["vllm bench serve --port 8000", "vllm bench serve --base-url http://h:8000/v1"] {
+        says(server, client).unwrap();
+        let error = says("vllm serve org/m --port 8001", client).unwrap_err();
+        assert_eq!(error.field.as_deref(), Some("benchmark_command"));
+        // A container may map its ports.
+        says("docker run -p 8000:80 image vllm serve org/m --port 80", client).unwrap();
+    }
+    says(server, "vllm bench serve").unwrap();
 }
 
 #[test]
@@ -250,8 +389,13 @@ fn gpus_of_record_and_command_must_agree() {
     let told = BTreeMap::new();
     let check = |server: &str, count, ids: &str| {
         let gpus = Gpus { model: None, count: Some(count), ids: Line::new(ids).ok() };
-        let known =
-            Known { framework: Framework::Vllm, native: None, gpus: Some(&gpus), told: &told };
+        let known = Known {
+            framework: Framework::Vllm,
+            native: None,
+            gpus: Some(&gpus),
+            settings: None,
+            told: &told,
+        };
         identify(&lines(server), &lines(BENCH), known)
     };
     assert!(check("vllm serve org/m -tp 2", 2, "0,1").is_ok());

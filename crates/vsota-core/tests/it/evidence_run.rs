@@ -262,12 +262,9 @@ fn signs_of_a_disturbance_are_kept() {
         let mut value = record(Framework::Vllm);
         value["hygiene"] = hygiene;
         let found = RunRecord::parse(value).unwrap();
-        found
-            .block_run(Some(&native(Framework::Vllm, &numbers())), None, None, &BTreeMap::new())
-            .unwrap()
-            .measured
-            .unwrap()
-            .disturbed
+        let native = Some(native(Framework::Vllm, &numbers()));
+        let files = RunFiles { native, ..RunFiles::default() };
+        found.block_run(&files, &BTreeMap::new()).unwrap().measured.unwrap().disturbed
     };
     for quiet in [
         json!({}),
@@ -335,8 +332,8 @@ fn files(runs: &[(RecordParts, NativeRun)], launches: &[u8]) -> Vec<RunFiles> {
         .zip(launches)
         .map(|((_, run), byte)| RunFiles {
             native: Some(run.clone()),
-            result: None,
             log: log(byte),
+            ..RunFiles::default()
         })
         .collect()
 }

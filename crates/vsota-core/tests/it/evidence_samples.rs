@@ -14,16 +14,7 @@ use vsota_core::evidence::{
     EvidenceError, Metrics, NativeRun, ServerLog, companion_row, read_all, smi,
 };
 use vsota_core::facts::{Framework, LatencyKind, Metric, Stat, Status};
-
-fn samples() -> Option<PathBuf> {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/samples");
-    let root = std::env::var_os("VSOTA_SAMPLES").map_or(beside, PathBuf::from);
-    if root.is_dir() {
-        return Some(root);
-    }
-    println!("skipped: no samples at {}", root.display());
-    None
-}
+use vsota_fixtures::samples;
 
 fn files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
@@ -84,7 +75,7 @@ fn outcome(path: &Path) -> Vec<String> {
 
 #[test]
 fn every_file_of_the_samples_has_its_outcome_and_every_outcome_its_file() {
-    let Some(root) = samples() else { return };
+    let Some(root) = samples("") else { return };
     let table = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/samples.txt");
     let mut found = String::new();
     for folder in TABLED {
@@ -115,7 +106,7 @@ fn every_file_of_the_samples_has_its_outcome_and_every_outcome_its_file() {
 
 #[test]
 fn every_other_file_of_the_samples_is_named() {
-    let Some(root) = samples() else { return };
+    let Some(root) = samples("") else { return };
     for folder in [
         "vllm-cpu",
         "vllm-serve-log",
@@ -133,7 +124,7 @@ fn every_other_file_of_the_samples_is_named() {
 
 #[test]
 fn the_unchanged_set_decodes_whole() {
-    let Some(root) = samples() else { return };
+    let Some(root) = samples("") else { return };
     let all: Vec<_> = files(&root.join("vllm-cpu/bench-vllm/ab"))
         .into_iter()
         .filter(|it| it.extension().is_some_and(|it| it == "json"))
@@ -151,7 +142,7 @@ fn the_unchanged_set_decodes_whole() {
 
 #[test]
 fn the_logs_of_real_servers_tell_their_facts() {
-    let Some(root) = samples() else { return };
+    let Some(root) = samples("") else { return };
     let read = |name: &str| ServerLog::read(&fs::read(root.join(name)).unwrap()).unwrap();
     let log = read("vllm-cpu/server/server-g.stdout.log");
     assert_eq!(log.version.unwrap().as_str(), "0.32.0");
@@ -190,7 +181,7 @@ fn the_logs_of_real_servers_tell_their_facts() {
 
 #[test]
 fn the_scrapes_of_real_servers_tell_their_counts() {
-    let Some(root) = samples() else { return };
+    let Some(root) = samples("") else { return };
     let read = |name: &str| Metrics::read(&fs::read(root.join(name)).unwrap()).unwrap();
     let [idle, loaded] = ["idle", "loaded"].map(|state| {
         let found = files(&root.join("vllm-metrics"));
@@ -212,7 +203,7 @@ fn the_scrapes_of_real_servers_tell_their_counts() {
 
 #[test]
 fn the_tables_of_real_gpus_are_read() {
-    let Some(root) = samples() else { return };
+    let Some(root) = samples("") else { return };
     let found = files(&root.join("nvidia-smi"));
     assert_eq!(found.len(), 2);
     for path in found {

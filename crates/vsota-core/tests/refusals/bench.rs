@@ -37,8 +37,8 @@ fn help(framework: Framework) -> FileHelp {
     FileHelp(HelpOutput { framework, output: artifact(&format!("help/{framework}.txt")) })
 }
 
-fn plan_of(framework: Framework, candidates: &[&str], whole: bool) -> SearchPlan {
-    let candidates = candidates.iter().map(|it| name(it)).collect();
+fn plan_of(framework: Framework, variants: &[u32], whole: bool) -> SearchPlan {
+    let candidates = variants.iter().map(|it| planned(framework, *it)).collect();
     let spaces = vec![SearchSpace { framework, candidates, whole }];
     SearchPlan { plan: artifact("benchmark/plan.json"), spaces }
 }
@@ -54,7 +54,7 @@ pub(super) fn searched(
 ) -> Run {
     let mut run = run.clone();
     if let Some(framework) = alone {
-        run.ask(DeclareSearch(plan_of(framework, &[&format!("{framework}-1")], true)));
+        run.ask(DeclareSearch(plan_of(framework, &[1], true)));
     }
     for framework in compared(&run) {
         run.ask(help(framework));
@@ -87,7 +87,7 @@ fn frozen_for_ever(all: &mut Cases) {
     all.moved(&name("help"), Fb1, found, &frozen, &searching, command);
     let command = FileCandidate(row(&frozen, Framework::Vllm));
     all.moved(&name("candidate"), Fb1, found, &frozen, &searching, command);
-    let command = DeclareSearch(plan_of(Framework::Vllm, &["vllm-1"], true));
+    let command = DeclareSearch(plan_of(Framework::Vllm, &[1], true));
     all.moved(&name("search"), Fb1, found, &frozen, &searching, command);
     let command = ExcludeFramework(exclusion(Framework::Sglang));
     all.moved(&name("exclusion"), Fb1, found, &frozen, &searching, command);
@@ -131,21 +131,21 @@ fn tried_only(alone: &Run, change: impl FnOnce(&mut Candidate)) -> Run {
 fn searches(all: &mut Cases) {
     let searching = Run::with_history();
     let filed = after(&searching, FileCandidate(row(&searching, Framework::Vllm)));
-    let late = DeclareSearch(plan_of(Framework::Vllm, &["vllm-1"], true));
+    let late = DeclareSearch(plan_of(Framework::Vllm, &[1], true));
     let found = "vllm has rows already";
     all.moved("BenchObjection.SearchTooLate", Fb12, found, &filed, &searching, late.clone());
     let declared = after(&searching, late.clone());
     let again = after(&declared, FileCandidate(row(&searching, Framework::Vllm)));
     let name_ = "BenchObjection.SearchTooLate/unless it is the same";
     all.moved(name_, Fb12, found, &filed, &again, late);
-    let plan = plan_of(Framework::Vllm, &["vllm-1", "vllm-2"], false);
+    let plan = plan_of(Framework::Vllm, &[1, 2], false);
     all.of(&searching, DeclareSearch, plan.clone())
         .but("BenchObjection.EmptySearch", Fb12, "vllm", |it| it.spaces[0].candidates.clear())
         .but("BenchObjection.Unbounded", Fb12, "11 candidates", |it| {
-            it.spaces[0].candidates = (1..=11).map(|n| name(&format!("vllm-{n}"))).collect();
+            it.spaces[0].candidates = (1..=11).map(|n| planned(Framework::Vllm, n)).collect();
         });
     let left_out = after(&searching, ExcludeFramework(exclusion(Framework::Sglang)));
-    let plan = DeclareSearch(plan_of(Framework::Sglang, &["sglang-1"], false));
+    let plan = DeclareSearch(plan_of(Framework::Sglang, &[1], false));
     let found = "sglang is not in the comparison";
     all.moved("BenchObjection.NotCompared/search", In4, found, &left_out, &searching, plan);
     let help = help(Framework::Sglang);
@@ -181,6 +181,10 @@ fn filing(all: &mut Cases) {
         .but("BenchObjection.AlreadyFiled/launch", Fb7, "vllm-1", |it| {
             it.log = first.log.clone();
             it.measured = first.measured.clone();
+        })
+        .but("BenchObjection.AlreadyFiled/numbers", Fb7, "vllm-1", |it| {
+            let numbers = &first.measured.as_ref().unwrap().metrics;
+            it.measured.as_mut().unwrap().metrics.clone_from(numbers);
         })
         .but("BenchObjection.LaunchReused/warm", Fb7, "the launch of vllm-1", |it| {
             it.log = first.log.clone();
@@ -263,9 +267,43 @@ fn agreement(all: &mut Cases) {
                 true
             })
         };
+        // What the workload fixes keeps a row from ranking at all.
+        if dimension.clause() != Fb3 {
+            continue;
+        }
         let found = format!("sglang-4 in chat has the {dimension} on; vllm has off");
         let name = format!("BenchObjection.Mismatch/{dimension}");
         all.moved(&name, Fb3, &found, &rows("on"), &rows("off"), FreezeBenchmark(freeze()));
+    }
+}
+
+/// What one winner says and another does not is no match, whoever is silent.
+fn silence(all: &mut Cases) {
+    let without = ExcludeFramework(exclusion(Framework::TensorrtLlm));
+    let searching = after(&Run::with_history(), without);
+    for dimension in Dimension::ALL.iter().copied().filter(|it| !it.is_owed()) {
+        let word = match dimension {
+            Dimension::InputLen | Dimension::OutputLen => "1000",
+            Dimension::Dataset => "random",
+            _ => "off",
+        };
+        let rows = |silent: Option<Framework>| {
+            searched(&searching, None, |it| {
+                if it.scenario == name("chat") && Some(it.framework) != silent {
+                    it.identity.insert(dimension, line(word));
+                }
+                true
+            })
+        };
+        for silent in [Framework::Vllm, Framework::Sglang] {
+            if dimension.may_be_unsaid(silent) {
+                continue;
+            }
+            let found = format!("the {dimension} is {word} on one side, and {silent} does not");
+            let name = format!("BenchObjection.OneSided/{dimension} of {silent}");
+            let (clause, bad) = (dimension.clause(), rows(Some(silent)));
+            all.moved(&name, clause, &found, &bad, &rows(None), FreezeBenchmark(freeze()));
+        }
     }
 }
 
@@ -329,6 +367,7 @@ fn freezing(all: &mut Cases) {
     all.moved("BenchObjection.Mismatch", Fb3, found, &bad, &good, freezes());
     small_searches(all);
     agreement(all);
+    silence(all);
     repeats(all);
 
     let alone = but(&searching, |it| {
@@ -370,6 +409,18 @@ fn freezing(all: &mut Cases) {
     let absent = searched(&searching, Some(sglang), |it| !is(it, sglang, "1", "summarization"));
     let found = "sglang has no row in summarization";
     all.moved("BenchObjection.NoRow", Fb2, found, &absent, &rows, freezes());
+
+    let versions = |version: &str| {
+        searched(&searching, None, |it| {
+            if is(it, sglang, "4", "chat") {
+                it.framework_version = Some(line(version));
+            }
+            true
+        })
+    };
+    let found = "sglang-4 of sglang ran version 0.0.1, another of its winning rows 0.0.2";
+    let (bad, good) = (versions("0.0.2"), versions("0.0.1"));
+    all.moved("BenchObjection.TwoVersions", Fb1, found, &bad, &good, freezes());
 
     for dimension in Dimension::ALL.iter().copied().filter(|it| it.is_owed()) {
         let mute = searched(&searching, Some(sglang), |it| {

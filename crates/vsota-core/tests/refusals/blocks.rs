@@ -10,6 +10,7 @@ use super::{Cases, after};
 
 pub(super) fn cases(all: &mut Cases) {
     in_a_round(all);
+    silent(all);
     in_a_trial(all);
     under_a_claim(all);
 }
@@ -35,6 +36,9 @@ fn in_a_round(all: &mut Cases) {
         })
         .but("BlockObjection.OtherCommand/competitor", Gd2, "sglang", |it| {
             of(it, Framework::Sglang).server_command = server_command(Framework::Sglang, 1);
+        })
+        .but("BlockObjection.OtherSettings", Gd2, "sglang read another file", |it| {
+            of(it, Framework::Sglang).settings = Some(artifact("benchmark/logs/fast.yaml"));
         })
         .but("BlockObjection.Mismatch/round", Fb3, "the gpu_model Another GPU", |it| {
             of(it, Framework::Sglang).identity.insert(Dimension::GpuModel, line("Another GPU"));
@@ -76,6 +80,25 @@ fn a_launch_of_the_benchmark_is_none_of_a_block() {
 
 fn build(block: &mut Block, build: Build) -> &mut BlockRun {
     block.runs.iter_mut().find(|it| it.build == Some(build)).unwrap()
+}
+
+/// What a frozen row said, a run says again: silence is no match.
+fn silent(all: &mut Cases) {
+    let (dimension, word) = (Dimension::Speculation, line("off"));
+    let mut run = Run::with_history().searched(|it| {
+        it.identity.insert(dimension, word.clone());
+        true
+    });
+    run.ask(FreezeBenchmark(freeze())).ask(FilePlan(plan())).ask(EnterLoop(loop_start()));
+    run.open_round();
+    let mut good = gap_block(&mut run, "chat", 1.0, true);
+    good.identity.insert(dimension, word.clone());
+    let found = "sglang ran chat with the speculation unknown; its frozen row has off";
+    all.of(&run, FileGapBlock, good).but("BlockObjection.Mismatch/silent", Fb3, found, |it| {
+        let said = it.identity.remove(&Dimension::Speculation).unwrap();
+        let others = it.runs.iter_mut().filter(|it| it.framework != Framework::Sglang);
+        others.for_each(|it| drop(it.identity.insert(Dimension::Speculation, said.clone())));
+    });
 }
 
 fn in_a_trial(all: &mut Cases) {

@@ -68,6 +68,31 @@ fn spoiled_from(
     all.moved(&name, clause, found, &rows(true), &rows(false), FreezeBenchmark(freeze()));
 }
 
+/// SGLang's only row in `summarization` is no try of its command; one that failed in `chat` is.
+fn untried(
+    all: &mut Cases,
+    what: &str,
+    clause: Clause,
+    found: &str,
+    change: impl Fn(&mut Candidate),
+) {
+    let rows = |spoil: bool| {
+        let mut run = searched(&Run::with_history(), Some(SGLANG), |it| {
+            if spoil && it.framework == SGLANG && it.scenario == name("summarization") {
+                change(it);
+            }
+            true
+        });
+        let mut failed = candidate(&mut run, SGLANG, 1, "chat", 9.5);
+        failed.status = Status::Oom;
+        failed.failure_reason = Some(line("out of memory"));
+        run.ask(FileCandidate(failed));
+        run
+    };
+    let name = format!("BenchObjection.Unranked/{what}");
+    all.moved(&name, clause, found, &rows(true), &rows(false), FreezeBenchmark(freeze()));
+}
+
 fn measured_of(row: &mut Candidate) -> &mut Measurement {
     row.measured.as_mut().unwrap()
 }
@@ -77,11 +102,9 @@ pub(super) fn cases(all: &mut Cases) {
         it.status = Status::Failed;
         it.failure_reason = Some(line("a crash"));
     });
-    spoiled(all, "smoke", Fb5, "flow check", SGLANG, |it| it.smoke = true);
+    untried(all, "smoke", Fb5, "flow check", |it| it.smoke = true);
     spoiled(all, "offline", Fb12, "offline", SGLANG, |it| it.served = false);
-    spoiled(all, "no launch command", Fb8, "command", SGLANG, |it| {
-        it.server_command = Argv::default()
-    });
+    untried(all, "no launch command", Fb8, "command", |it| it.server_command = Argv::default());
     spoiled(all, "no benchmark command", Fb8, "command", SGLANG, |it| {
         it.benchmark_command = Argv::default()
     });
@@ -95,6 +118,16 @@ pub(super) fn cases(all: &mut Cases) {
         let found = format!("{dimension} is something else");
         spoiled(all, dimension.as_str(), Fb3, &found, SGLANG, |it| {
             it.identity.insert(dimension, line("something else"));
+        });
+    }
+    for (dimension, other) in [
+        (Dimension::InputLen, "7000"),
+        (Dimension::OutputLen, "900"),
+        (Dimension::Dataset, "random, prefix 900"),
+    ] {
+        let found = format!("{dimension} is {other}, not ");
+        spoiled(all, dimension.as_str(), Fb4, &found, SGLANG, |it| {
+            it.identity.insert(dimension, line(other));
         });
     }
     spoiled(
@@ -122,9 +155,39 @@ pub(super) fn cases(all: &mut Cases) {
     spoiled(all, "shorter outputs", Fb4, "mean output length is 500", SGLANG, |it| {
         measured_of(it).output_tokens = Some(80 * 500);
     });
+    spoiled(all, "outputs nobody counted", Fb4, "how many tokens", SGLANG, |it| {
+        measured_of(it).output_tokens = None;
+    });
+    lengths(all);
     production(all);
     rate_limited(all);
     filed_under_other_guards(all);
+}
+
+/// The most that a run may differ from its lengths, and one token more. (8000 in, 1000 out, 80 requests)
+fn lengths(all: &mut Cases) {
+    let edges = [
+        ("input", 80 * 7_960, 80 * 7_960 - 1),
+        ("input", 80 * 8_080, 80 * 8_080 + 1),
+        ("output", 80 * 995, 80 * 995 - 1),
+        ("output", 80 * 1_005, 80 * 1_005 + 1),
+    ];
+    for (what, good, bad) in edges {
+        let rows = |tokens: u64| {
+            searched(&Run::with_history(), Some(SGLANG), |it| {
+                if it.framework == SGLANG && it.scenario == name("summarization") {
+                    match what {
+                        "input" => measured_of(it).input_tokens = Some(tokens),
+                        _ => measured_of(it).output_tokens = Some(tokens),
+                    }
+                }
+                true
+            })
+        };
+        let name = format!("BenchObjection.Unranked/{what} of {bad} tokens");
+        let found = format!("mean {what} length");
+        all.moved(&name, Fb4, &found, &rows(bad), &rows(good), FreezeBenchmark(freeze()));
+    }
 }
 
 fn production(all: &mut Cases) {

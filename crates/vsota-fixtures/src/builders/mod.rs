@@ -18,11 +18,11 @@ mod vllm;
 
 pub use clock::{native_date, rfc3339};
 pub use commands::{MODEL, benchmark_command, server_command};
-pub use native::{RunNumbers, Spread, sglang_bench, trtllm_bench, vllm_bench};
+pub use native::{RunNumbers, Spread, sglang_bench, vllm_bench};
 pub use profiles::{FuseRow, KernelRow, LayerGroup, OverlapRow, ProfileParts, layers, profile};
 pub use records::{RecordParts, block, run_record};
 pub use servers::{SMI_QUERY, metrics, nvidia_smi, server_log, server_log_failed};
 pub use sglang::{SglangExtra, SglangVersion, auto_benchmark, sglang_of};
 pub use sweep::{server_failure, sweep_failure, sweep_run, sweep_summary, sweep_tree};
-pub use trtllm::{TrtllmShape, offline_report, trtllm_of};
+pub use trtllm::{TrtllmShape, offline_report, trtllm_bench, trtllm_of};
 pub use vllm::{VllmShape, VllmVersion, appended, detailed, vllm_of};

@@ -16,6 +16,11 @@ pub struct TrtllmShape {
     pub metadata: Vec<(String, String)>,
 }
 
+/// A result file of `benchmark_serving --percentile-metrics ttft,tpot,itl,e2el` of the current version.
+pub fn trtllm_bench(run: &RunNumbers) -> String {
+    trtllm_of(run, &TrtllmShape::default())
+}
+
 /// A result file of `benchmark_serving`: one object on one line.
 pub fn trtllm_of(run: &RunNumbers, shape: &TrtllmShape) -> String {
     let (read, wrote) = run.tokens();
@@ -43,7 +48,11 @@ pub fn trtllm_of(run: &RunNumbers, shape: &TrtllmShape) -> String {
             "{{\"mean\": {mean}, \"min\": {mean}, \"max\": {mean}, \"median\": {mean}, \"std\": 0.0, \
              \"percentiles\": {{\"p99.0\": {mean}}}}}"
         );
-        out = out.raw("user_throughput", "55.5").raw("avg_decoded_tokens_per_iter", spread);
+        let user = match run.completed() {
+            0 => 0.0,
+            _ => run.output_len as f64 / (run.e2e.mean / 1_000.0),
+        };
+        out = out.raw("user_throughput", float(user)).raw("avg_decoded_tokens_per_iter", spread);
     }
     if shape.detailed {
         out = details(run, out);

@@ -1,7 +1,6 @@
 //! Cheats at the gates of a campaign.
 
 use vsota_core::Clause::{self, *};
-use vsota_core::State;
 use vsota_core::command::*;
 use vsota_core::facts::*;
 
@@ -21,28 +20,7 @@ fn gate(
 
 /// A search of four candidates each, as `keep` leaves or changes it.
 fn searched(keep: impl FnMut(&mut Candidate) -> bool) -> Run {
-    searched_from(Run::with_history(), keep)
-}
-
-fn searched_from(mut run: Run, mut keep: impl FnMut(&mut Candidate) -> bool) -> Run {
-    let compared = match run.campaign.state() {
-        State::FixedBenchmark(it) => it.compared(),
-        _ => panic!("no benchmark is open"),
-    };
-    for framework in compared {
-        let output = artifact(&format!("help/{framework}.txt"));
-        run.ask(FileHelp(HelpOutput { framework, output }));
-        for variant in 1..=4 {
-            for (of, base) in SCENARIOS {
-                let req_s = base * (1.0 - 0.04 * f64::from(4 - variant));
-                let mut row = candidate(&mut run, framework, variant, of, req_s);
-                if keep(&mut row) {
-                    run.ask(FileCandidate(row));
-                }
-            }
-        }
-    }
-    run
+    Run::with_history().searched(keep)
 }
 
 fn freezes() -> FreezeBenchmark {
@@ -102,7 +80,78 @@ fn freezing() -> Vec<Cheat> {
             it.identity.insert(Dimension::Model, line("demo/tiny-moe-v0"));
         }),
         spoiled("a search of flow checks", Fb2, |it| it.smoke = true),
+        spoiled("speculation that only a file tells of", Fb3, |it| {
+            it.identity.insert(Dimension::Speculation, line("off"));
+        }),
+        spoiled("a client that was asked for less", Fb4, |it| {
+            it.identity.insert(Dimension::OutputLen, line("900"));
+        }),
+        spoiled("prompts that begin alike, frozen", Fb4, |it| {
+            it.identity.insert(Dimension::Dataset, line("random, prefix 900"));
+        }),
+        spoiled("answers that are one percent short", Fb4, |it| {
+            it.measured.as_mut().unwrap().output_tokens = Some(79_200);
+        }),
+        spoiled("answers that nobody counted", Fb4, |it| {
+            it.measured.as_mut().unwrap().output_tokens = None;
+        }),
+        spoiled("an old version among the winners", Fb1, |it| {
+            it.framework_version = Some(line("0.0.0"));
+        }),
+        reordered(),
+        borrowed(),
+        half_covered(),
     ]
+}
+
+/// A search of one command, its flags in four orders.
+fn reordered() -> Cheat {
+    let orders = |same: bool| {
+        searched(move |it| {
+            if it.framework == Framework::Sglang && same {
+                let n: usize = it.id.as_str().rsplit('-').next().unwrap().parse().unwrap();
+                let flags = [["--dtype", "auto"], ["--port", "1"], ["--tp", "1"], ["--seed", "7"]];
+                let mut words = vec!["python", "-m", "sglang.launch_server"];
+                let mut flags: Vec<_> = flags.into_iter().collect();
+                flags.rotate_left(n - 1);
+                words.extend(flags.iter().flatten());
+                it.server_command = argv(&words);
+            }
+            true
+        })
+    };
+    let name = "one command in four orders";
+    gate(name, Fb2, (&orders(true), freezes()), (&orders(false), freezes()))
+}
+
+/// SGLang's whole space is one command; `row` may change what is filed of it.
+fn alone(row: impl Fn(&mut Candidate) -> bool) -> Run {
+    let mut run = Run::with_history();
+    let sglang = Framework::Sglang;
+    let candidates = vec![planned(sglang, 4)];
+    let spaces = vec![SearchSpace { framework: sglang, candidates, whole: true }];
+    run.ask(DeclareSearch(SearchPlan { plan: artifact("benchmark/plan.json"), spaces }));
+    run.searched(|it| it.framework != sglang || (it.id == name("sglang-4") && row(it)))
+}
+
+/// A space whose name was kept and whose command was not.
+fn borrowed() -> Cheat {
+    let bad = alone(|it| {
+        it.server_command = server_command(Framework::Sglang, 1);
+        true
+    });
+    let good = alone(|_| true);
+    gate("a plan's name for another command", Fb2, (&bad, freezes()), (&good, freezes()))
+}
+
+/// A space that was searched in one scenario only.
+fn half_covered() -> Cheat {
+    let mut bad = alone(|it| it.scenario == name("chat"));
+    let mut other = candidate(&mut bad, Framework::Sglang, 3, "summarization", 4.0);
+    other.server_command.push(&line("--schedule-conservativeness=0.3"));
+    bad.ask(FileCandidate(other));
+    let good = alone(|_| true);
+    gate("a space searched in one scenario", Fb2, (&bad, freezes()), (&good, freezes()))
 }
 
 fn filing() -> Vec<Cheat> {
@@ -121,10 +170,15 @@ fn filing() -> Vec<Cheat> {
     let renamed = but(&again, |it, _| it.server_command = server_command(Framework::Vllm, 2));
     let built = but(&engine, |it, _| it.backend = Some(name("tensorrt")));
     let silent = but(&again, |it, _| it.status = Status::Failed);
+    let copied = but(&again, |it, first| {
+        let numbers = &first.measured.as_ref().unwrap().metrics;
+        it.measured.as_mut().unwrap().metrics.clone_from(numbers);
+    });
     vec![
         gate("the same launch twice", Fb7, (&run, warm), (&run, filed(&again))),
         gate("one name for two commands", Fb2, (&run, renamed), (&run, filed(&again))),
         gate("an engine as a server", Fb6, (&run, built), (&run, filed(&engine))),
+        gate("a repeat with the same numbers", Fb7, (&run, copied), (&run, filed(&again))),
         gate("a failure without a reason", Fb7, (&run, silent), (&run, filed(&again))),
     ]
 }
@@ -199,6 +253,7 @@ fn blocks() -> Vec<Cheat> {
     let coarse = but(|it| {
         it.identity.insert(Dimension::Tokenizer, line("demo/coarse"));
     });
+    let settings = but(|it| it.settings = Some(artifact("benchmark/logs/fast.yaml")));
     let mut alone = good.clone();
     alone.runs.retain(|it| it.framework == Framework::Vllm);
     let alone = FileGapBlock(alone);
@@ -206,6 +261,7 @@ fn blocks() -> Vec<Cheat> {
         gate("a gap against a default", Gd2, (&run, default), (&run, honest())),
         gate("a gap on other GPUs", Fb3, (&run, smaller), (&run, honest())),
         gate("a gap with another tokenizer", Fb3, (&run, coarse), (&run, honest())),
+        gate("a gap with other settings", Gd2, (&run, settings), (&run, honest())),
         gate("a gap without a rival", Gd1, (&run, alone), (&run, honest())),
     ]
 }

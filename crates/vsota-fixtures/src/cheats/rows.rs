@@ -54,6 +54,14 @@ fn row(
     Cheat { name, clause, tried: Tried::Rank { bad: file(bad), good: file(good) } }
 }
 
+/// A row of vLLM that generated fewer tokens, and counts them right.
+fn shorter(name: &'static str, tokens: u64) -> Cheat {
+    row(name, Fb4, Vllm, move |it| {
+        it["workload"]["total_output_tokens"] = tokens.into();
+        it["metrics"]["output_token_throughput"] = (9.0 * tokens as f64 / 80.0).into();
+    })
+}
+
 /// A row of vLLM whose launch command has more flags.
 fn launched(name: &'static str, flags: &'static str) -> Cheat {
     row(name, Fb3, Vllm, |it| more(it, "server_command", flags))
@@ -80,6 +88,7 @@ pub(super) fn cheats() -> Vec<Cheat> {
     commands(&mut all);
     load(&mut all);
     numbers(&mut all);
+    hidden(&mut all);
     all
 }
 
@@ -173,6 +182,56 @@ fn commands(all: &mut Vec<Cheat>) {
     ]);
 }
 
+/// What a command says and its row does not.
+fn hidden(all: &mut Vec<Cheat>) {
+    let other = |name, framework, flags: &'static str| {
+        row(name, Fb3, framework, move |it| more(it, "server_command", flags))
+    };
+    all.extend([
+        called("prompts that begin alike", "--random-prefix-len 900"),
+        called("lengths that spread", "--random-range-ratio 0.9"),
+        called("another data set", "--dataset-name sharegpt --dataset-path chats.json"),
+        called("shorter answers by command", "--random-output-len 500"),
+        called("shorter prompts by command", "--random-input-len 500"),
+        called("fewer prompts by command", "--num-prompts 8"),
+        called("a cap in the body", r#"--extra-body '{"max_tokens":100}'"#),
+        called("a word that ends every answer", r#"--extra-body '{"stop":["the"]}'"#),
+        called("a rate that rises", "--ramp-up-strategy linear --ramp-up-start-rps 1"),
+        called("a client that asks another server", "--base-url http://127.0.0.1:9000"),
+        launched("weights that are packed as they load", "--load-format bitsandbytes"),
+        launched(
+            "a cap that the server adds",
+            r#"--override-generation-config '{"max_new_tokens":100}'"#,
+        ),
+        launched("a second node", "--nnodes 2"),
+        launched("prompts split over GPUs", "--prefill-context-parallel-size 2"),
+        other("weights of four bits", Sglang, "--torchao-config int4wo-128"),
+        other(
+            "a cap that the server prefers",
+            Sglang,
+            r#"--preferred-sampling-params '{"max_new_tokens":100}'"#,
+        ),
+        row("more GPUs than are visible", Fb3, Vllm, |it| {
+            swap(it, "server_command", "vllm serve", "CUDA_VISIBLE_DEVICES=0,1 vllm serve");
+        }),
+        row("a rival's server under our name", Fb3, Vllm, |it| {
+            it["server_command"] = server_command(Sglang, MODEL, 16_384).join(" ").into();
+        }),
+        two_launches(),
+    ]);
+}
+
+/// One name for a launch that is measured and another that is shown.
+fn two_launches() -> Cheat {
+    let rivals = [honest(Vllm, "rival", 8.0), honest(Sglang, "rival", 8.1)];
+    let (one, mut other) = (honest(Vllm, ROW, 9.0), honest(Vllm, ROW, 9.2));
+    other["artifacts"]["server_log"] = "logs/another-launch.log".into();
+    let good = lines(&[rivals[0].clone(), rivals[1].clone(), one.clone(), other.clone()]);
+    more(&mut other, "server_command", "--max-num-seqs 512");
+    let bad = lines(&[rivals[0].clone(), rivals[1].clone(), one, other]);
+    Cheat { name: "one name for two launches", clause: Fb2, tried: Tried::Rank { bad, good } }
+}
+
 fn load(all: &mut Vec<Cheat>) {
     let ran = |name, keys: &'static [(&'static str, u64)]| {
         row(name, Fb4, Vllm, move |it| {
@@ -185,8 +244,10 @@ fn load(all: &mut Vec<Cheat>) {
         ran("fewer prompts", &[("num_prompts", 8), ("completed", 8)]),
         ran("shorter prompts", &[("input_len", 32)]),
         ran("the lengths of the other scenario", &[("input_len", 8_000)]),
-        ran("outputs that ended early", &[("total_output_tokens", 40_000)]),
+        shorter("outputs that ended early", 40_000),
+        shorter("outputs that are one percent short", 79_200),
         ran("prompts that were cut", &[("total_input_tokens", 8_000)]),
+        ran("prompts that are one percent short", &[("total_input_tokens", 79_200)]),
         row("a flow check", Fb5, Vllm, |it| it["smoke"] = true.into()),
         row("an offline run as served", Fb12, Vllm, |it| it["served"] = false.into()),
     ]);
@@ -201,6 +262,16 @@ fn numbers(all: &mut Vec<Cheat>) {
             it["sla"]["max_p50_ttft_ms"] = 9_000.into();
             it["metrics"]["p50_ttft_ms"] = 5_000.into();
         }),
+        row("limits that it leaves out", Fb9, Vllm, |it| {
+            it["sla"] = Value::Null;
+            it["metrics"]["p50_ttft_ms"] = 5_000.into();
+        }),
+        row("a limit on something else", Fb9, Vllm, |it| {
+            it["sla"] = json!({"max_mean_e2e_ms": 900_000, "min_success_rate": 1.0});
+            it["metrics"]["p50_ttft_ms"] = 5_000.into();
+            it["metrics"]["mean_e2e_ms"] = 9_000.into();
+        }),
+        measured("requests that its tokens deny", Fb3, "request_throughput", 90.into()),
         measured("an SLA that it says it passed", Fb9, "p50_ttft_ms", 5_000.into()),
         measured("a limit that nobody measured", Fb9, "p50_ttft_ms", Value::Null),
         row("requests that failed", Fb9, Vllm, |it| it["workload"]["completed"] = 8.into()),

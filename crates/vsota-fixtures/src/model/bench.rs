@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use vsota_core::State;
 use vsota_core::command::*;
 use vsota_core::facts::*;
 use vsota_core::measure::Fraction;
@@ -101,6 +102,12 @@ pub fn server_command(framework: Framework, variant: u32) -> Argv {
     }
 }
 
+/// One candidate as a plan declares it.
+pub fn planned(framework: Framework, variant: u32) -> PlannedLaunch {
+    let id = name(&format!("{framework}-{variant}"));
+    PlannedLaunch::new(id, &server_command(framework, variant))
+}
+
 /// What a comparable row says of itself.
 pub fn identity() -> BTreeMap<Dimension, vsota_core::text::Line> {
     let known = [
@@ -181,6 +188,7 @@ pub fn candidate(
         record: None,
         result: Some(artifact(&format!("benchmark/raw/{id}/{of}-{}.json", run.tick))),
         log: Some(log),
+        settings: None,
     }
 }
 
@@ -279,6 +287,29 @@ impl Run {
         }
     }
 
+    /// Goes on through a whole search in which no framework leads; `keep` may change a row, or leave it
+    /// out.
+    #[must_use]
+    pub fn searched(mut self, mut keep: impl FnMut(&mut Candidate) -> bool) -> Self {
+        let State::FixedBenchmark(bench) = self.campaign.state() else {
+            panic!("no benchmark is open");
+        };
+        for framework in bench.compared() {
+            let output = artifact(&format!("help/{framework}.txt"));
+            self.ask(FileHelp(HelpOutput { framework, output }));
+            for variant in 1..=4 {
+                for (of, base) in SCENARIOS {
+                    let req_s = base * (1.0 - 0.04 * f64::from(4 - variant));
+                    let mut row = candidate(&mut self, framework, variant, of, req_s);
+                    if keep(&mut row) {
+                        self.ask(FileCandidate(row));
+                    }
+                }
+            }
+        }
+        self
+    }
+
     /// Goes on past the freeze.
     pub fn frozen() -> Self {
         let mut run = Self::with_rows();
@@ -297,7 +328,6 @@ impl Run {
 impl Run {
     /// Goes from any moment of the benchmark into the loop.
     pub(crate) fn enter_loop(&mut self) {
-        use vsota_core::State;
         use vsota_core::phase::Bench;
         for name in CompanionName::ALL {
             // After the first row they are all noted.

@@ -39,7 +39,7 @@ pub fn samples() -> &'static BTreeMap<CommandKind, Command> {
 pub(crate) fn tiny_search(frameworks: &[Framework]) -> SearchPlan {
     let space = |framework: &Framework| SearchSpace {
         framework: *framework,
-        candidates: vec![name(&format!("{framework}-{WINNER}"))],
+        candidates: vec![planned(*framework, WINNER)],
         whole: true,
     };
     SearchPlan {

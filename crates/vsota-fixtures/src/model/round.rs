@@ -48,6 +48,7 @@ pub fn block_run(run: &mut Run, framework: Framework, of: &str, req_s: f64) -> B
         identity: super::identity(),
         results: Vec::new(),
         log: Some(log),
+        settings: None,
     }
 }
 

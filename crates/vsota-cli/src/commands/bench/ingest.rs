@@ -57,6 +57,10 @@ struct Bare {
     #[arg(long, value_name = "COMMAND")]
     benchmark_command: Option<String>,
 
+    /// The file of settings that the launch command names; without it what it may set is unknown
+    #[arg(long, value_name = "FILE")]
+    settings: Option<Utf8PathBuf>,
+
     /// The git tree of a vLLM row
     #[arg(long, value_name = "ID")]
     tree: Option<GitId>,
@@ -177,9 +181,9 @@ fn slice(bytes: &[u8], line: u64) -> &[u8] {
 }
 
 fn bare_candidate<'a>(
-    context: &Context,
+    context: &'a Context,
     run: &'a RunDir,
-    path: &Utf8Path,
+    path: &'a Utf8Path,
     bytes: &[u8],
     native: &NativeRun,
     bare: &Bare,
@@ -191,9 +195,15 @@ fn bare_candidate<'a>(
     let candidate_id = bare.candidate.clone().ok_or_else(needed)?;
     let scenario = bare.scenario.clone().ok_or_else(needed)?;
     let to = rel(&format!("benchmark/raw/{candidate_id}/{}.json", crate::short(bytes)))?;
-    let staged = run.stage_bytes(bytes, path.as_str(), &to, &context.secrets)?;
-    let filed =
-        Filed { result: Some(staged.artifact().clone()), told: told.clone(), ..Filed::default() };
+    let mut staged = vec![run.stage_bytes(bytes, path.as_str(), &to, &context.secrets)?];
+    let result = staged.first().map(|it| it.artifact().clone());
+    let mut filed = Filed { result, told: told.clone(), ..Filed::default() };
+    if let Some(from) = &bare.settings {
+        let logs = format!("benchmark/logs/{candidate_id}");
+        let (settings, kept) = Shelf::new(context, run, path).settings(from, &logs)?;
+        filed.settings = Some(settings);
+        staged.push(kept);
+    }
     let record = BareRun {
         framework,
         framework_version: native.version.clone(),
@@ -207,7 +217,7 @@ fn bare_candidate<'a>(
         ended_at: context.clock.now(),
     };
     let fact = record.candidate(native, filed).map_err(|error| bad(&error, path))?;
-    Ok(FiledFact { fact, staged: vec![staged] })
+    Ok(FiledFact { fact, staged })
 }
 
 fn words(command: Option<&str>, flag: &str) -> Result<Vec<Line>, Failure> {

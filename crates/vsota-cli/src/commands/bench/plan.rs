@@ -7,7 +7,7 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 use vsota_core::command::DeclareSearch;
 use vsota_core::evidence::cookbook::{Planned as Planning, is_cookbook, planned};
-use vsota_core::facts::{Framework, Input, SearchPlan, SearchSpace};
+use vsota_core::facts::{Framework, Input, PlannedLaunch, SearchPlan, SearchSpace};
 use vsota_core::text::{Line, Name};
 use vsota_core::{Brief, Clause};
 
@@ -55,6 +55,12 @@ struct Space {
 struct Planned {
     id: Name,
     server_command: Vec<Line>,
+}
+
+impl Planned {
+    fn launch(&self) -> PlannedLaunch {
+        PlannedLaunch::new(self.id.clone(), &self.server_command.iter().collect())
+    }
 }
 
 /// A search as our own file says it, or as the companion's plan or cookbook file does.
@@ -110,7 +116,7 @@ pub fn run(context: &Context, args: PlanArgs) -> Result<Outcome, Failure> {
     let staged = run.stage_bytes(bytes.as_bytes(), args.file.as_str(), &to, &context.secrets)?;
     let space = |(framework, space): (&Framework, &Space)| SearchSpace {
         framework: *framework,
-        candidates: space.candidates.iter().map(|it| it.id.clone()).collect(),
+        candidates: space.candidates.iter().map(Planned::launch).collect(),
         whole: space.whole,
     };
     let spaces = plan.frameworks.iter().map(space).collect();

@@ -15,11 +15,12 @@ use vsota_core::text::{Name, RelPath};
 use super::table::{Ranked, ranking};
 use crate::context::Context;
 use crate::exit::Exit;
-use crate::failure::{Failure, Why};
-use crate::filing::at_line;
+use crate::failure::Failure;
+use crate::filing::{at_line, settings};
 use crate::gather::workload_file;
 use crate::output::{Outcome, Style, Text};
 use crate::rundir::intake::{self, LIMIT};
+use crate::unread::Unreadable;
 
 /// Rank rows of any tool, scenario by scenario, and say why a row may not rank
 #[derive(Args, Debug)]
@@ -49,14 +50,8 @@ impl FromStr for Expected {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let (key, value) = text.split_once('=').ok_or("write it as KEY=VALUE")?;
-        if !Terms::knows(key) {
-            return Err(format!(
-                "`{key}` is none of the dimensions, num_prompts, input_len, output_len or sla.*"
-            ));
-        }
-        let number = key.starts_with("sla.").then(|| value.parse::<f64>().ok()).flatten();
-        let value = number.map_or_else(|| value.to_owned(), |it| it.to_string());
-        Ok(Self { key: key.to_owned(), value })
+        let (key, value) = Terms::expectation(key, value)?;
+        Ok(Self { key, value })
     }
 }
 
@@ -64,14 +59,6 @@ impl FromStr for Expected {
 struct View {
     scenarios: Vec<Ranked>,
     unreadable: Vec<Unreadable>,
-}
-
-#[derive(Serialize)]
-struct Unreadable {
-    file: String,
-    line: Option<u64>,
-    field: Option<String>,
-    message: String,
 }
 
 /// What was found in the files so far.
@@ -97,9 +84,9 @@ pub fn run(context: &Context, args: RankArgs) -> Result<Outcome, Failure> {
     terms.expected.extend(args.expect.into_iter().map(|it| (it.key, it.value)));
     let mut found = Found { shared: shared(&args.files), ..Found::default() };
     for path in &args.files {
-        match intake::read(path, LIMIT) {
+        match intake::look(path, LIMIT) {
             Ok(bytes) => found.file(path, &bytes),
-            Err(failure) => found.unreadable.push(unread(path, None, &failure)),
+            Err(failure) => found.unreadable.push(Unreadable::of(path.as_str(), None, &failure)),
         }
     }
     let rows = found.one_run_each();
@@ -108,16 +95,11 @@ pub fn run(context: &Context, args: RankArgs) -> Result<Outcome, Failure> {
     for it in &compared {
         tell(&mut text, it);
     }
-    for it in &found.unreadable {
-        let line = it.line.map_or(String::new(), |line| format!(":{line}"));
-        text.push(Style::Bad, "unreadable  ").plain(format!("{}{line}  ", it.file));
-        if let Some(field) = &it.field {
-            text.plain(format!("{field}: "));
-        }
-        text.line(&it.message);
-    }
+    found.unreadable.iter().for_each(|it| it.tell(&mut text));
     let whole = found.unreadable.is_empty();
-    let scenarios = compared.iter().map(|it| Ranked::of(&it.scenario, &it.rank, &it.unknown));
+    let scenarios = compared
+        .iter()
+        .map(|it| Ranked::of(&it.scenario, &it.rank, &it.unknown).overriding(&it.overridden));
     let view = View { scenarios: scenarios.collect(), unreadable: found.unreadable };
     let outcome = Outcome::new(text, &view)?;
     Ok(if whole { outcome } else { outcome.exiting(Exit::BadEvidence) })
@@ -158,15 +140,13 @@ impl Found {
                     self.rows.push(row);
                     self.places.push((path.to_string(), line));
                 }
-                Err(failure) => self.unreadable.push(unread(path, Some(line), &failure)),
+                Err(failure) => {
+                    self.unreadable.push(Unreadable::of(path.as_str(), Some(line), &failure));
+                }
             }
         }
-        self.unreadable.extend(errors.iter().map(|it| Unreadable {
-            file: path.to_string(),
-            line: it.line,
-            field: it.field.clone(),
-            message: it.message.clone(),
-        }));
+        let errors = errors.iter().map(|it| Unreadable::found(path.as_str(), it));
+        self.unreadable.extend(errors);
     }
 
     /// Rows of one launch that say different things are no evidence, none of them.
@@ -259,31 +239,25 @@ fn recorded(path: &Utf8Path, record: &RunRecord) -> Result<Lone, Failure> {
     let mut native = None;
     if let Some(place) = &record.result {
         let from = beside(&place.path);
-        let bytes = intake::read(&from, LIMIT)?;
+        let bytes = intake::look(&from, LIMIT)?;
         let run = at_line(&bytes, place.line);
         native = Some(run.map_err(|error| crate::gather::bad(&error, &from))?);
     }
     let mut filed = Filed { told: BTreeMap::new(), ..Filed::default() };
     if let Some(log) = record.launch.as_ref().and_then(|it| it.log.as_ref()) {
-        let bytes = intake::read(&beside(log), LIMIT)?;
+        let bytes = intake::look(&beside(log), LIMIT)?;
         let sha256 = vsota_core::Digest::of(&bytes);
         filed.log = Some(Artifact { path: log.clone(), sha256, bytes: bytes.len() as u64 });
     }
+    if let Some(path) = &record.settings {
+        let from = beside(path);
+        let bytes = intake::look(&from, LIMIT)?;
+        let (sha256, size) = (vsota_core::Digest::of(&bytes), bytes.len() as u64);
+        let file = Artifact { path: path.clone(), sha256, bytes: size };
+        filed.settings = Some(settings(&bytes, file, &from)?);
+    }
     let row = record.candidate(native.as_ref(), filed).map_err(bad)?;
     Ok(lone::native(row, native.as_ref()))
-}
-
-fn unread(path: &Utf8Path, line: Option<u64>, failure: &Failure) -> Unreadable {
-    let file = path.to_string();
-    match &failure.why {
-        Why::Fault(fault) => Unreadable {
-            file: fault.file.clone().unwrap_or(file),
-            line: fault.line.or(line),
-            field: fault.field.clone(),
-            message: fault.message.clone(),
-        },
-        Why::Refused(_) => Unreadable { file, line, field: None, message: "refused".to_owned() },
-    }
 }
 
 fn tell(text: &mut Text, it: &Compared<'_>) {
@@ -293,6 +267,11 @@ fn tell(text: &mut Text, it: &Compared<'_>) {
         text.plain(format!("  {input} input, {output} output tokens, {prompts} prompts"));
     }
     text.end();
+    for key in &it.overridden {
+        let scenario = &it.scenario;
+        text.push(Style::Warn, "note      ");
+        text.line(format!("--expect {key} changes nothing: {scenario} is fixed without it"));
+    }
     let objective = it.terms.as_ref().map_or(Metric::RequestThroughput, |it| it.objective);
     ranking(text, objective, &it.rank, &it.unknown);
 }

@@ -12,11 +12,12 @@ use vsota_core::facts::{LatencyKind, Metric, Stat};
 
 use crate::context::Context;
 use crate::exit::Exit;
-use crate::failure::{Failure, Why};
+use crate::failure::Failure;
 use crate::output::{Outcome, Style, Text};
 use crate::rundir::intake;
 use crate::sweep;
 use crate::table::Table;
+use crate::unread::Unreadable;
 
 /// Read native result files and show their rows
 #[derive(Args, Debug)]
@@ -30,14 +31,6 @@ pub struct ReadArgs {
 struct View {
     rows: Vec<Value>,
     unreadable: Vec<Unreadable>,
-}
-
-#[derive(Serialize)]
-struct Unreadable {
-    file: String,
-    line: Option<u64>,
-    field: Option<String>,
-    message: String,
 }
 
 /// The rows so far, for programs and for people.
@@ -58,7 +51,7 @@ pub fn run(_: &Context, args: ReadArgs) -> Result<Outcome, Failure> {
     let mut rows = Rows { view: View::default(), table, notes: Vec::new() };
     for path in &args.files {
         if let Err(failure) = if path.is_dir() { rows.sweep(path) } else { rows.file(path) } {
-            rows.view.unreadable.push(unread(path.as_str(), &failure));
+            rows.view.unreadable.push(Unreadable::of(path.as_str(), None, &failure));
         }
     }
     rows.outcome()
@@ -70,12 +63,19 @@ impl Rows {
         let found = sweep::find(dir)?;
         for path in &found.runs {
             if let Err(failure) = self.file(path) {
-                self.view.unreadable.push(unread(path.as_str(), &failure));
+                self.view.unreadable.push(Unreadable::of(path.as_str(), None, &failure));
             }
         }
         for path in &found.unfinished {
-            let message = "a combination of a sweep in which no run ended";
-            self.view.unreadable.push(unreadable(path.as_str(), &EvidenceError::new(message)));
+            let error = EvidenceError::new("a combination of a sweep in which no run ended");
+            self.view.unreadable.push(Unreadable::found(path.as_str(), &error));
+        }
+        if found.runs.is_empty() {
+            let message = "every combination of this sweep died before a run ended; what the server \
+                           and the client printed says why, and `vllm bench sweep serve --resume` \
+                           goes on where it stopped";
+            let error = EvidenceError::new(message);
+            self.view.unreadable.push(Unreadable::found(dir.as_str(), &error));
         }
         Ok(())
     }
@@ -98,7 +98,7 @@ impl Rows {
     fn take(&mut self, file: &str, read: Read) {
         let (line, item) = match read {
             Ok(read) => read,
-            Err(error) => return self.view.unreadable.push(unreadable(file, &error)),
+            Err(error) => return self.view.unreadable.push(Unreadable::found(file, &error)),
         };
         let (mut row, format) = match item {
             Item::Native(native) => {
@@ -110,7 +110,7 @@ impl Rows {
             Item::Block(_) => {
                 let message = "a block of run records: file it with `vsota gap ingest`";
                 let error = EvidenceError::new(message).at(line);
-                return self.view.unreadable.push(unreadable(file, &error));
+                return self.view.unreadable.push(Unreadable::found(file, &error));
             }
         };
         if let Value::Object(row) = &mut row {
@@ -153,14 +153,7 @@ impl Rows {
         for (place, note) in &notes {
             text.push(Style::Warn, "note  ").plain(format!("{place}  ")).line(note);
         }
-        for it in &view.unreadable {
-            let line = it.line.map_or(String::new(), |line| format!(":{line}"));
-            text.push(Style::Bad, "unreadable  ").plain(format!("{}{line}  ", it.file));
-            if let Some(field) = &it.field {
-                text.plain(format!("{field}: "));
-            }
-            text.line(&it.message);
-        }
+        view.unreadable.iter().for_each(|it| it.tell(&mut text));
         let whole = view.unreadable.is_empty();
         let outcome = Outcome::new(text, &view)?;
         Ok(if whole { outcome } else { outcome.exiting(Exit::BadEvidence) })
@@ -200,17 +193,4 @@ fn recorded_row(record: &RunRecord) -> Value {
         "server_command": record.server_command,
         "benchmark_command": record.benchmark_command,
     })
-}
-
-fn unreadable(file: &str, error: &EvidenceError) -> Unreadable {
-    let (line, field) = (error.line, error.field.clone());
-    Unreadable { file: file.to_owned(), line, field, message: error.message.clone() }
-}
-
-fn unread(file: &str, failure: &Failure) -> Unreadable {
-    let message = match &failure.why {
-        Why::Fault(fault) => fault.message.clone(),
-        Why::Refused(_) => String::from("refused"),
-    };
-    Unreadable { file: file.to_owned(), line: None, field: None, message }
 }

@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use clap::Args;
 use serde::Serialize;
 use vsota_core::command::CommandKind;
-use vsota_core::facts::{Candidate, Dimension, LatencyKind, Metric, Stat};
-use vsota_core::phase::{Bench, FixedBenchmark, Rank};
+use vsota_core::facts::{Candidate, Dimension, LatencyKind, Metric, Stat, Winner};
+use vsota_core::phase::{Bench, Charter, Chartered, FixedBenchmark, InLoop as _, Rank};
 use vsota_core::text::Name;
 use vsota_core::{Clause, State};
 
 use crate::chronicle;
 use crate::context::Context;
-use crate::failure::{Failure, Reason};
+use crate::failure::{Failure, Reason, Refused, Why};
 use crate::help;
 use crate::output::{Outcome, Style, Text};
 use crate::table::Table;
@@ -25,6 +25,7 @@ pub struct TableArgs {}
 struct View {
     scenarios: Vec<Ranked>,
     unreadable: [(); 0],
+    frozen: bool,
     missing: Vec<Reason>,
 }
 
@@ -36,6 +37,8 @@ pub struct Ranked {
     ranking: Vec<Name>,
     rejected: Vec<Turned>,
     unknown: Vec<Unknown>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    overridden: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -56,19 +59,20 @@ struct Unknown {
     dimensions: Vec<String>,
 }
 
-/// Shows the table.
+/// Shows the table; once the benchmark is frozen, what was frozen.
 ///
 /// # Errors
 ///
-/// No campaign when the benchmark is not open; the frozen table stands in benchmark/summary.md.
+/// Refused while the benchmark is not open.
 pub fn run(context: &Context, _: TableArgs) -> Result<Outcome, Failure> {
     let (_, reading) = context.reading()?;
     let (campaign, _) = chronicle::campaign(&reading)?;
+    if let Some(charter) = charter(campaign.state()) {
+        return frozen(charter);
+    }
     let State::FixedBenchmark(bench) = campaign.state() else {
-        let phase = campaign.phase();
-        return Err(Failure::bad_evidence(format_args!(
-            "the campaign is in {phase}; the table of the benchmark stands in benchmark/summary.md"
-        )));
+        let reasons = help::misplaced(campaign.phase(), CommandKind::FileCandidate);
+        return Err(Failure { why: Why::Refused(Refused { reasons }), recorded: None });
     };
     let kind = CommandKind::FreezeBenchmark;
     let objections = campaign.ready(kind).unwrap_or_default();
@@ -78,7 +82,64 @@ pub fn run(context: &Context, _: TableArgs) -> Result<Outcome, Failure> {
     for (scenario, rank) in bench.table() {
         scenarios.push(Ranked::of(&scenario.name, &rank, &unknown(&rank)));
     }
-    Outcome::new(text, &View { scenarios, unreadable: [], missing })
+    Outcome::new(text, &View { scenarios, unreadable: [], frozen: false, missing })
+}
+
+/// What was frozen, when it was.
+fn charter(state: &State) -> Option<&Charter> {
+    Some(match state {
+        State::FixedBenchmark(it) => match it.inside() {
+            Bench::Frozen { charter, .. } => charter,
+            Bench::Searching(_) => return None,
+        },
+        State::RlcrActive(it) => &it.case().charter,
+        State::GapDecision(it) => &it.case().charter,
+        State::Profiling(it) => &it.case().charter,
+        State::LayerPipeline(it) => &it.case().charter,
+        State::KernelAssist(it) => &it.case().charter,
+        State::Revalidate(it) => &it.case().charter,
+        State::Stopped(it) => &it.case()?.charter,
+        State::Inputs(_) | State::HistoryGate(_) => return None,
+    })
+}
+
+/// The frozen table: the best of each framework in each scenario, best first (FB-1).
+fn frozen(charter: &Charter) -> Result<Outcome, Failure> {
+    let mut text = Text::new();
+    let mut scenarios = Vec::new();
+    for Chartered { scenario, winners } in charter.scenarios.values() {
+        let objective = scenario.objective;
+        let mut best: Vec<&Winner> = winners.values().collect();
+        best.sort_by(|a, b| {
+            let order = a.objective.cmp(&b.objective);
+            let order = if objective.higher_is_better() { order.reverse() } else { order };
+            b.sla_passed.cmp(&a.sla_passed).then(order)
+        });
+        text.push(Style::Strong, scenario.name.as_str()).plain("  frozen").end();
+        let mut table =
+            Table::new(["#", "framework", "candidate", objective_head(objective), "SLA"]);
+        for (place, it) in (1..).zip(&best) {
+            let sla = if it.sla_passed { "pass" } else { "FAIL" };
+            table.row([
+                place.to_string(),
+                it.framework.title().to_owned(),
+                it.candidate.to_string(),
+                format!("{:.2}", it.objective.get()),
+                sla.to_owned(),
+            ]);
+        }
+        text.block(table.render());
+        scenarios.push(Ranked::frozen(&scenario.name, &best));
+    }
+    Outcome::new(text, &View { scenarios, unreadable: [], frozen: true, missing: Vec::new() })
+}
+
+fn objective_head(objective: Metric) -> &'static str {
+    match objective {
+        Metric::RequestThroughput => "req/s",
+        Metric::OutputTokenThroughput | Metric::TotalTokenThroughput => "tok/s",
+        Metric::Latency(_) => "ms",
+    }
 }
 
 fn unknown<'a>(rank: &Rank<'a>) -> Vec<(&'a Candidate, Vec<String>)> {
@@ -121,15 +182,40 @@ impl Ranked {
             ranking: ids,
             rejected: rejected(rank).into_iter().map(turned).collect(),
             unknown: unknown.iter().map(unsaid).collect(),
+            overridden: Vec::new(),
+        }
+    }
+
+    /// The same, with what was expected in vain.
+    pub fn overriding(self, overridden: &[String]) -> Self {
+        Self { overridden: overridden.to_vec(), ..self }
+    }
+
+    /// Frozen winners, best first; one that breaks the SLA ranks nowhere (FB-9).
+    fn frozen(scenario: &Name, best: &[&Winner]) -> Self {
+        let kept = best.iter().filter(|it| it.sla_passed);
+        let ranking: Vec<Name> = kept.map(|it| it.candidate.clone()).collect();
+        let broken = |it: &&&Winner| !it.sla_passed;
+        let turned = |it: &&Winner| Turned {
+            candidate_id: it.candidate.clone(),
+            reasons: vec![Found {
+                clause: Clause::Fb9.id(),
+                found: "its frozen row breaks the SLA".to_owned(),
+            }],
+        };
+        Self {
+            scenario: scenario.clone(),
+            winner: ranking.first().cloned(),
+            ranking,
+            rejected: best.iter().filter(broken).map(turned).collect(),
+            unknown: Vec::new(),
+            overridden: Vec::new(),
         }
     }
 }
 
 fn text(bench: &FixedBenchmark, missing: &[Reason]) -> Text {
     let mut text = Text::new();
-    if matches!(bench.inside(), Bench::Frozen { .. }) {
-        return text.line("the benchmark is frozen; see benchmark/summary.md").clone();
-    }
     for (scenario, rank) in bench.table() {
         text.push(Style::Strong, scenario.name.as_str()).end();
         ranking(&mut text, scenario.objective, &rank, &unknown(&rank));

@@ -1,5 +1,7 @@
 //! `vsota revalidate test`: RV-2.
 
+use std::fs::File;
+use std::io::{ErrorKind, Read as _, Seek as _};
 use std::process::{Command, Stdio};
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -17,7 +19,7 @@ use crate::journal::rel;
 use crate::junit::{self, Report};
 use crate::output::Outcome;
 use crate::rundir::RunDir;
-use crate::rundir::intake::{self, LIMIT, Staged};
+use crate::rundir::intake::{LIMIT, Staged};
 use crate::transition;
 
 /// Run the tests of the patched commit, or file what they said
@@ -59,7 +61,7 @@ pub fn run(context: &Context, args: TestArgs) -> Result<Outcome, Failure> {
     let (campaign, round) = drafting::standing(&run)?;
     let stem = format!("benchmark/logs/tests/r{round}-{}", args.commit.short());
     let checkout = campaign.state().brief().vllm_checkout().map(Line::as_str);
-    let ran = if args.run.is_empty() { None } else { Some(call(&args.run, checkout)?) };
+    let ran = if args.run.is_empty() { None } else { Some(call(context, &args.run, checkout)?) };
     let mut staged = Vec::new();
     let mut report = match (&args.junit, &ran) {
         (Some(from), _) => {
@@ -87,16 +89,17 @@ pub fn run(context: &Context, args: TestArgs) -> Result<Outcome, Failure> {
     transition::take_with(context, &run, staged, |_| Ok(FileTests(tests).into()))?.outcome()
 }
 
-/// Runs the command with both its streams in one log. Nothing is read from the terminal.
-fn call(argv: &[String], checkout: Option<&str>) -> Result<Ran, Failure> {
+/// Runs the command with both its streams in one log, which never reaches a disk; what is a secret in
+/// it is taken out and counted. Nothing is read from the terminal.
+fn call(context: &Context, argv: &[String], checkout: Option<&str>) -> Result<Ran, Failure> {
     let stands = || checkout.and_then(|it| find::head(Utf8Path::new(it)));
     let head = stands();
     let (program, rest) = argv.split_first().ok_or_else(|| Failure::usage("no command"))?;
     let failed = |error: std::io::Error| {
         Failure::child(format_args!("could not run {program}: {error}; nothing was recorded"))
     };
-    let log = tempfile::NamedTempFile::new().map_err(failed)?;
-    let out = log.reopen().map_err(failed)?;
+    let mut log = unnamed().map_err(failed)?;
+    let out = log.try_clone().map_err(failed)?;
     let again = out.try_clone().map_err(failed)?;
     let status = Command::new(program)
         .args(rest)
@@ -113,10 +116,45 @@ fn call(argv: &[String], checkout: Option<&str>) -> Result<Ran, Failure> {
         let message = "the checkout's HEAD moved while the tests ran; nothing was recorded";
         return Err(Failure::bad_evidence(message));
     }
-    let path = Utf8Path::from_path(log.path());
-    let path = path.ok_or_else(|| Failure::io("the temporary directory is not UTF-8"))?;
     let argv = argv.iter().map(|it| line(it)).collect::<Result<_, _>>()?;
-    Ok(Ran { argv, exit, head, log: intake::read(path, LIMIT)? })
+    log.rewind().map_err(failed)?;
+    Ok(Ran { argv, exit, head, log: cleared(context, log)? })
+}
+
+/// A file without a name: in memory where the system has such files.
+fn unnamed() -> std::io::Result<File> {
+    #[cfg(target_os = "linux")]
+    {
+        let flags = rustix::fs::MemfdFlags::CLOEXEC;
+        Ok(rustix::fs::memfd_create("tests", flags)?.into())
+    }
+    #[cfg(not(target_os = "linux"))]
+    tempfile::tempfile()
+}
+
+/// What may be stored of a child's streams (SE-1).
+fn cleared(context: &Context, log: File) -> Result<Vec<u8>, Failure> {
+    let mut sieve = context.secrets.sieve();
+    let mut log = log.take(LIMIT.saturating_add(1));
+    let mut buffer = vec![0; 64 * 1024];
+    let (mut cleared, mut hits, mut read) = (Vec::new(), Vec::new(), 0_u64);
+    loop {
+        let found = match log.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(found) => buffer.get(..found).unwrap_or_default(),
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            Err(error) => return Err(Failure::file("read", "the log", &error)),
+        };
+        read = read.saturating_add(found.len() as u64);
+        hits.extend(sieve.feed(found, &mut cleared));
+    }
+    if read > LIMIT {
+        let message = format_args!("the tests printed more than {LIMIT} bytes");
+        return Err(Failure::bad_evidence(message).in_file("the log"));
+    }
+    hits.extend(sieve.finish(&mut cleared));
+    context.secrets.take(hits);
+    Ok(cleared)
 }
 
 fn stage<'a>(

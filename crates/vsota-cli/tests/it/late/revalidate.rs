@@ -12,6 +12,7 @@ use vsota_fixtures::builders::{
 use vsota_fixtures::model::{self, Run};
 
 use super::Stage;
+use crate::world::vsota;
 
 fn commit(stage: &Stage) -> String {
     let State::Revalidate(state) = stage.model.campaign.state() else { panic!() };
@@ -139,6 +140,30 @@ fn tests_are_run_and_their_closing_line_is_read() {
     stage.bad(&args, "the log", None, None);
     let ended = stage.run(&["revalidate", "test", "--commit", &commit, "--", "/no/such/program"]);
     assert_eq!((ended.exit, &ended.json["error"]["kind"]), (1, &json!("child")));
+}
+
+#[test]
+fn what_the_tests_print_is_stored_without_its_secrets() {
+    let stage = Stage::at(Run::patched());
+    let commit = commit(&stage);
+    // Built at run time: the repository holds no secret, not even a made-up one.
+    let token: String = (0..24_u8).map(|it| char::from(b'a' + (it * 7) % 26)).collect();
+    let script = stage.file(
+        "pytest.sh",
+        "echo \"token is $HF_TOKEN\"; echo \"$HF_TOKEN\" >&2; echo '== 3 passed in 0.10s =='\n",
+    );
+    let mut command = vsota();
+    command.env("HF_TOKEN", &token).arg("-C").arg(stage.path(""));
+    let args = ["--json", "revalidate", "test", "--commit", &commit, "--", "/bin/sh", &script];
+    let ended = command.args(args).output().unwrap();
+    let told = String::from_utf8(ended.stderr).unwrap();
+    assert_eq!(ended.status.code(), Some(0), "{told}");
+    let said = stage.said();
+    let log = String::from_utf8(stage.holds(&said["log"])).unwrap();
+    assert!(!log.contains(&token), "{log}");
+    assert_eq!(log.matches("[REDACTED:environment]").count(), 2, "{log}");
+    assert_eq!(said["passed"], 3);
+    assert!(told.contains("2") && !told.contains(&token), "{told}");
 }
 
 /// Writes a trial block; the new build runs at `gain` times the accepted one.

@@ -40,12 +40,27 @@ impl Client {
         })
     }
 
+    /// Whether a file says what the command does not, so that an absent flag says nothing.
+    fn is_configured_elsewhere(&self) -> bool {
+        self.flags().has("--config")
+    }
+
     fn flags(&self) -> Flags<'_> {
         Flags(&self.words)
     }
 
     fn value(&self, names: &[&str]) -> Option<&str> {
         self.flags().value(names).filter(|it| !it.is_empty())
+    }
+
+    /// The port that it calls, where it says one.
+    pub(super) fn port(&self) -> Option<&str> {
+        let url = self.value(&["--base-url"]).map(|it| {
+            let place = it.split_once("://").map_or(it, |(_, place)| place);
+            let place = place.split('/').next().unwrap_or(place);
+            place.rsplit_once(':').map(|(_, port)| port)
+        });
+        url.unwrap_or_else(|| self.value(&["--port"]))
     }
 
     pub(super) fn model(&self) -> Option<&str> {
@@ -82,35 +97,117 @@ impl Client {
         native: Option<&NativeRun>,
         facts: &mut Facts,
     ) -> Result<(), EvidenceError> {
-        let asked = self.value(&["--request-rate"]).map(rate).transpose()?;
-        let rate = agreed("request_rate", native.and_then(|it| it.request_rate), asked)?;
-        facts.say(
-            Dimension::RequestRate,
-            rate.unwrap_or(Offered::Rate(Rate::Unbounded)).to_string(),
-        )?;
+        let recorded = native.and_then(|it| it.request_rate);
+        // A rate that rises is none of these; a native file says from where to where.
+        let rises = self.value(&["--ramp-up-strategy"]).is_some();
+        let asked = self.value(&["--request-rate"]).filter(|_| !rises).map(rate).transpose()?;
+        let rate = agreed("request_rate", recorded, asked)?.map(|it| it.to_string());
+        self.say(facts, Dimension::RequestRate, rate, if rises { "ramp-up" } else { "inf" })?;
         let asked = self.count("--max-concurrency")?.map(Cap::At);
         let cap = agreed("max_concurrency", native.and_then(|it| it.max_concurrency), asked)?;
-        facts.say(Dimension::MaxConcurrency, cap.unwrap_or(Cap::Unlimited).to_string())?;
+        let cap = cap.map(|it| it.to_string());
+        self.say(facts, Dimension::MaxConcurrency, cap, &Cap::Unlimited.to_string())?;
         let asked = self.value(&["--burstiness"]).map(measured).transpose()?;
         let burstiness = agreed("burstiness", native.and_then(|it| it.burstiness), asked)?;
-        facts.say(Dimension::Burstiness, burstiness.map_or("1".into(), |it| it.to_string()))?;
+        let burstiness = burstiness.map(|it| it.to_string());
+        self.say(facts, Dimension::Burstiness, burstiness, "1")?;
         if let Some(endpoint) = self.endpoint(native) {
             facts.say(Dimension::Endpoint, endpoint)?;
         }
-        facts.say(Dimension::Streaming, if self.streams() { "on" } else { "off" })?;
+        let whole = (!self.streams()).then(|| "off".to_string());
+        self.say(facts, Dimension::Streaming, whole, "on")?;
         if let Some(on) = self.ignores_end()? {
             facts.say(Dimension::IgnoreEos, if on { "on" } else { "off" })?;
         }
         if let Some(seed) = self.value(&["--seed"]) {
             facts.say(Dimension::Seed, seed)?;
         }
-        facts.say(Dimension::Sampling, self.sampling()?)
+        self.tell_prompts(native, facts)?;
+        let sampling = self.sampling()?;
+        self.say(facts, Dimension::Sampling, sampling, "default")
+    }
+
+    /// Says what was found, else what its absence means, unless a file may say more.
+    fn say(
+        &self,
+        facts: &mut Facts,
+        dimension: Dimension,
+        found: Option<String>,
+        absent: &str,
+    ) -> Result<(), EvidenceError> {
+        match found {
+            Some(found) => facts.say(dimension, found),
+            None if self.is_configured_elsewhere() => Ok(()),
+            None => facts.say(dimension, absent),
+        }
+    }
+
+    /// Says what the prompts were drawn from, and how long they and their answers were to be.
+    fn tell_prompts(
+        &self,
+        native: Option<&NativeRun>,
+        facts: &mut Facts,
+    ) -> Result<(), EvidenceError> {
+        let Some(dataset) = self.dataset() else { return Ok(()) };
+        let random = dataset.starts_with("random");
+        facts.say(Dimension::Dataset, dataset)?;
+        if !random {
+            return Ok(());
+        }
+        let input = self.first(&["--random-input-len", "--random-input", "--input-len"])?;
+        let input = agreed("input_len", native.and_then(|it| it.input_len), input)?;
+        let output = self.first(&["--random-output-len", "--random-output", "--output-len"])?;
+        let output = agreed("output_len", native.and_then(|it| it.output_len), output)?;
+        for (dimension, len) in [(Dimension::InputLen, input), (Dimension::OutputLen, output)] {
+            if let Some(len) = len {
+                facts.say(dimension, len.to_string())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The data set in canonical words: `random` for prompts of one length each, else what is
+    /// different about them; a file by its name.
+    fn dataset(&self) -> Option<String> {
+        let name = self.value(&["--dataset-name"]);
+        let path = self.value(&["--dataset-path"]);
+        if !matches!(name, Some("random" | "random-ids")) {
+            return path.map(base).or(name).map(ToString::to_string);
+        }
+        let mut said = String::from("random");
+        let ratio = self.value(&["--random-range-ratio"]);
+        // Without a ratio SGLang draws lengths from one token upwards, the others draw none; its 1 is
+        // the others' 0. What another number means depends on the version.
+        let even = match (self.tool, ratio.map(number).as_deref()) {
+            (Framework::Sglang, ratio) => ratio == Some("1"),
+            (Framework::TensorrtLlm, ratio) => matches!(ratio, None | Some("0" | "1")),
+            (Framework::Vllm, ratio) => matches!(ratio, None | Some("0")),
+        };
+        if !even {
+            said.push_str(&format!(", range ratio {}", ratio.unwrap_or("of the client")));
+        }
+        for (flag, word) in [("--random-prefix-len", "prefix"), ("--random-batch-size", "batch")] {
+            if let Some(value) = self.value(&[flag]).filter(|it| !matches!(*it, "0" | "1")) {
+                said.push_str(&format!(", {word} {value}"));
+            }
+        }
+        Some(said)
+    }
+
+    fn first(&self, names: &[&str]) -> Result<Option<u64>, EvidenceError> {
+        for name in names {
+            if let Some(count) = self.count(name)? {
+                return Ok(Some(count));
+            }
+        }
+        Ok(None)
     }
 
     /// What is sure of `ignore_eos`. vLLM turns it on for random prompts in some versions only.
     fn ignores_end(&self) -> Result<Option<bool>, EvidenceError> {
         let flags = self.flags();
         let flag = match self.tool {
+            Framework::Sglang if self.is_configured_elsewhere() => None,
             Framework::Sglang => Some(!flags.has("--disable-ignore-eos")),
             Framework::Vllm | Framework::TensorrtLlm => flags.has("--ignore-eos").then_some(true),
         };
@@ -144,8 +241,8 @@ impl Client {
         chosen.or(native.and_then(|it| it.endpoint)).or(default)
     }
 
-    /// The sampling in canonical words: `temperature=0, top_p=0.9`, or `default`.
-    fn sampling(&self) -> Result<String, EvidenceError> {
+    /// The sampling in canonical words: `temperature=0, top_p=0.9`.
+    fn sampling(&self) -> Result<Option<String>, EvidenceError> {
         let mut said: BTreeMap<String, String> = BTreeMap::new();
         for key in SAMPLING {
             if let Some(value) = self.value(&[&format!("--{key}")]) {
@@ -166,11 +263,11 @@ impl Client {
             }
         }
         if said.is_empty() {
-            return Ok("default".into());
+            return Ok(None);
         }
         let said: Vec<String> =
             said.into_iter().map(|(key, value)| format!("{key}={value}")).collect();
-        Ok(said.join(", "))
+        Ok(Some(said.join(", ")))
     }
 }
 

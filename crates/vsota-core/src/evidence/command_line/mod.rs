@@ -5,11 +5,14 @@
 
 mod client;
 mod server;
+mod settings;
 mod words;
 
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::{String, ToString};
+
+use serde_json::Value;
 
 use super::bench::NativeRun;
 use super::error::EvidenceError;
@@ -39,6 +42,8 @@ pub struct Known<'a> {
     pub native: Option<&'a NativeRun>,
     /// The GPUs that the record names.
     pub gpus: Option<&'a Gpus>,
+    /// What stands in the file of settings that the launch command names, when it was filed.
+    pub settings: Option<&'a Value>,
     /// What the caller says of dimensions that nothing else tells, such as the precision that
     /// `--dtype auto` comes to.
     pub told: &'a BTreeMap<Dimension, Line>,
@@ -59,6 +64,12 @@ pub struct Identity {
     pub streaming: bool,
 }
 
+/// Whether a launch command names a file of settings, which says more than the command.
+pub fn names_settings(server_command: &[Line]) -> bool {
+    let server = server::Server::of(server_command, None);
+    server.is_ok_and(|it| it.is_some_and(|it| it.is_configured_elsewhere()))
+}
+
 /// Derives the dimensions of a run from its server command and its benchmark command.
 ///
 /// # Errors
@@ -69,9 +80,10 @@ pub fn identify(
     benchmark_command: &[Line],
     known: Known<'_>,
 ) -> Result<Identity, EvidenceError> {
-    let server = server::Server::of(server_command);
+    let server = server::Server::of(server_command, known.settings)?;
     let client = client::Client::of(benchmark_command);
     check_tools(known, server.as_ref().map(|it| it.framework), client.as_ref())?;
+    check_port(server.as_ref(), client.as_ref())?;
     let mut facts = Facts::default();
     if let Some(server) = &server {
         server.tell(&mut facts)?;
@@ -145,6 +157,21 @@ fn check_tools(
             let (tool, format) = (tool.title(), native.format);
             let one = format!("the benchmark command is that of {tool}");
             Err(contradiction("benchmark_command", &one, &format!("the native file is {format}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What a client calls is the server that was launched, and nothing in between.
+fn check_port(
+    server: Option<&server::Server>,
+    client: Option<&client::Client>,
+) -> Result<(), EvidenceError> {
+    let ports = server.and_then(server::Server::port).zip(client.and_then(client::Client::port));
+    match ports {
+        Some((served, called)) if served != called => {
+            let one = format!("the server listens on port {served}");
+            Err(contradiction("benchmark_command", &one, &format!("the client calls {called}")))
         }
         _ => Ok(()),
     }

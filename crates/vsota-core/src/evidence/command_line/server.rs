@@ -4,8 +4,10 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::Facts;
+use serde_json::Value;
+
 use super::words::{Flags, Words, base};
+use super::{Facts, settings};
 use crate::evidence::error::EvidenceError;
 use crate::facts::{Dimension, Framework};
 use crate::text::{Line, Name};
@@ -13,37 +15,89 @@ use crate::text::{Line, Name};
 /// Flags that name a file of settings.
 const FILES: &[&str] = &["--config", "--extra-llm-api-options", "--extra-llm-api-config"];
 
+/// Flags that change what is served, beside those that override its config.
+const CHANGING: [&str; 4] = [
+    "--load-format",
+    "--hf-config-path",
+    "--override-generation-config",
+    "--preferred-sampling-params",
+];
+
+/// Formats in which the weights of a checkpoint are loaded as they are.
+const PLAIN: [&str; 10] = [
+    "auto",
+    "hf",
+    "pt",
+    "safetensors",
+    "npcache",
+    "sharded_state",
+    "mistral",
+    "runai_streamer",
+    "fastsafetensors",
+    "tensorizer",
+];
+
 /// A launch command whose framework is known.
 pub(super) struct Server {
     pub(super) framework: Framework,
     words: Vec<String>,
+    /// The flags of the file of settings, when its text is known.
+    file: Option<Vec<String>>,
     visible: Option<String>,
+    /// Whether it runs inside a container.
+    contained: bool,
 }
 
 impl Server {
-    pub(super) fn of(command: &[Line]) -> Option<Self> {
+    /// # Errors
+    ///
+    /// When the settings are no flags, or the command names no file of settings.
+    pub(super) fn of(
+        command: &[Line],
+        settings: Option<&Value>,
+    ) -> Result<Option<Self>, EvidenceError> {
         let words = Words::of(command);
         let visible = words.variable("CUDA_VISIBLE_DEVICES").map(ToString::to_string);
-        [Framework::Vllm, Framework::Sglang, Framework::TensorrtLlm].into_iter().find_map(
-            |framework| {
-                let words = words.after(|rest| names(framework, rest))?.to_vec();
-                Some(Self { framework, words, visible: visible.clone() })
-            },
-        )
+        let contained = words.has_any(&["docker", "podman", "nerdctl", "kubectl", "apptainer"]);
+        let frameworks = [Framework::Vllm, Framework::Sglang, Framework::TensorrtLlm];
+        let found = frameworks.into_iter().find_map(|framework| {
+            let words = words.after(|rest| names(framework, rest))?.to_vec();
+            Some(Self { framework, words, file: None, visible: visible.clone(), contained })
+        });
+        let Some(settings) = settings else { return Ok(found) };
+        let Some(mut server) = found else { return Ok(None) };
+        if !server.is_configured_elsewhere() {
+            let message = "the launch command names no file of settings";
+            return Err(EvidenceError::new(message).of("settings"));
+        }
+        server.file = Some(settings::words(server.framework, settings)?);
+        Ok(Some(server))
     }
 
-    fn flags(&self) -> Flags<'_> {
-        Flags(&self.words)
+    /// The value of a flag on the command line or in the file, whichever overrules the other;
+    /// `Some("")` for a flag without one.
+    fn flag(&self, names: &[&str]) -> Option<&str> {
+        let typed = Flags(&self.words).value(names);
+        let filed = self.file.as_ref().and_then(|it| Flags(it).value(names));
+        match self.framework {
+            Framework::TensorrtLlm => filed.or(typed),
+            Framework::Vllm | Framework::Sglang => typed.or(filed),
+        }
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.flag(&[name]).is_some_and(is_true)
     }
 
     fn value(&self, names: &[&str]) -> Option<&str> {
-        self.flags().value(names).filter(|it| !it.is_empty())
+        self.flag(names).filter(|it| !it.is_empty())
     }
 
-    /// Whether a file beside the command holds settings, so that an absent flag says nothing.
-    fn is_configured_elsewhere(&self) -> bool {
-        let flags = self.flags();
-        FILES.iter().any(|name| flags.has(name))
+    /// Whether a file beside the command holds settings that nobody filed, so that an absent flag says
+    /// nothing.
+    pub(super) fn is_configured_elsewhere(&self) -> bool {
+        let named = FILES.iter().any(|name| Flags(&self.words).has(name));
+        named && self.file.is_none()
     }
 
     pub(super) fn model(&self) -> Option<&str> {
@@ -51,7 +105,7 @@ impl Server {
             Framework::Sglang => self.value(&["--model-path", "--model"]),
             Framework::Vllm | Framework::TensorrtLlm => self.value(&["--model"]),
         };
-        self.flags().positional().or(named)
+        Flags(&self.words).positional().or(named)
     }
 
     /// Whether a client may call the model by that name.
@@ -75,13 +129,22 @@ impl Server {
         let pipeline: &[&str] = &["--pipeline-parallel-size", "-pp", "--pp", "--pp-size"];
         let data: &[&str] = &["--data-parallel-size", "-dp", "--dp", "--dp-size"];
         // SGLang's attention splits its data inside the GPUs of tensor parallelism.
-        let inside = self.flags().has("--enable-dp-attention");
+        let inside = self.has("--enable-dp-attention");
         let data = self.count(data)?.filter(|_| !inside);
-        let factors = [self.count(tensor)?, self.count(pipeline)?, data];
+        let context = self.count(&["--prefill-context-parallel-size", "-pcp"])?;
+        let factors = [self.count(tensor)?, self.count(pipeline)?, context, data];
+        // No node is without a GPU.
+        let nodes = self.count(&["--nnodes"])?.filter(|it| *it > 1);
         if factors.iter().all(Option::is_none) {
-            return Ok(None);
+            return Ok(nodes);
         }
-        Ok(factors.into_iter().flatten().try_fold(1_u64, u64::checked_mul))
+        let used = factors.into_iter().flatten().try_fold(1_u64, u64::checked_mul);
+        Ok(used.max(nodes))
+    }
+
+    /// The port that a client calls, where the command says it and no container may map it.
+    pub(super) fn port(&self) -> Option<&str> {
+        self.value(&["--port"]).filter(|_| !self.contained)
     }
 
     fn count(&self, names: &[&str]) -> Result<Option<u64>, EvidenceError> {
@@ -108,16 +171,20 @@ impl Server {
 
     /// Whether every GPU of the launch is counted by the flags of this one command.
     pub(super) fn is_one_node(&self) -> bool {
-        let flags = self.flags();
         let spread = ["--nnodes", "--node-rank", "--data-parallel-size-local", "--headless"];
-        !self.is_configured_elsewhere() && !spread.into_iter().any(|name| flags.has(name))
+        !self.is_configured_elsewhere() && !spread.into_iter().any(|name| self.has(name))
     }
 
     pub(super) fn tell(&self, facts: &mut Facts) -> Result<(), EvidenceError> {
+        // What a file overrules that nobody filed, the command line does not say.
+        if self.framework == Framework::TensorrtLlm && self.is_configured_elsewhere() {
+            return Ok(());
+        }
         if let Some(precision) = self.value(&["--dtype"]).and_then(precision) {
             facts.say(Dimension::Precision, precision)?;
         }
-        let quantization = self.value(&["--quantization", "-q"]).map(str::to_ascii_lowercase);
+        let quantization = self.value(&["--quantization", "-q", "--torchao-config"]);
+        let quantization = quantization.map(str::to_ascii_lowercase);
         self.say(facts, Dimension::Quantization, quantization, "none")?;
         self.say(facts, Dimension::ModelOverrides, self.overrides(), "none")?;
         self.say(facts, Dimension::KvCacheDtype, self.kv_cache(), "auto")?;
@@ -153,10 +220,9 @@ impl Server {
         if let Some(revision) = self.value(&["--revision"]) {
             said.push(format!("revision={revision}"));
         }
-        for name in ["--load-format", "--hf-config-path"] {
-            if let Some(value) =
-                self.value(&[name]).filter(|it| name != "--load-format" || *it == "dummy")
-            {
+        for name in CHANGING {
+            let plain = |it: &&str| name == "--load-format" && PLAIN.contains(it);
+            if let Some(value) = self.value(&[name]).filter(|it| !plain(it)) {
                 said.push(format!("{}={value}", name.trim_start_matches('-').replace('-', "_")));
             }
         }
@@ -186,12 +252,12 @@ impl Server {
 
     /// What a flag says of the prefix cache; without one each server has its own way.
     fn caches_prefixes(&self) -> Option<bool> {
-        let flags = self.flags();
         match self.framework {
-            Framework::Vllm if flags.has("--no-enable-prefix-caching") => Some(false),
-            Framework::Vllm => self.flags().value(&["--enable-prefix-caching"]).map(is_true),
-            Framework::Sglang => flags.value(&["--disable-radix-cache"]).map(|it| !is_true(it)),
-            Framework::TensorrtLlm => None,
+            Framework::Vllm if self.has("--no-enable-prefix-caching") => Some(false),
+            Framework::Vllm => self.flag(&["--enable-prefix-caching"]).map(is_true),
+            Framework::Sglang => self.flag(&["--disable-radix-cache"]).map(|it| !is_true(it)),
+            // Only a file of settings can say it.
+            Framework::TensorrtLlm => self.flag(&["--enable-block-reuse"]).map(is_true),
         }
     }
 }

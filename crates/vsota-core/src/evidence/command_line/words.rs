@@ -31,6 +31,11 @@ impl Words {
         })
     }
 
+    /// Whether one of the words is the name of one of these programs.
+    pub(super) fn has_any(&self, names: &[&str]) -> bool {
+        self.0.iter().any(|word| names.contains(&base(word)))
+    }
+
     /// The value that an assignment before the program gives a variable.
     pub(super) fn variable(&self, name: &str) -> Option<&str> {
         self.0.iter().find_map(|word| word.strip_prefix(name)?.strip_prefix('='))

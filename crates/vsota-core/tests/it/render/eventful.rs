@@ -74,7 +74,7 @@ fn bench_events() -> Vec<Event> {
         plan: artifact("benchmark/plan.json"),
         spaces: vec![SearchSpace {
             framework: Framework::Sglang,
-            candidates: vec![name("sglang-7")],
+            candidates: vec![planned(Framework::Sglang, 7)],
             whole: true,
         }],
     };
