@@ -3,6 +3,8 @@
 use std::env;
 
 use camino::{Utf8Path, Utf8PathBuf};
+use clap::ValueEnum;
+use serde::Serialize;
 use vsota_core::evidence::humanize::RUNTIME;
 
 /// How deep a plugin cache is looked into: market, plugin, version, skills.
@@ -55,7 +57,9 @@ pub fn runtime(flag: Option<&Utf8Path>) -> Looked {
         Some(told) => vec![told],
         None => {
             let mut places: Vec<_> = skills().iter().map(|it| it.join("humanize")).collect();
-            places.extend(versions());
+            if agents().0.contains(&Agent::ClaudeCode) {
+                places.extend(versions());
+            }
             places.push(Utf8PathBuf::from("humanize"));
             places
         }
@@ -93,20 +97,64 @@ fn below(dir: &Utf8Path) -> Vec<Utf8PathBuf> {
     below
 }
 
+/// A coding agent whose installed skills are looked through (RT-1).
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Agent {
+    /// Claude Code
+    ClaudeCode,
+    /// Codex
+    Codex,
+}
+
+impl Agent {
+    /// Its name, for people.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::ClaudeCode => "Claude Code",
+            Self::Codex => "Codex",
+        }
+    }
+}
+
+/// The variable that says which agent runs, whatever else is set.
+const AGENT: &str = "VSOTA_RUNTIME";
+
+/// The agents whose skills count, in order, and what told it: the variable, the marks that each agent
+/// leaves in the environment, else both, Claude Code first.
+pub fn agents() -> (Vec<Agent>, String) {
+    if let Some(told) = env::var(AGENT).ok().and_then(|it| Agent::from_str(&it, true).ok()) {
+        return (vec![told], AGENT.to_owned());
+    }
+    let set = |names: &[&'static str]| names.iter().find(|it| env::var_os(it).is_some()).copied();
+    let claude = set(&["CLAUDECODE"]);
+    let codex = set(&["CODEX_THREAD_ID", "CODEX_SANDBOX", "CODEX_CI"]);
+    match (claude, codex) {
+        (Some(mark), None) => (vec![Agent::ClaudeCode], mark.to_owned()),
+        (None, Some(mark)) => (vec![Agent::Codex], mark.to_owned()),
+        (_, _) => {
+            let marks: Vec<&str> = claude.into_iter().chain(codex).collect();
+            let by =
+                if marks.is_empty() { "no mark of either".to_owned() } else { marks.join(", ") };
+            (vec![Agent::ClaudeCode, Agent::Codex], by)
+        }
+    }
+}
+
 /// The directories of installed skills, in the order of RT-1.
-fn skills() -> Vec<Utf8PathBuf> {
+pub fn skills() -> Vec<Utf8PathBuf> {
     let home = env::var("HOME").ok().filter(|it| !it.is_empty()).map(Utf8PathBuf::from);
-    let set = |names: &[&str]| names.iter().any(|it| env::var_os(it).is_some());
-    let in_claude = set(&["CLAUDECODE"]);
-    let in_codex = set(&["CODEX_THREAD_ID", "CODEX_SANDBOX", "CODEX_CI"]);
+    let (agents, _) = agents();
     let mut found = Vec::new();
-    if let Some(home) = home.as_ref().filter(|_| in_claude || !in_codex) {
+    if let Some(home) = home.as_ref().filter(|_| agents.contains(&Agent::ClaudeCode)) {
         found.push(home.join(".claude/skills"));
         cached(&home.join(".claude/plugins/cache"), DEPTH, &mut found);
     }
-    if in_codex || !in_claude {
+    if agents.contains(&Agent::Codex) {
         let own = env::var("CODEX_HOME").ok().filter(|it| !it.is_empty()).map(Utf8PathBuf::from);
+        let shared = home.as_ref().map(|it| it.join(".agents/skills"));
         found.extend(own.or(home.map(|it| it.join(".codex"))).map(|it| it.join("skills")));
+        found.extend(shared);
     }
     found
 }

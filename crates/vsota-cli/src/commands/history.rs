@@ -1,5 +1,7 @@
 //! `vsota history`: the PR history of the model family.
 
+mod check;
+
 group! {
     /// The PR history of the model family
     HistoryArgs / HistoryCommand {

@@ -65,6 +65,7 @@ commands! {
         Bench => bench::BenchArgs,
         Companion => companion::CompanionArgs,
         Demo => demo::DemoArgs,
+        Doctor => doctor::DoctorArgs,
         Gap => gap::GapArgs,
         History => history::HistoryArgs,
         Idea => idea::IdeaArgs,

@@ -61,7 +61,7 @@ pub fn look(
         project: project(survey),
         alive: survey.alive().map(|it| it.path.to_string()).collect(),
         plan: plan_file(&checkout, survey, plan)?,
-        hooked: is_hooked(survey, runtime.as_ref()),
+        hooked: is_hooked(&survey.top(), runtime.as_ref()),
         exposed,
         repository,
         runtime,
@@ -158,17 +158,16 @@ fn plan_file(
 
 /// Whether a Stop hook of Humanize's is registered with a coding agent: by a plugin that is enabled, by
 /// a hook of the settings, or because this process was started by the plugin.
-pub fn is_hooked(survey: &Survey, runtime: Option<&Runtime>) -> bool {
+pub fn is_hooked(top: &Utf8Path, runtime: Option<&Runtime>) -> bool {
     let home = |below: &str| env::var("HOME").ok().map(|it| Utf8PathBuf::from(it).join(below));
     let codex = env::var("CODEX_HOME").ok().filter(|it| !it.is_empty()).map(Utf8PathBuf::from);
     let codex = codex.or_else(|| home(".codex"));
     let settings = [home(".claude/settings.json"), home(".claude/settings.local.json")];
-    let own =
-        [".claude/settings.json", ".claude/settings.local.json"].map(|it| survey.top().join(it));
+    let own = [".claude/settings.json", ".claude/settings.local.json"].map(|it| top.join(it));
     if settings.into_iter().flatten().chain(own).any(|it| enables(&it)) {
         return true;
     }
-    let hooks = [codex, Some(survey.top().join(".codex"))];
+    let hooks = [codex, Some(top.join(".codex"))];
     let files =
         hooks.iter().flatten().flat_map(|it| [it.join("hooks.json"), it.join("config.toml")]);
     if files.filter_map(|it| text(&it)).any(|it| it.contains(STOP_HOOK)) {
@@ -221,12 +220,18 @@ fn exposed(
 
 /// Whether a program is on the path.
 pub fn on_path(name: &str) -> bool {
+    find_program(name).is_some()
+}
+
+/// Where a program lies on the path.
+pub fn find_program(name: &str) -> Option<Utf8PathBuf> {
     use std::os::unix::fs::PermissionsExt as _;
     let path = env::var_os("PATH").unwrap_or_default();
-    env::split_paths(&path).any(|it| {
-        let kind = fs::metadata(it.join(name));
+    let found = env::split_paths(&path).map(|it| it.join(name)).find(|it| {
+        let kind = fs::metadata(it);
         kind.is_ok_and(|it| it.is_file() && it.permissions().mode() & 0o111 != 0)
-    })
+    });
+    found.and_then(|it| Utf8PathBuf::from_path_buf(it).ok())
 }
 
 fn text(path: &Utf8Path) -> Option<String> {

@@ -168,9 +168,69 @@ fn look_up(root: &Utf8Path, framework: Framework, model: &str) -> Result<Found, 
 /// The family of a model for one framework, and the knowledge root that says so; nothing without one.
 pub fn family(model: &str, framework: Framework) -> Option<(String, Utf8PathBuf)> {
     let root = roots::look(VARIABLE, &HISTORY, is_root).found?;
-    let slugs = names(&root.join(framework.as_str()), |it| it.is_dir());
+    let slugs = families(&root, framework);
     let fitting = history::choose(model, slugs.iter().map(String::as_str)).fitting;
     fitting.into_iter().next().map(|slug| (slug, root))
+}
+
+/// How many pull requests the skeleton of a note holds, newest first.
+const ITEMS: usize = 5;
+
+/// The skeleton of a history note, filled with what the knowledge root holds of the campaign's model. What
+/// each item decides is left to whoever reads it (HI-3).
+///
+/// # Errors
+///
+/// As [`run`].
+pub fn filled(context: &Context, framework: Framework) -> Result<Outcome, Failure> {
+    let model = of_campaign(context)?;
+    let looked = roots::look(VARIABLE, &HISTORY, is_root);
+    let root = looked.found.ok_or_else(|| no_root(&looked.places))?;
+    let root = root.canonicalize_utf8().unwrap_or(root);
+    let found = look_up(&root, framework, &model)?;
+    let mut text = format!("# History note\n\n- framework: {framework}\n- root: {root}\n");
+    match &found.slug {
+        Some(slug) => {
+            text.push_str(&format!("- slug: {slug}\n"));
+            for page in &found.pages {
+                for it in newest_of(page, ITEMS) {
+                    text.push_str(&item(framework, page, it));
+                }
+            }
+        }
+        None => {
+            let tried = crate::rundir::names::slug(&model).unwrap_or_default();
+            text.push_str(&format!("\n## None for this family\n\n- tried: {tried}\n"));
+            if let Some(nearest) = found.passed.first() {
+                text.push_str(&format!("- nearest-rejected: {}\n", nearest.slug));
+            }
+        }
+    }
+    let shown = Text::new().block(&text).clone();
+    Outcome::new(shown, &serde_json::json!({ "template": text }))
+}
+
+fn item(framework: Framework, page: &Page, it: &PullRequest) -> String {
+    let number = it.number;
+    let mut text =
+        format!("\n## Item {framework}-pr-{number}\n\n- path: {}\n- pr: {number}\n", page.path);
+    for (key, values) in [("file", &it.files), ("symbol", &it.symbols)] {
+        if values.is_empty() {
+            text.push_str(&format!("- {key}:\n"));
+        }
+        for value in values.iter().take(3) {
+            text.push_str(&format!("- {key}: {}\n", value.trim_matches('`')));
+        }
+    }
+    let risk = it.risk.lines().next().unwrap_or_default();
+    let risk: String = risk.chars().take(300).collect();
+    text.push_str(&format!("- risk: {risk}\n- decision:\n"));
+    text
+}
+
+/// Every family that a knowledge root has of a framework.
+pub fn families(root: &Utf8Path, framework: Framework) -> Vec<String> {
+    names(&root.join(framework.as_str()), |it| it.is_dir())
 }
 
 /// The names in a directory that are wanted, sorted.
@@ -214,11 +274,15 @@ fn shown(view: &View, limit: usize) -> Text {
     text
 }
 
-fn newest(page: &Page, limit: usize) -> Table {
+fn newest_of(page: &Page, limit: usize) -> impl Iterator<Item = &PullRequest> {
     let mut newest: Vec<&PullRequest> = page.pull_requests.iter().collect();
     newest.sort_by_key(|it| std::cmp::Reverse(it.number));
+    newest.into_iter().take(limit)
+}
+
+fn newest(page: &Page, limit: usize) -> Table {
     let mut table = Table::new(["PR", "state", "title", "first file"]);
-    for it in newest.into_iter().take(limit) {
+    for it in newest_of(page, limit) {
         let file = it.files.first().map_or("-", String::as_str);
         table.row([format!("#{}", it.number), it.state.clone(), it.title.clone(), file.to_owned()]);
     }

@@ -42,7 +42,7 @@ pub struct WishArgs {
 
     /// Humanize's runtime [default: $HUMANIZE_RUNTIME_ROOT, else the installed one]
     #[arg(long, value_name = "DIR")]
-    runtime: Option<Utf8PathBuf>,
+    humanize_root: Option<Utf8PathBuf>,
 
     /// Only check; set nothing up
     #[arg(long)]
@@ -74,7 +74,7 @@ impl WishArgs {
         Wish {
             handshake: self.handshake.into(),
             base: self.base_branch.clone(),
-            runtime: self.runtime.clone(),
+            runtime: self.humanize_root.clone(),
         }
     }
 }

@@ -204,7 +204,7 @@ fn runtime(ground: &Ground, say: &mut impl FnMut(u8, Clause, String)) {
             1,
             Clause::Rt2,
             format!(
-                "no Humanize runtime: no root holds {}; name one with --runtime DIR or HUMANIZE_RUNTIME_ROOT",
+                "no Humanize runtime: no root holds {}; name one with --humanize-root DIR or HUMANIZE_RUNTIME_ROOT",
                 RUNTIME[0]
             ),
         );
