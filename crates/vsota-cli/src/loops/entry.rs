@@ -186,7 +186,9 @@ impl<'a> Entrance<'a> {
         let Some(head) = checkout.head()? else { return Ok(false) };
         let committed = checkout.committed_at(&head.commit)?;
         let started = started_at.and_then(|it| rfc3339(it.as_str()).ok());
-        Ok(committed.zip(started).is_some_and(|(committed, started)| committed * 1_000 <= started))
+        Ok(committed
+            .zip(started)
+            .is_some_and(|(committed, started)| committed.saturating_mul(1_000) <= started))
     }
 
     fn argv(&self, ground: &Ground) -> Vec<String> {
