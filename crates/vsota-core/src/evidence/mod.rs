@@ -15,6 +15,7 @@ pub mod draft;
 mod error;
 pub mod history;
 pub mod humanize;
+pub mod hook;
 pub mod hygiene;
 pub mod inputs;
 pub mod json;

@@ -22,6 +22,8 @@ mod evidence_diff;
 #[cfg(test)]
 mod evidence_draft;
 #[cfg(test)]
+mod evidence_hook;
+#[cfg(test)]
 mod evidence_plan;
 #[cfg(test)]
 mod evidence_profile;
