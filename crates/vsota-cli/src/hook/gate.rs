@@ -51,7 +51,13 @@ fn patching(campaign: &Campaign) -> Vec<Reason> {
         }
         (Phase::Revalidate, _) => unmet(campaign, CommandKind::AmendPatch),
         (_, State::RlcrActive(phase)) if demands_fixup(phase.case()) => Vec::new(),
-        (phase @ (Phase::RlcrActive | Phase::GapDecision | Phase::Profiling), _) => {
+        // The shortest way in the table would be a fixup, which nobody demanded.
+        (Phase::RlcrActive, _) => vec![Reason {
+            clause: Clause::Fb11,
+            found: "no round is open, and Humanize's review demands no fixup".to_owned(),
+            help: help::typed(CommandKind::OpenRound).to_owned(),
+        }],
+        (phase @ (Phase::GapDecision | Phase::Profiling), _) => {
             help::misplaced(phase, CommandKind::RecordPatch)
         }
         _ => vec![Reason {

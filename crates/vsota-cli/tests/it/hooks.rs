@@ -135,8 +135,8 @@ fn at(model: Run) -> Stage {
 fn what_patches_is_denied_until_the_gate_opens() {
     for (name, model, clause) in [
         ("frozen", Run::frozen(), "FB-11"),
-        ("in the loop", Run::in_loop(), "PA-1"),
-        ("behind", Run::behind(), "PA-1"),
+        ("in the loop", Run::in_loop(), "FB-11"),
+        ("behind", Run::behind(), "FB-11"),
         ("triaged", Run::triaged(), "LP-1"),
     ] {
         let stage = at(model);
@@ -175,7 +175,7 @@ fn the_loops_scripts_and_the_frozen_benchmark_have_gates_of_their_own() {
     ] {
         let stage = at(model);
         let file = stage.path("benchmark/raw/x.json");
-        let write = claude("Write", &json!({"file_path": file, "content": ""}));
+        let write = claude("Write", &json!({"file_path": file.as_str(), "content": ""}));
         let copy = bash(&format!("cp /tmp/x.json {}", stage.path("benchmark/")));
         for (payload, shut, clause) in [
             (&setup, set_up, ["RL-7", "FB-1"]),
@@ -241,7 +241,8 @@ fn the_campaign_is_found_from_the_checkout() {
         .unwrap();
     assert!(opened.status.success(), "{}", String::from_utf8_lossy(&opened.stderr));
     let here = |cwd: &Utf8Path, command: &str| {
-        let payload = json!({"cwd": cwd, "tool_name": "Bash", "tool_input": {"command": command}});
+        let payload =
+            json!({"cwd": cwd.as_str(), "tool_name": "Bash", "tool_input": {"command": command}});
         ask("pre-tool-use", None, payload.to_string())
     };
     let reason = here(&dir.join("vllm"), "git commit -am x");
@@ -262,7 +263,7 @@ fn a_fresh_context_and_a_stop_are_told_where_the_campaign_stands() {
     let payload = json!({"cwd": CHECKOUT, "hook_event_name": "SessionStart", "source": "compact"});
     let answer = ask("session-start", Some(&stage.world.run), payload.to_string());
     let told = answer["hookSpecificOutput"]["additionalContext"].as_str().unwrap();
-    for word in ["gap-decision, round 1", "vsota gap decide", "vsota next"] {
+    for word in ["profiling, round 1", "vsota profile root-cause", "PR-1", "vsota next"] {
         assert!(told.contains(word), "{word}: {told}");
     }
     let stop = |active: bool| {
