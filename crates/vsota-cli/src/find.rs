@@ -85,6 +85,21 @@ pub fn around(start: &Utf8Path) -> Result<Option<Utf8PathBuf>, Failure> {
     unfinished(&start.join("runs"))
 }
 
+/// The same for the hook of an agent: several unfinished campaigns under `runs/` are nobody's.
+///
+/// # Errors
+///
+/// No campaign when the repository names one that is gone.
+pub fn around_for_hooks(start: &Utf8Path) -> Result<Option<Utf8PathBuf>, Failure> {
+    if let Some(above) = above(start).find(|it| is_campaign(it)) {
+        return Ok(Some(above.to_owned()));
+    }
+    match pointed(start)? {
+        Some(pointed) => Ok(Some(pointed)),
+        None => Ok(unfinished(&start.join("runs")).unwrap_or_default()),
+    }
+}
+
 /// Whether a directory holds a journal.
 pub fn is_campaign(dir: &Utf8Path) -> bool {
     fs::symlink_metadata(dir.join(journal::PATH)).is_ok_and(|it| it.is_file())

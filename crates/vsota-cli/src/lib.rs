@@ -27,11 +27,13 @@ pub mod find;
 pub mod gather;
 pub mod given;
 pub mod help;
+pub mod hook;
 pub mod infer;
 pub mod journal;
 pub mod junit;
 pub mod loops;
 pub mod output;
+pub mod planned;
 pub mod proof;
 pub mod refusals;
 pub mod roots;
@@ -56,6 +58,10 @@ pub fn main() -> ExitCode {
 }
 
 fn call(args: Vec<OsString>) -> Exit {
+    // A hook has its own contract, and is answered before anything else can fail.
+    if let Some(hook) = hook::asked(&args) {
+        return hook::answer(hook);
+    }
     // Until the arguments are understood, only this much of them is.
     let json = args.iter().take_while(|it| *it != "--").any(|it| it == "--json");
     let early = Output::new(json, Color::Auto);

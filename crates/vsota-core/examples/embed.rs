@@ -167,11 +167,12 @@ fn measure(it: &mut Embedder) -> Result<()> {
     let space = |framework: &Framework| -> Result<SearchSpace> {
         let id = framework.as_str().parse()?;
         let candidates = vec![PlannedLaunch::new(id, &server_command(*framework)?)];
-        Ok(SearchSpace { framework: *framework, candidates, whole: true })
+        Ok(SearchSpace { framework: *framework, candidates, whole: true, skipped: Vec::new() })
     };
     it.advance(DeclareSearch(SearchPlan {
         plan: artifact("benchmark/search.json")?,
         spaces: frameworks.iter().map(space).collect::<Result<_>>()?,
+        unsupported: Vec::new(),
     }))?;
     for (n, framework) in (0..).zip(frameworks) {
         let output = artifact(&format!("help/{framework}.txt"))?;

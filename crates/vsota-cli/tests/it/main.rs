@@ -17,6 +17,7 @@ mod fence;
 mod forged;
 mod gate;
 mod history;
+mod hooks;
 mod inputs;
 mod intake;
 mod late;

@@ -149,6 +149,14 @@ impl FixedBenchmark {
         set
     }
 
+    /// The frameworks whose help output is filed (FB-8).
+    pub fn helped(&self) -> BTreeSet<Framework> {
+        match &self.inside {
+            Bench::Searching(it) => it.helped.clone(),
+            Bench::Frozen { .. } => BTreeSet::new(),
+        }
+    }
+
     /// The ranking so far, scenario by scenario (FB-9).
     pub fn table(&self) -> Vec<(&Scenario, Rank<'_>)> {
         let Bench::Searching(it) = &self.inside else { return Vec::new() };
@@ -232,7 +240,8 @@ impl Decide<DeclareSearch> for FixedBenchmark {
             let framework = space.framework;
             let found = space.candidates.len();
             o.join(self.among(framework));
-            o.unless(found > 0, BenchObjection::EmptySearch { framework });
+            let named = found > 0 || !space.skipped.is_empty();
+            o.unless(named, BenchObjection::EmptySearch { framework });
             o.unless(found <= 10, BenchObjection::Unbounded { framework, found });
             let early = !it.candidates.iter().any(|row| row.framework == framework);
             let same = it.spaces.get(&framework) == Some(space);

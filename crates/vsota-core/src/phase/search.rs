@@ -92,7 +92,9 @@ impl Searching {
         let Some(space) = self.spaces.get(&framework) else { return false };
         let tried: BTreeSet<_> =
             self.tried(framework, scenario).into_iter().map(|(launch, _)| launch).collect();
-        space.whole && space.candidates.iter().all(|it| tried.contains(&it.launch))
+        space.whole
+            && !space.candidates.is_empty()
+            && space.candidates.iter().all(|it| tried.contains(&it.launch))
     }
 }
 

@@ -21,7 +21,7 @@ mod revalidate;
 
 /// A campaign on the disk that stands where the model stands.
 pub(crate) struct Stage {
-    world: World,
+    pub(crate) world: World,
     pub(crate) model: Run,
 }
 

@@ -1,0 +1,270 @@
+//! What does a simple command do? The programs that write files, make commits or run the loop's scripts.
+
+use alloc::borrow::ToOwned;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::shell::{DEPTH, Simple, assignment, simple};
+use super::{Deed, Place, code, patched};
+
+/// Programs that run the rest of their words: each with its options that take a word.
+const WRAPPERS: &[(&str, &[&str])] = &[
+    ("env", &["-u", "--unset", "-C", "--chdir", "-S"]),
+    ("sudo", &["-u", "--user", "-g", "--group"]),
+    ("nice", &["-n"]),
+    ("ionice", &["-c", "-n"]),
+    ("stdbuf", &["-i", "-o", "-e"]),
+    ("xargs", &["-n", "-P", "-I", "-L", "-d", "-a", "-s"]),
+    ("timeout", &["-k", "-s"]),
+    ("nohup", &[]),
+    ("setsid", &[]),
+    ("time", &["-f", "-o"]),
+    ("command", &[]),
+    ("builtin", &[]),
+    ("exec", &["-a"]),
+    ("flock", &[]),
+];
+
+/// Programs whose last word is written to.
+const COPIES: &[&str] = &["cp", "mv", "install", "ln", "rsync"];
+
+/// Programs that change every file that they name.
+const CHANGES: &[&str] =
+    &["rm", "touch", "truncate", "unlink", "shred", "chmod", "tee", "ed", "ex"];
+
+/// Verbs of git that bring a commit or foreign lines into the tree.
+const COMMITS: &[&str] = &["commit", "am", "merge", "cherry-pick", "apply", "rebase", "pull"];
+
+/// Options with which such a verb changes nothing, or takes an unfinished change back.
+const HARMLESS: &[&str] = &[
+    "--dry-run",
+    "--check",
+    "--stat",
+    "--numstat",
+    "--summary",
+    "--abort",
+    "--quit",
+    "--help",
+    "-h",
+];
+
+/// The deeds of a script.
+pub(super) fn of_script(script: &str, at: &Place, depth: usize, deeds: &mut Vec<Deed>) {
+    if depth > DEPTH {
+        return;
+    }
+    for it in simple(script, at, depth) {
+        let here = Place { dir: it.dir.clone(), home: at.home.clone() };
+        let files = it.writes.iter().filter(|it| !it.starts_with("/dev/"));
+        deeds.extend(files.map(|path| Deed::Write(here.join(path))));
+        of_words(&it.words, &it, &here, depth, deeds);
+    }
+}
+
+fn of_words(words: &[String], it: &Simple, at: &Place, depth: usize, deeds: &mut Vec<Deed>) {
+    if depth > DEPTH {
+        return;
+    }
+    let assigned = words.iter().take_while(|it| assignment(it).is_some()).count();
+    let Some((program, rest)) = words.get(assigned..).and_then(<[String]>::split_first) else {
+        return;
+    };
+    let name = base(program);
+    if let Some((_, takes)) = WRAPPERS.iter().find(|(wrapper, _)| *wrapper == name) {
+        let inner = unwrapped(name, rest, takes);
+        let mut words = inner.to_vec();
+        if name == "xargs" {
+            words.extend(it.before.iter().filter(|it| it.contains('/')).cloned());
+        }
+        return of_words(&words, it, at, depth.saturating_add(1), deeds);
+    }
+    match name {
+        "sh" | "bash" | "zsh" | "dash" | "ksh" => of_shell(rest, it, at, depth, deeds),
+        "eval" => of_script(&rest.join(" "), at, depth.saturating_add(1), deeds),
+        "find" => of_find(rest, it, at, depth, deeds),
+        "git" => deeds.extend(git(rest, at)),
+        "patch" => deeds.extend(patch(rest, at)),
+        "apply_patch" | "applypatch" => {
+            let text = rest.first().or(it.stdin.as_ref());
+            deeds.extend(text.iter().flat_map(|it| patched(it, at)));
+        }
+        "sed" | "perl" | "ruby" | "awk" | "gawk" if in_place(name, rest) => {
+            deeds.extend(named(rest, at))
+        }
+        "dd" => deeds
+            .extend(rest.iter().filter_map(|it| it.strip_prefix("of=")).map(|it| write(it, at))),
+        _ if COPIES.contains(&name) => deeds.extend(copied(name, rest, at)),
+        _ if CHANGES.contains(&name) => deeds.extend(named(rest, at)),
+        _ if name.ends_with("setup-rlcr-loop.sh") => deeds.push(Deed::SetUpLoop),
+        _ if name.ends_with("cancel-rlcr-loop.sh") => deeds.push(Deed::CancelLoop),
+        _ => {}
+    }
+    if is_interpreter(name) {
+        let flags = ["-c", "-e"];
+        let inline = rest.iter().position(|it| flags.contains(&it.as_str()));
+        let inline = inline.and_then(|at| rest.get(at.checked_add(1)?));
+        let fed = it.stdin.as_ref().filter(|_| !rest.iter().any(|it| is_file(it)));
+        if let Some(text) = inline.or(fed) {
+            code::deeds(text, at, depth, deeds);
+        }
+    }
+}
+
+fn of_shell(rest: &[String], it: &Simple, at: &Place, depth: usize, deeds: &mut Vec<Deed>) {
+    let flag = |it: &String| it.starts_with('-') && !it.starts_with("--") && it.ends_with('c');
+    let inline = rest.iter().position(flag).and_then(|at| rest.get(at.checked_add(1)?));
+    if let Some(script) = inline.or(it.stdin.as_ref()) {
+        return of_script(script, at, depth.saturating_add(1), deeds);
+    }
+    // A script file: the loop's own are known by name.
+    if let Some(at_file) = rest.iter().position(|it| is_file(it)) {
+        of_words(
+            rest.get(at_file..).unwrap_or_default(),
+            &Simple::default(),
+            at,
+            depth.saturating_add(1),
+            deeds,
+        );
+    }
+}
+
+/// `find ROOTS … -exec COMMAND {} ;`, and `-delete`.
+fn of_find(rest: &[String], it: &Simple, at: &Place, depth: usize, deeds: &mut Vec<Deed>) {
+    let roots: Vec<&String> = rest.iter().take_while(|it| !it.starts_with('-')).collect();
+    if rest.iter().any(|it| it == "-delete") {
+        deeds.extend(roots.iter().map(|root| write(root, at)));
+    }
+    let exec = |it: &String| matches!(it.as_str(), "-exec" | "-execdir" | "-ok");
+    let Some(start) = rest.iter().position(exec) else { return };
+    let command = rest
+        .iter()
+        .skip(start.saturating_add(1))
+        .take_while(|it| !matches!(it.as_str(), ";" | "+"));
+    for root in roots {
+        let words: Vec<String> =
+            command.clone().map(|it| if it == "{}" { root.clone() } else { it.clone() }).collect();
+        of_words(&words, it, at, depth.saturating_add(1), deeds);
+    }
+}
+
+/// The words that a wrapper runs.
+fn unwrapped<'w>(name: &str, rest: &'w [String], takes: &[&str]) -> &'w [String] {
+    let mut at = 0_usize;
+    while let Some(word) = rest.get(at) {
+        if takes.contains(&word.as_str()) {
+            at = at.saturating_add(2);
+        } else if word.starts_with('-') || assignment(word).is_some() {
+            at = at.saturating_add(1);
+        } else {
+            break;
+        }
+    }
+    // These take one word before the command.
+    if matches!(name, "timeout" | "flock") {
+        at = at.saturating_add(1);
+    }
+    rest.get(at..).unwrap_or_default()
+}
+
+fn git(rest: &[String], at: &Place) -> Option<Deed> {
+    let mut dir = at.dir.clone();
+    let mut words = rest.iter();
+    let verb = loop {
+        let word = words.next()?;
+        match word.as_str() {
+            "-C" => dir = at.join(words.next()?),
+            "--work-tree" => dir = at.join(words.next()?),
+            "-c" | "--git-dir" | "--namespace" | "--exec-path" => {
+                words.next()?;
+            }
+            other if other.starts_with("--work-tree=") => {
+                dir = at.join(other.trim_start_matches("--work-tree="));
+            }
+            other if other.starts_with('-') => {}
+            verb => break verb,
+        }
+    };
+    let options: Vec<&str> = words.map(String::as_str).collect();
+    if options.iter().any(|it| HARMLESS.contains(it)) {
+        return None;
+    }
+    let brings = match verb {
+        "stash" => matches!(options.first(), Some(&"pop" | &"apply")),
+        verb => COMMITS.contains(&verb),
+    };
+    brings.then(|| Deed::Commit { dir, verb: verb.to_owned() })
+}
+
+fn patch(rest: &[String], at: &Place) -> Vec<Deed> {
+    if rest.iter().any(|it| it == "--dry-run" || it == "--version") {
+        return Vec::new();
+    }
+    let option = |names: [&str; 2]| {
+        let here = rest.iter().position(|it| names.contains(&it.as_str()))?;
+        rest.get(here.checked_add(1)?)
+    };
+    let dir = option(["-d", "--directory"]).map_or_else(|| at.dir.clone(), |it| at.join(it));
+    let there = Place { dir: dir.clone(), home: at.home.clone() };
+    let taken = [option(["-d", "--directory"]), option(["-i", "--input"])];
+    let mut files = rest.iter().filter(|it| is_file(it) && !taken.contains(&Some(*it)));
+    match files.next() {
+        Some(file) => Vec::from([write(file, &there)]),
+        None => Vec::from([Deed::Patch(dir)]),
+    }
+}
+
+/// Whether the files that an editor of streams names are changed in their place.
+fn in_place(name: &str, rest: &[String]) -> bool {
+    rest.iter().any(|it| match name {
+        "awk" | "gawk" => it == "inplace",
+        _ if it == "--in-place" || it.starts_with("--in-place=") => true,
+        // Letters run together: `-Ei`, `-pi.bak`; a script after `-e` is none of them.
+        _ => {
+            let letters =
+                it.strip_prefix('-').filter(|it| !it.starts_with('-')).unwrap_or_default();
+            letters.split('e').next().is_some_and(|it| it.contains('i'))
+        }
+    })
+}
+
+/// Every word that may be a file.
+fn named(rest: &[String], at: &Place) -> Vec<Deed> {
+    rest.iter().filter(|it| is_file(it)).map(|it| write(it, at)).collect()
+}
+
+/// The destination of a copy; what is moved away is changed too.
+fn copied(name: &str, rest: &[String], at: &Place) -> Vec<Deed> {
+    let target = rest.iter().position(|it| matches!(it.as_str(), "-t" | "--target-directory"));
+    let target = target.and_then(|here| rest.get(here.checked_add(1)?));
+    let joined = rest.iter().find_map(|it| it.strip_prefix("--target-directory="));
+    let mut files: Vec<&String> = rest.iter().filter(|it| is_file(it)).collect();
+    let last = files.pop();
+    let mut deeds = Vec::new();
+    if let Some(to) = joined.or(target.map(String::as_str)).or(last.map(String::as_str)) {
+        deeds.push(write(to, at));
+        // A file goes below the directory that it is copied to.
+        let below = files.iter().map(|from| write(&alloc::format!("{to}/{}", base(from)), at));
+        deeds.extend(below.filter(|_| !to.ends_with(".py")));
+    }
+    if name == "mv" {
+        deeds.extend(files.iter().map(|it| write(it, at)));
+    }
+    deeds
+}
+
+fn write(path: &str, at: &Place) -> Deed {
+    Deed::Write(at.join(path))
+}
+
+fn is_file(word: &str) -> bool {
+    !word.starts_with('-') && !word.is_empty()
+}
+
+fn is_interpreter(name: &str) -> bool {
+    name.starts_with("python") || matches!(name, "node" | "ruby" | "perl" | "pypy" | "uv")
+}
+
+/// The last part of a path.
+pub(super) fn base(word: &str) -> &str {
+    word.rsplit('/').next().unwrap_or(word)
+}
