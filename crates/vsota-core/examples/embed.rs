@@ -166,11 +166,12 @@ fn measure(it: &mut Embedder) -> Result<()> {
     let frameworks = [Framework::Vllm, Framework::Sglang];
     let space = |framework: &Framework| -> Result<SearchSpace> {
         let candidates = vec![framework.as_str().parse()?];
-        Ok(SearchSpace { framework: *framework, candidates, whole: true })
+        Ok(SearchSpace { framework: *framework, candidates, whole: true, skipped: Vec::new() })
     };
     it.advance(DeclareSearch(SearchPlan {
         plan: artifact("benchmark/search.json")?,
         spaces: frameworks.iter().map(space).collect::<Result<_>>()?,
+        unsupported: Vec::new(),
     }))?;
     for (n, framework) in (0..).zip(frameworks) {
         let output = artifact(&format!("help/{framework}.txt"))?;

@@ -27,12 +27,14 @@ pub mod plan;
 pub mod profile;
 pub mod render;
 pub mod run;
+pub mod search;
 pub mod server_log;
 pub mod smi;
 pub mod tables;
 mod time;
 pub mod trace;
 mod workload;
+pub mod yaml;
 
 pub use bench::{Item, NativeRun, Reader, companion_row, read, read_all};
 pub use block::{BlockKind, BlockRecord, RunFiles};

@@ -18,6 +18,31 @@ pub struct SearchPlan {
     pub plan: Artifact,
     /// One space per framework.
     pub spaces: Vec<SearchSpace>,
+    /// What the plan names and nobody runs here (IN-4).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unsupported: Vec<LeftOut>,
+}
+
+/// A framework of a plan that is not run here.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct LeftOut {
+    /// Its name in the plan.
+    pub name: Name,
+    /// Why it is not run.
+    pub reason: Line,
+}
+
+/// A candidate that is recorded and never run (FB-6, FB-7).
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct SkippedCandidate {
+    /// Its id.
+    pub id: Name,
+    /// The launch command that is not run.
+    pub server_command: Argv,
+    /// Why not, with its clause.
+    pub reason: Line,
 }
 
 /// The candidates that one framework is going to try.
@@ -30,6 +55,9 @@ pub struct SearchSpace {
     pub candidates: Vec<Name>,
     /// Whether these are all that the framework offers here.
     pub whole: bool,
+    /// What the plan names and is never run (FB-6, FB-7).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub skipped: Vec<SkippedCandidate>,
 }
 
 /// The help output of a framework (FB-8).

@@ -228,7 +228,8 @@ impl Decide<DeclareSearch> for FixedBenchmark {
             let framework = space.framework;
             let found = space.candidates.len();
             o.join(self.among(framework));
-            o.unless(found > 0, BenchObjection::EmptySearch { framework });
+            let named = found > 0 || !space.skipped.is_empty();
+            o.unless(named, BenchObjection::EmptySearch { framework });
             o.unless(found <= 10, BenchObjection::Unbounded { framework, found });
             let early = !it.candidates.iter().any(|row| row.framework == framework);
             let same = it.spaces.get(&framework) == Some(space);

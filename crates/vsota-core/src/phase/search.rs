@@ -86,7 +86,7 @@ impl Searching {
         let Some(space) = self.spaces.get(&framework) else { return false };
         let rows = || self.candidates.iter().filter(|it| it.framework == framework);
         let tried = |id: &Name| rows().any(|it| it.id == *id && was_tried(it));
-        space.whole && space.candidates.iter().all(tried)
+        space.whole && !space.candidates.is_empty() && space.candidates.iter().all(tried)
     }
 }
 

@@ -39,8 +39,8 @@ fn help(framework: Framework) -> FileHelp {
 
 fn plan_of(framework: Framework, candidates: &[&str], whole: bool) -> SearchPlan {
     let candidates = candidates.iter().map(|it| name(it)).collect();
-    let spaces = vec![SearchSpace { framework, candidates, whole }];
-    SearchPlan { plan: artifact("benchmark/plan.json"), spaces }
+    let spaces = vec![SearchSpace { framework, candidates, whole, skipped: Vec::new() }];
+    SearchPlan { plan: artifact("benchmark/plan.json"), spaces, unsupported: Vec::new() }
 }
 
 /// A benchmark up to the freeze.

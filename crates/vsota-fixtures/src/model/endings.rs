@@ -41,10 +41,12 @@ pub(crate) fn tiny_search(frameworks: &[Framework]) -> SearchPlan {
         framework: *framework,
         candidates: vec![name(&format!("{framework}-{WINNER}"))],
         whole: true,
+        skipped: Vec::new(),
     };
     SearchPlan {
         plan: artifact("benchmark/search.json"),
         spaces: frameworks.iter().map(space).collect(),
+        unsupported: Vec::new(),
     }
 }
 

@@ -281,6 +281,18 @@ fn search(page: &mut Page, book: &Book<'_>) {
         });
         md!("declared in {}: {}", Md::code(it.plan.path.as_str()), Md::list(spaces, ", "))
     }));
+    let searches = || story.searches.iter();
+    page.list(
+        searches()
+            .flat_map(|it| &it.spaces)
+            .flat_map(|it| &it.skipped)
+            .map(|it| md!("{} is skipped: {}", Md::code(&it.id), Md::text(&it.reason))),
+    );
+    page.list(
+        searches()
+            .flat_map(|it| &it.unsupported)
+            .map(|it| md!("{} is not run here: {}", Md::text(&it.name), Md::text(&it.reason))),
+    );
 }
 
 pub(super) fn winning_commands(book: &Book<'_>) -> Option<String> {

@@ -1,7 +1,9 @@
 //! `benchmark/candidates.jsonl`: every filed row in the companion's schema, failed ones too
 //! (FB-7, FB-8).
 
+use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 
 use serde_json::{Map, Value, json};
 
@@ -13,15 +15,57 @@ use crate::text::{Argv, Line};
 
 pub(super) fn render(book: &Book<'_>) -> Option<String> {
     let candidates = &book.story.candidates;
-    if candidates.is_empty() {
+    let skipped = skipped(book);
+    if candidates.is_empty() && skipped.is_empty() {
         return None;
     }
     let mut text = String::new();
-    for candidate in candidates {
+    for candidate in candidates.iter().copied().chain(&skipped) {
         text.push_str(&escape::json(&row(book, candidate).to_string()));
         text.push('\n');
     }
     Some(text)
+}
+
+/// What the plans name and is never run: a row for each scenario, that nothing is left out (FB-7).
+fn skipped(book: &Book<'_>) -> Vec<Candidate> {
+    let mut latest: BTreeMap<Framework, &SearchSpace> = BTreeMap::new();
+    for space in book.story.searches.iter().flat_map(|it| &it.spaces) {
+        latest.insert(space.framework, space);
+    }
+    let scenarios = book.story.brief.workload().map_or(&[][..], |it| &it.scenarios);
+    let rows = latest.values().flat_map(|space| {
+        let of_scenario = move |it: &SkippedCandidate| {
+            scenarios.iter().map(|one| never_run(space.framework, it, one)).collect::<Vec<_>>()
+        };
+        space.skipped.iter().flat_map(of_scenario)
+    });
+    rows.collect()
+}
+
+fn never_run(framework: Framework, it: &SkippedCandidate, scenario: &Scenario) -> Candidate {
+    Candidate {
+        id: it.id.clone(),
+        framework,
+        framework_version: None,
+        framework_commit: None,
+        scenario: scenario.name.clone(),
+        status: Status::Skipped,
+        smoke: false,
+        served: true,
+        failure_reason: Some(it.reason.clone()),
+        server_command: it.server_command.clone(),
+        benchmark_command: Argv::default(),
+        backend: None,
+        context_len: None,
+        identity: BTreeMap::new(),
+        tree: None,
+        measured: None,
+        buckets: None,
+        record: None,
+        result: None,
+        log: None,
+    }
 }
 
 fn row(book: &Book<'_>, it: &Candidate) -> Value {

@@ -76,7 +76,13 @@ fn bench_events() -> Vec<Event> {
             framework: Framework::Sglang,
             candidates: vec![name("sglang-7")],
             whole: true,
+            skipped: vec![SkippedCandidate {
+                id: name("sglang-8"),
+                server_command: [line("sglang"), line("serve"), line("--fast")].iter().collect(),
+                reason: line("FB-6: for the page"),
+            }],
         }],
+        unsupported: vec![LeftOut { name: name("lmdeploy"), reason: line("not run here") }],
     };
     let unsupported = Exclusion {
         framework: Framework::TensorrtLlm,
