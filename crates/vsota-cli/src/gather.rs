@@ -7,7 +7,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
 use vsota_core::command::RecordInputs;
 use vsota_core::evidence::inputs::{config, input};
-use vsota_core::evidence::workload;
+use vsota_core::evidence::{workload, yaml};
 use vsota_core::facts::{Input, InputsGiven, Sourced, Workload};
 use vsota_core::measure::Fraction;
 use vsota_core::text::Line;
@@ -125,11 +125,8 @@ pub fn inputs(context: &Context, files: &Files, pairs: &[Pair]) -> Result<Inputs
 /// Bad evidence when it is none.
 pub fn workload_file(context: &Context, path: &Utf8Path) -> Result<Vec<Input>, Failure> {
     let text = given::text(context, path)?;
-    let value: serde_json::Value = serde_yaml_ng::from_str(&text).map_err(|error| {
-        let line = error.location().map_or(1, |it| it.line() as u64);
-        Failure::bad_evidence(error).in_file(path).at_line(line)
-    })?;
-    let inputs = workload(value).map_err(|error| bad(&error, path))?;
+    let file = yaml::read(&text).map_err(|error| bad(&error, path))?;
+    let inputs = workload(file.json()).map_err(|error| bad(&error, path))?;
     let none = |it: &Input| matches!(it, Input::SlaSuccessRate(rate) if rate.get() <= 0.0);
     if inputs.iter().any(none) {
         let message = "a success rate must be above 0";

@@ -145,6 +145,14 @@ impl FixedBenchmark {
         set
     }
 
+    /// The frameworks whose help output is filed (FB-8).
+    pub fn helped(&self) -> BTreeSet<Framework> {
+        match &self.inside {
+            Bench::Searching(it) => it.helped.clone(),
+            Bench::Frozen { .. } => BTreeSet::new(),
+        }
+    }
+
     /// The ranking so far, scenario by scenario (FB-9).
     pub fn table(&self) -> Vec<(&Scenario, Rank<'_>)> {
         let Bench::Searching(it) = &self.inside else { return Vec::new() };

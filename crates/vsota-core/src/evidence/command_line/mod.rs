@@ -16,7 +16,7 @@ use super::error::EvidenceError;
 use crate::facts::{Dimension, Framework};
 use crate::text::{Line, Name};
 
-pub use words::split;
+pub use words::{join, split};
 
 /// The GPUs that a run record names.
 #[derive(Clone, Debug, Default, serde::Deserialize, Eq, PartialEq)]

@@ -5,6 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::evidence::error::EvidenceError;
+use crate::evidence::render::escape;
 use crate::text::Line;
 
 /// The words of a command, a shell's `-c` script taken apart.
@@ -119,6 +120,11 @@ fn same(flag: &str, name: &str) -> bool {
     short
         && (flag.len() == name.len()
             || (flag.len() >= 8 && !WHOLE.iter().any(|whole| alike(flag, whole))))
+}
+
+/// A command as one line that a POSIX shell reads back.
+pub fn join<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
+    escape::shell(words, usize::MAX)
 }
 
 /// Splits a command written as one line, as a shell would: blanks separate, quotes and

@@ -49,7 +49,10 @@ pub(super) fn block(language: &str, text: &str) -> String {
 }
 
 /// An argument vector as one POSIX shell command, broken after `width` characters where it can be.
-pub(super) fn shell(argv: impl IntoIterator<Item = impl AsRef<str>>, width: usize) -> String {
+pub(in crate::evidence) fn shell(
+    argv: impl IntoIterator<Item = impl AsRef<str>>,
+    width: usize,
+) -> String {
     let (mut text, mut column) = (String::new(), 0_usize);
     for word in argv {
         let word = shell_word(word.as_ref());

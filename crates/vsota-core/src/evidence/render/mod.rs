@@ -12,7 +12,7 @@ mod artefacts;
 mod attempts;
 mod benchmark;
 mod checkpoint;
-mod escape;
+pub(super) mod escape;
 mod figures;
 mod history;
 mod ideas;
