@@ -189,8 +189,55 @@ fn a_plan_declares_its_candidates_when_it_says_what_was_recorded() {
         same(it);
         it["frameworks"]["tensorrt_llm"]["search_space"]["backend"] = json!(["tensorrt"]);
     }));
+    assert_eq!(ended.exit, 0, "{}", ended.text);
+    let trtllm = &ended.json["frameworks"]["tensorrt_llm"];
+    assert_eq!(trtllm["candidates"].as_array().unwrap().len(), 1);
+    assert_eq!(trtllm["skipped"][0]["id"], "tensorrt_llm-1");
+    assert!(trtllm["skipped"][0]["reason"].as_str().unwrap().starts_with("FB-6"));
+}
+
+#[test]
+fn a_plan_shows_everything_that_it_comes_to_and_keeps_what_is_skipped() {
+    let stage = Stage::at(Run::with_history());
+    let mut file = cookbook(|it| {
+        it["benchmark"]["max_concurrency"] = Value::Null;
+        it["benchmark"]["sla"] = json!({"max_p50_ttft_ms": 2000, "min_success_rate": 1.0});
+        it["frameworks"]["tensorrt_llm"]["base_server_flags"]["backend"] = json!("trt");
+        it["frameworks"]["tokenspeed"] = json!({"enabled": true, "whatever": 1});
+    });
+    let ended = stage.run(&["bench", "plan", &stage.json_file("plan.yaml", &file)]);
+    assert_eq!(ended.exit, 0, "{}", ended.text);
+    let (launches, estimate) = (&ended.json["launches"], &ended.json["estimate"]);
+    assert_eq!(launches.as_array().unwrap().len(), 5);
+    assert_eq!(launches[0]["port"], 8_000);
+    assert_eq!(launches[0]["runs"].as_array().unwrap().len(), SCENARIOS.len());
+    assert_eq!((&estimate["launches"], &estimate["runs"]), (&json!(5), &json!(10)));
+    assert!(estimate["seconds"].as_u64().unwrap() > 600);
+    assert_eq!(ended.json["unsupported"][0]["name"], "tokenspeed");
+    let rows = std::fs::read_to_string(stage.path("benchmark/candidates.jsonl")).unwrap();
+    let rows: Vec<Value> = rows.lines().map(|it| serde_json::from_str(it).unwrap()).collect();
+    assert_eq!(rows.len(), SCENARIOS.len(), "{rows:?}");
+    assert!(rows.iter().all(|it| it["status"] == "skipped"));
+    assert!(rows[0]["failure_reason"].as_str().unwrap().contains("trt"), "{rows:?}");
+    assert!(
+        std::fs::read_to_string(stage.path("benchmark/summary.md"))
+            .unwrap()
+            .contains("tokenspeed is not run here")
+    );
+
+    // Another model or GPU count than the campaign's is no plan for it.
+    file["model"]["name"] = json!("other/model");
+    let ended = stage.run(&["bench", "plan", &stage.json_file("other.yaml", &file)]);
+    assert_eq!((ended.exit, clauses(&ended)), (3, vec!["FB-3"]), "{}", ended.text);
+
+    // What the installed framework does not know is told before anything starts.
+    file["model"]["name"] = json!(MODEL);
+    let help = stage.file("help.txt", "usage: vllm serve\n  --max-model-len N  --max-num-seq N\n");
+    assert_eq!(stage.run(&["bench", "help", "vllm", "--file", &help]).exit, 0);
+    let ended = stage.run(&["bench", "plan", &stage.json_file("third.yaml", &file)]);
     assert_eq!(ended.exit, 4);
-    assert!(ended.json["error"]["message"].as_str().unwrap().contains("FB-6"));
+    let message = ended.json["error"]["message"].as_str().unwrap();
+    assert!(message.contains("FB-8") && message.contains("--max-num-seq"), "{message}");
 }
 
 #[test]

@@ -267,14 +267,27 @@ impl Node {
 
     /// The line of a field such as `scenarios.name` or `sla`, as far down as its keys are there.
     pub fn line_of(&self, field: &str) -> u64 {
+        self.walk(field).0
+    }
+
+    /// The line of a field whose every key is there.
+    pub fn line_at(&self, field: &str) -> Option<u64> {
+        let (line, whole) = self.walk(field);
+        whole.then_some(line)
+    }
+
+    /// The line of the last key of the field that is there, and whether all of them are.
+    fn walk(&self, field: &str) -> (u64, bool) {
         let mut at = self;
         let mut line = self.line;
         for part in field.split('.') {
-            let Some(map) = at.map() else { break };
-            let Some((key, value)) = map.iter().find(|(key, _)| key.name == part) else { break };
+            let keys = at.map().unwrap_or_default();
+            let Some((key, value)) = keys.iter().find(|(key, _)| key.name == part) else {
+                return (line, false);
+            };
             (line, at) = (key.line, value);
         }
-        line
+        (line, true)
     }
 
     fn size(&self) -> usize {

@@ -16,9 +16,13 @@ mod evidence_bench_versions;
 #[cfg(test)]
 mod evidence_commands;
 #[cfg(test)]
+mod evidence_companions;
+#[cfg(test)]
 mod evidence_diff;
 #[cfg(test)]
 mod evidence_draft;
+#[cfg(test)]
+mod evidence_plan;
 #[cfg(test)]
 mod evidence_profile;
 #[cfg(test)]

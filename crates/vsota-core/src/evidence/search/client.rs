@@ -178,7 +178,7 @@ impl Asked<'_> {
         self.dataset(workload, &mut words);
         self.load(&mut words)?;
         words.say("seed", self.seed.to_string());
-        self.sampling(&mut words);
+        self.sampling(&mut words)?;
         self.saving(workload, place, &mut words);
         Ok(words)
     }
@@ -250,7 +250,7 @@ impl Asked<'_> {
         Ok(())
     }
 
-    fn sampling(&self, words: &mut Words) {
+    fn sampling(&self, words: &mut Words) -> Result<(), EvidenceError> {
         let sglang = self.launch.framework == Framework::Sglang;
         if !sglang {
             words.switch("ignore-eos");
@@ -266,9 +266,22 @@ impl Asked<'_> {
             }
         }
         if !body.is_empty() {
-            let flag = if sglang { "extra-request-body" } else { "extra-body" };
+            let flag = match self.launch.framework {
+                Framework::Sglang => "extra-request-body",
+                Framework::Vllm => "extra-body",
+                Framework::TensorrtLlm => {
+                    let keys: Vec<&str> = body.keys().map(String::as_str).collect();
+                    let message = format!(
+                        "FB-3: TensorRT-LLM's client cannot send {}; it knows {}",
+                        keys.join(", "),
+                        AS_FLAGS.join(", ")
+                    );
+                    return Err(EvidenceError::new(message).of("sampling"));
+                }
+            };
             words.say(flag, Value::Object(body).to_string());
         }
+        Ok(())
     }
 
     /// Everything that the decoders read: medians, tails and E2E latencies beside the totals.

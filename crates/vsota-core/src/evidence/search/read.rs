@@ -15,6 +15,7 @@ use super::product::{Sets, ordered, product};
 use super::server::{self, Listening, command, spelled};
 use super::*;
 use crate::brief::Brief;
+use crate::evidence::command_line::{self, Identity, identify};
 use crate::evidence::error::EvidenceError;
 use crate::evidence::yaml::{self, Node};
 use crate::evidence::{inputs::input, workload};
@@ -40,7 +41,7 @@ const CONTEXT: [(Framework, &str); 3] = [
 const READY_S: u64 = 1_800;
 
 /// Prompts of a warm-up run where the plan does not say.
-const WARMUP: u64 = 8;
+const WARMUP: u32 = 8;
 
 impl Plan {
     /// Reads a plan file, in YAML or JSON.
@@ -138,8 +139,9 @@ fn said(node: &Node) -> Result<Vec<Input>, EvidenceError> {
     }
     workload(node.json()).map_err(|error| {
         let field = error.field.as_deref().unwrap_or_default();
-        let lines = ["", "benchmark.", "dataset."].map(|it| node.line_of(&format!("{it}{field}")));
-        error.at(lines.into_iter().max().unwrap_or(1))
+        let mut places = ["", "benchmark.", "dataset."].into_iter();
+        let line = places.find_map(|it| node.line_at(&format!("{it}{field}")));
+        error.at(line.unwrap_or_else(|| node.line_of("dataset")))
     })
 }
 
@@ -339,13 +341,20 @@ fn search(
         let id = if number == 0 { "base".to_string() } else { number.to_string() };
         let id = Name::new(format!("{framework}-{id}")).map_err(EvidenceError::new)?;
         let server_command = command(framework, &program, &model, &flags)?;
-        let candidate = Candidate { id, framework, flags, server_command };
-        match not_pytorch(&candidate)? {
-            Some(reason) => search.skipped.push(Skipped { candidate, reason }),
-            None => search.candidates.push(candidate),
-        }
+        search.sort_in(Candidate { id, framework, flags, server_command })?;
     }
     Ok(search)
+}
+
+impl Search {
+    /// Puts a candidate where it belongs: what may not run is recorded all the same.
+    fn sort_in(&mut self, candidate: Candidate) -> Result<(), EvidenceError> {
+        match not_pytorch(&candidate)? {
+            Some(reason) => self.skipped.push(Skipped { candidate, reason }),
+            None => self.candidates.push(candidate),
+        }
+        Ok(())
+    }
 }
 
 /// FB-6: TensorRT-LLM is compared with its pytorch backend alone; another one is recorded, with its
@@ -354,8 +363,8 @@ fn not_pytorch(candidate: &Candidate) -> Result<Option<Line>, EvidenceError> {
     if candidate.framework != Framework::TensorrtLlm {
         return Ok(None);
     }
-    let backend = candidate.flags.get("backend").map(|it| flags::word(&it.value));
-    let found = match backend.as_deref() {
+    let backend = told(candidate.framework, &candidate.server_command)?.backend;
+    let found = match backend.as_ref().map(Name::as_str) {
         Some("pytorch") => return Ok(None),
         Some(other) => format!("the server backend {other}"),
         None => "no server backend".to_string(),
@@ -419,7 +428,7 @@ fn client(at: &At<'_>) -> Result<ClientPlan, EvidenceError> {
         let field = at.path(&format!("benchmark_flags.{}", flag.name));
         return Err(EvidenceError::new(message).at(flag.line).of(&field));
     }
-    let warmup = at.count("warmup_prompts")?.unwrap_or(WARMUP);
+    let warmup = at.count("warmup_prompts")?.unwrap_or(WARMUP.into());
     Ok(ClientPlan {
         command: words(at, "benchmark_command")?.unwrap_or_default(),
         flags,
@@ -456,6 +465,7 @@ fn listed(node: &Node, known: &Known<'_>) -> Result<Plan, EvidenceError> {
         builds: BTreeMap::new(),
         notes: Vec::new(),
     };
+    let longest = plan.serving.workload.as_ref().map(Workload::longest);
     let Some(frameworks) = top.below("frameworks")? else { return plan.checked(node, known) };
     for (key, _) in frameworks.entries() {
         let wrong = |error: &dyn core::fmt::Display| frameworks.wrong(&key.name, error);
@@ -465,22 +475,30 @@ fn listed(node: &Node, known: &Known<'_>) -> Result<Plan, EvidenceError> {
         let list = at.get("candidates").and_then(Node::list);
         let list =
             list.ok_or_else(|| at.wrong("candidates", "a list of candidates is expected"))?;
-        let candidates = list.iter().map(|it| one(framework, it)).collect::<Result<_, _>>()?;
-        plan.searches.push(Search {
+        let mut search = Search {
             framework,
-            candidates,
+            candidates: Vec::new(),
             skipped: Vec::new(),
             whole: at.flag("whole")?.unwrap_or(false),
-            client: ClientPlan { warmup_prompts: WARMUP as u32, ..ClientPlan::default() },
+            client: ClientPlan { warmup_prompts: WARMUP, ..ClientPlan::default() },
             env: BTreeMap::new(),
             ready_ms: READY_S * 1_000,
-        });
+        };
+        for it in list {
+            let candidate = one(framework, it, longest)?;
+            search.sort_in(candidate)?;
+        }
+        plan.searches.push(search);
     }
     plan.searches.sort_by_key(|it| it.framework);
     plan.checked(node, known)
 }
 
-fn one(framework: Framework, node: &Node) -> Result<Candidate, EvidenceError> {
+fn one(
+    framework: Framework,
+    node: &Node,
+    longest: Option<u64>,
+) -> Result<Candidate, EvidenceError> {
     let at = At::top(node);
     at.only(&["id", "server_command"])?;
     let id = at.text("id")?.ok_or_else(|| at.wrong("id", "a candidate has an id"))?;
@@ -489,5 +507,19 @@ fn one(framework: Framework, node: &Node) -> Result<Candidate, EvidenceError> {
     if server_command.is_empty() {
         return Err(at.wrong("server_command", "a candidate has a launch command"));
     }
+    let said = told(framework, &server_command).map_err(|it| at.wrong("server_command", it))?;
+    if let (Some(context), Some(longest)) = (said.context_len, longest)
+        && context < longest
+    {
+        let message = format!("FB-10: its context of {context} tokens is shorter than {longest}");
+        return Err(at.wrong("server_command", message));
+    }
     Ok(Candidate { id, framework, flags: Flags::default(), server_command })
+}
+
+/// What a launch command says of itself.
+fn told(framework: Framework, command: &[Line]) -> Result<Identity, EvidenceError> {
+    let told = BTreeMap::new();
+    let known = command_line::Known { framework, native: None, gpus: None, told: &told };
+    identify(command, &[], known)
 }
