@@ -86,7 +86,11 @@ fn every_candidate_has_a_row_of_valid_json() {
         .lines()
         .map(|it| serde_json::from_str(it).unwrap())
         .collect();
-    assert_eq!(rows.len(), filed);
+    let skipped: Vec<_> = rows.iter().filter(|it| it["candidate_id"] == "sglang-8").collect();
+    assert_eq!(rows.len(), filed + skipped.len());
+    assert_eq!(skipped.len(), SCENARIOS.len(), "what is never run has a row in each scenario");
+    assert!(skipped.iter().all(|it| it["status"] == "skipped" && it["eligible"]["ranks"] == false));
+    assert_eq!(skipped[0]["failure_reason"], "FB-6: for the page");
     let find = |id: &str| rows.iter().find(|it| it["candidate_id"] == id).unwrap();
     assert_eq!(find("sglang-7")["status"], "oom");
     assert_eq!(find("sglang-7")["metrics"], serde_json::json!({}), "absent, never 0");
