@@ -208,10 +208,10 @@ fn a_plan_shows_everything_that_it_comes_to_and_keeps_what_is_skipped() {
     let ended = stage.run(&["bench", "plan", &stage.json_file("plan.yaml", &file)]);
     assert_eq!(ended.exit, 0, "{}", ended.text);
     let (launches, estimate) = (&ended.json["launches"], &ended.json["estimate"]);
-    assert_eq!(launches.as_array().unwrap().len(), 5);
+    assert_eq!(launches.as_array().unwrap().len(), 6);
     assert_eq!(launches[0]["port"], 8_000);
     assert_eq!(launches[0]["runs"].as_array().unwrap().len(), SCENARIOS.len());
-    assert_eq!((&estimate["launches"], &estimate["runs"]), (&json!(5), &json!(10)));
+    assert_eq!((&estimate["launches"], &estimate["runs"]), (&json!(6), &json!(12)));
     assert!(estimate["seconds"].as_u64().unwrap() > 600);
     assert_eq!(ended.json["unsupported"][0]["name"], "tokenspeed");
     let rows = std::fs::read_to_string(stage.path("benchmark/candidates.jsonl")).unwrap();
