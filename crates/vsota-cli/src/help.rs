@@ -2,7 +2,7 @@
 
 use vsota_core::command::CommandKind;
 use vsota_core::phase::{
-    BlockObjection, GapObjection, InputsObjection, StopObjection, TrialObjection,
+    BenchObjection, BlockObjection, GapObjection, InputsObjection, StopObjection, TrialObjection,
 };
 use vsota_core::verdict::Action;
 use vsota_core::{Clause, Finding, Objection, Phase, Refusal};
@@ -121,6 +121,10 @@ fn of_finding(found: &Finding, command: CommandKind) -> Option<String> {
         }
         Finding::Inputs(InputsObjection::NoVllm {} | InputsObjection::NoCompetitor {}) => {
             return Some("vsota inputs set frameworks=vllm,sglang".to_owned());
+        }
+        Finding::Bench(BenchObjection::MockResult { .. })
+        | Finding::Block(BlockObjection::MockResult { .. }) => {
+            return Some("vsota init --demo".to_owned());
         }
         Finding::Gap(GapObjection::NoPatch { action: Action::MoreRuns }) => C::FileGapBlock,
         // Nobody is left to block.

@@ -11,6 +11,7 @@ use super::{Cases, after};
 pub(super) fn cases(all: &mut Cases) {
     in_a_round(all);
     in_a_trial(all);
+    no_mock(all);
     under_a_claim(all);
 }
 
@@ -76,6 +77,21 @@ fn a_launch_of_the_benchmark_is_none_of_a_block() {
 
 fn build(block: &mut Block, build: Build) -> &mut BlockRun {
     block.runs.iter_mut().find(|it| it.build == Some(build)).unwrap()
+}
+
+fn no_mock(all: &mut Cases) {
+    let open = open().in_earnest();
+    let block = gap_block(&mut open.clone(), "chat", 1.0, true);
+    let found = "a mock made up the run of sglang";
+    all.of(&open, FileGapBlock, block).but("BlockObjection.MockResult/round", Fb5, found, |it| {
+        of(it, Framework::Sglang).mock = true;
+    });
+    let patched = Run::patched().in_earnest();
+    let block = trial_block(&mut patched.clone(), "chat", 1.05, true);
+    let found = "a mock made up the run of vllm";
+    all.of(&patched, FileTrialBlock, block).but("BlockObjection.MockResult/trial", Fb5, found, |it| {
+        build(it, Build::New).mock = true;
+    });
 }
 
 fn in_a_trial(all: &mut Cases) {
