@@ -40,6 +40,7 @@ pub mod refusals;
 pub mod roots;
 pub mod rundir;
 pub mod secrets;
+pub mod supervise;
 pub mod sweep;
 pub mod table;
 pub mod traces;
@@ -54,7 +55,13 @@ use secrets::Secrets;
 
 /// Runs the command that the arguments of this process ask for.
 pub fn main() -> ExitCode {
-    call(env::args_os().collect()).into()
+    let args: Vec<OsString> = env::args_os().collect();
+    match args.as_slice() {
+        [_, word, rest @ ..] if word == supervise::reaper::WORD => {
+            supervise::reaper::main(&rest.iter().map(|it| it.to_string_lossy().into()).collect::<Vec<_>>())
+        }
+        _ => call(args).into(),
+    }
 }
 
 fn call(args: Vec<OsString>) -> Exit {

@@ -27,5 +27,6 @@ mod run_dir;
 mod secrets;
 mod shell;
 mod stories;
+mod supervise;
 mod traces;
 mod world;
