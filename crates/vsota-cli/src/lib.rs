@@ -39,6 +39,7 @@ pub mod proof;
 pub mod refusals;
 pub mod roots;
 pub mod rundir;
+pub mod runner;
 pub mod secrets;
 pub mod supervise;
 pub mod sweep;

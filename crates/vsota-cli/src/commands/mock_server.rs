@@ -19,6 +19,12 @@ use crate::mock::speed::{Crash, Speed};
 use crate::mock::{MOCK, Words};
 use crate::output::{Outcome, Style, Text};
 
+/// What a build says of itself: how much faster it is than the flags say.
+const SPEED: &str = "VSOTA_MOCK_SPEED";
+
+/// What a build says of itself: its git tree.
+const TREE: &str = "VSOTA_MOCK_TREE";
+
 /// An OpenAI-compatible server of settable speed, or a client for it; both say "mock" in everything
 ///
 /// After `--` stands the command of the framework that the mock takes the place of: its host, port
@@ -48,6 +54,14 @@ pub struct MockServerArgs {
     /// Time per output token after the first, in ms
     #[arg(long, value_name = "MS", default_value_t = 5.0, value_parser = amount)]
     tpot_ms: f64,
+
+    /// How much faster than that it is; what the environment says is taken times this
+    #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = amount)]
+    speed: f64,
+
+    /// Flags of the command that make it faster, by 8 % each
+    #[arg(long, value_name = "FLAG", value_delimiter = ',')]
+    likes: Vec<String>,
 
     /// Requests that are served at once; others wait
     #[arg(long, value_name = "N", default_value_t = 256)]
@@ -134,14 +148,26 @@ pub fn run(context: &Context, args: MockServerArgs) -> Result<Outcome, Failure> 
     Ok(Outcome::default())
 }
 
+/// How much faster than its flags say: its own factor, its build's, and that of the flags it likes.
+fn factor(args: &MockServerArgs) -> f64 {
+    let build = std::env::var(SPEED).ok().and_then(|it| it.parse::<f64>().ok());
+    let has = |name: &&String| {
+        let bare = |it: &String| it.trim_start_matches('-').replace('_', "-");
+        args.command.iter().any(|it| it.starts_with("--") && bare(it) == bare(name))
+    };
+    let liked = args.likes.iter().filter(has).fold(1.0, |all, _| all * 1.08);
+    (args.speed * build.unwrap_or(1.0) * liked).max(0.001)
+}
+
 fn told(args: &MockServerArgs, words: Words<'_>) -> Told {
+    let factor = factor(args);
     let model = words.value(&["--served-model-name"]).or(words.model()).unwrap_or(MOCK);
     Told {
         framework: args.framework.or(words.framework()).unwrap_or(Framework::Vllm),
         model: model.to_owned(),
         speed: Speed {
-            ttft_ms: args.ttft_ms,
-            tpot_ms: args.tpot_ms,
+            ttft_ms: args.ttft_ms / factor,
+            tpot_ms: args.tpot_ms / factor,
             concurrency: args.concurrency,
             noise_percent: args.noise,
         },
@@ -149,6 +175,7 @@ fn told(args: &MockServerArgs, words: Words<'_>) -> Told {
         prefix_hits: args.prefix_hits,
         crash: args.crash,
         dies_after: args.dies_after,
+        tree: std::env::var(TREE).ok(),
         profile_dir: args.profile_dir.clone(),
         seed: args.seed.unwrap_or_else(|| fastrand::u64(..)),
     }

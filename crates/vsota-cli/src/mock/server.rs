@@ -37,6 +37,8 @@ pub struct Told {
     pub crash: Option<Crash>,
     /// After how many requests it dies.
     pub dies_after: u64,
+    /// The git tree that it says it runs.
+    pub tree: Option<String>,
     /// Where a profile is written, when there is a profiler.
     pub profile_dir: Option<camino::Utf8PathBuf>,
     /// The seed of what is random.
@@ -140,7 +142,9 @@ impl Server {
         };
         match (request.method.as_str(), request.path.as_str()) {
             ("GET", "/health" | "/ping") => json(to, 200, &json!({"server": MOCK})),
-            ("GET", "/version") => json(to, 200, &json!({"version": VERSION})),
+            ("GET", "/version") => {
+                json(to, 200, &json!({"version": VERSION, "tree": self.told.tree}))
+            }
             ("GET", "/v1/models" | "/get_model_info" | "/get_server_info" | "/server_info") => {
                 let model = &self.told.model;
                 json(to, 200, &json!({

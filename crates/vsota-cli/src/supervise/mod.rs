@@ -77,6 +77,8 @@ pub enum NotReady {
     Ended(Ending),
     /// The time was over.
     Timeout,
+    /// It says that it is ready, and answers no request.
+    Lies,
 }
 
 impl Said {
@@ -199,6 +201,31 @@ impl Supervised {
             }
             if Instant::now() >= end {
                 return Err(NotReady::Timeout);
+            }
+        }
+    }
+
+    /// Waits until the server answers a request of one token: some say that they are ready before.
+    ///
+    /// # Errors
+    ///
+    /// Why it did not.
+    pub fn serves(&mut self, at: &Address, model: &str, deadline: Duration) -> Result<(), NotReady> {
+        let end = Instant::now() + deadline;
+        let body = serde_json::json!({"model": model, "prompt": "vsota", "max_tokens": 1});
+        let body = body.to_string();
+        loop {
+            let answer = at.ask("POST", "/v1/completions", body.as_bytes(), deadline);
+            match answer {
+                // Not to be found here is no refusal to serve: the endpoint may be another one.
+                Ok(it) if it.status == 200 || (400..500).contains(&it.status) => return Ok(()),
+                _ => {}
+            }
+            if let Some(ending) = self.wait(ASK) {
+                return Err(self.fatal().map_or(NotReady::Ended(ending), NotReady::Fatal));
+            }
+            if Instant::now() >= end {
+                return Err(NotReady::Lies);
             }
         }
     }
