@@ -75,7 +75,9 @@ fn head(from: &mut BufReader<TcpStream>) -> io::Result<Option<Vec<u8>>> {
         match bytes.len() {
             0 => return Ok(None),
             now if now == before => return Err(bad("the head ends too early or never")),
-            _ if bytes.ends_with(b"\r\n\r\n") || bytes.ends_with(b"\n\n") => return Ok(Some(bytes)),
+            _ if bytes.ends_with(b"\r\n\r\n") || bytes.ends_with(b"\n\n") => {
+                return Ok(Some(bytes));
+            }
             _ => {}
         }
     }
@@ -181,13 +183,7 @@ impl Address {
     /// # Errors
     ///
     /// When nobody listens, the connection breaks, a wait is too long, or the answer is no HTTP.
-    pub fn ask(
-        &self,
-        method: &str,
-        path: &str,
-        body: &[u8],
-        wait: Duration,
-    ) -> io::Result<Coming> {
+    pub fn ask(&self, method: &str, path: &str, body: &[u8], wait: Duration) -> io::Result<Coming> {
         let mut stream = self.connect(wait)?;
         let head = format!(
             "{method} {path} HTTP/1.1\r\nHost: {}:{}\r\nConnection: close\r\n\

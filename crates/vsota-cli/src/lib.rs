@@ -58,9 +58,9 @@ use secrets::Secrets;
 pub fn main() -> ExitCode {
     let args: Vec<OsString> = env::args_os().collect();
     match args.as_slice() {
-        [_, word, rest @ ..] if word == supervise::reaper::WORD => {
-            supervise::reaper::main(&rest.iter().map(|it| it.to_string_lossy().into()).collect::<Vec<_>>())
-        }
+        [_, word, rest @ ..] if word == supervise::reaper::WORD => supervise::reaper::main(
+            &rest.iter().map(|it| it.to_string_lossy().into()).collect::<Vec<_>>(),
+        ),
         _ => call(args).into(),
     }
 }

@@ -5,7 +5,7 @@ use clap::{Args, Parser as _};
 use serde::Serialize;
 use serde_json::Value;
 use vsota_core::Phase;
-use vsota_fixtures::demo::{Live, Demo, Files, Step};
+use vsota_fixtures::demo::{Demo, Files, Live, Step};
 
 use crate::chronicle;
 use crate::cli::Cli;
@@ -86,7 +86,9 @@ fn live(evidence: &Utf8Path) -> Result<Live, Failure> {
     let own = std::env::current_exe().ok().and_then(|it| Utf8PathBuf::from_path_buf(it).ok());
     let own = own.ok_or_else(|| Failure::usage("the path of vsota is not UTF-8"))?;
     // All three are held till all are known, so that no two are one.
-    let free = || std::net::TcpListener::bind("127.0.0.1:0").and_then(|it| Ok((it.local_addr()?.port(), it)));
+    let free = || {
+        std::net::TcpListener::bind("127.0.0.1:0").and_then(|it| Ok((it.local_addr()?.port(), it)))
+    };
     let held = (free(), free(), free());
     let (Ok(one), Ok(two), Ok(three)) = held else {
         return Err(Failure::child("no port is free on this machine"));

@@ -138,8 +138,9 @@ pub fn run(context: &Context, args: MockServerArgs) -> Result<Outcome, Failure> 
         Some(Crash::Orphan) => leave_an_orphan()?,
         _ => {}
     }
-    let listener = TcpListener::bind((host, port))
-        .map_err(|error| Failure::child(format_args!("could not listen on {host}:{port}: {error}")))?;
+    let listener = TcpListener::bind((host, port)).map_err(|error| {
+        Failure::child(format_args!("could not listen on {host}:{port}: {error}"))
+    })?;
     let port = listener.local_addr().map_or(port, |it| it.port());
     say(context, &format!("INFO: Uvicorn ({MOCK}) running on http://{host}:{port}"));
     say(context, "INFO: Application startup complete.");
@@ -189,7 +190,9 @@ fn say(context: &Context, line: &str) {
 fn chatter() {
     thread::spawn(|| {
         let mut stderr = std::io::stderr().lock();
-        while writeln!(stderr, "INFO: {MOCK} is still talking, {}", "and talking ".repeat(40)).is_ok() {}
+        while writeln!(stderr, "INFO: {MOCK} is still talking, {}", "and talking ".repeat(40))
+            .is_ok()
+        {}
     });
 }
 

@@ -127,21 +127,26 @@ impl Load {
         let took = Mutex::new((Vec::new(), 0_u64));
         let begun = Instant::now();
         let arrivals = self.arrivals();
-        let workers = self.concurrency.unwrap_or(self.num_prompts).clamp(1, self.num_prompts.max(1));
+        let workers =
+            self.concurrency.unwrap_or(self.num_prompts).clamp(1, self.num_prompts.max(1));
         thread::scope(|scope| {
             for _ in 0..workers {
-                scope.spawn(|| loop {
-                    let number = next.fetch_add(1, Ordering::Relaxed);
-                    if number >= self.num_prompts {
-                        break;
-                    }
-                    let due = usize::try_from(number).ok().and_then(|it| arrivals.get(it));
-                    thread::sleep(due.copied().unwrap_or_default().saturating_sub(begun.elapsed()));
-                    let answer = self.send(number);
-                    let mut took = took.lock().unwrap_or_else(PoisonError::into_inner);
-                    match answer {
-                        Ok(it) => took.0.push(it),
-                        Err(_) => took.1 = took.1.saturating_add(1),
+                scope.spawn(|| {
+                    loop {
+                        let number = next.fetch_add(1, Ordering::Relaxed);
+                        if number >= self.num_prompts {
+                            break;
+                        }
+                        let due = usize::try_from(number).ok().and_then(|it| arrivals.get(it));
+                        thread::sleep(
+                            due.copied().unwrap_or_default().saturating_sub(begun.elapsed()),
+                        );
+                        let answer = self.send(number);
+                        let mut took = took.lock().unwrap_or_else(PoisonError::into_inner);
+                        match answer {
+                            Ok(it) => took.0.push(it),
+                            Err(_) => took.1 = took.1.saturating_add(1),
+                        }
                     }
                 });
             }

@@ -147,10 +147,14 @@ impl Server {
             }
             ("GET", "/v1/models" | "/get_model_info" | "/get_server_info" | "/server_info") => {
                 let model = &self.told.model;
-                json(to, 200, &json!({
-                    "object": "list", "version": VERSION, "model_path": model,
-                    "data": [{"id": model, "object": "model", "owned_by": MOCK}],
-                }))
+                json(
+                    to,
+                    200,
+                    &json!({
+                        "object": "list", "version": VERSION, "model_path": model,
+                        "data": [{"id": model, "object": "model", "owned_by": MOCK}],
+                    }),
+                )
             }
             ("GET", "/metrics" | "/prometheus/metrics") => {
                 http::answer(to, 200, "text/plain", self.metrics().as_bytes())
@@ -254,7 +258,8 @@ impl Server {
         #[expect(clippy::cast_precision_loss, reason = "token counts are far below 2^52")]
         let hits = (prompt as f64 * self.told.prefix_hits).floor();
         let model = &self.told.model;
-        let series = |name: &str, value: &str| format!("{name}{{model_name=\"{model}\"}} {value}\n");
+        let series =
+            |name: &str, value: &str| format!("{name}{{model_name=\"{model}\"}} {value}\n");
         let mut text = format!("# a {MOCK} server\n");
         let (prompt, generated) = (prompt.to_string(), generated.to_string());
         match self.told.framework {
@@ -271,7 +276,10 @@ impl Server {
                 text += &series("sglang:cache_hit_rate", &format!("{}", self.told.prefix_hits));
             }
             Framework::TensorrtLlm => {
-                text += &series("trtllm_request_success_total", &count(&self.counts.requests).to_string());
+                text += &series(
+                    "trtllm_request_success_total",
+                    &count(&self.counts.requests).to_string(),
+                );
             }
         }
         text
@@ -305,7 +313,8 @@ impl Server {
 /// A trace of a made model, which says that it is one.
 fn trace(steps: &[(u64, u64)]) -> String {
     let text = vsota_fixtures::builders::traces::trace(LAYERS, steps).text;
-    let text = text.replace("\"vllm_version\":\"0.33.0\"", &format!("\"vllm_version\":\"{VERSION}\""));
+    let text =
+        text.replace("\"vllm_version\":\"0.33.0\"", &format!("\"vllm_version\":\"{VERSION}\""));
     text.replacen('{', &format!("{{\"{MOCK}\":true,"), 1)
 }
 

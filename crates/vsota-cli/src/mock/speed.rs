@@ -60,9 +60,7 @@ impl Crash {
             Self::Oom => Some("torch.OutOfMemoryError: CUDA out of memory. (mock)"),
             Self::Argument => Some("vllm: error: unrecognized arguments: --made-up (mock)"),
             Self::Port => Some("OSError: [Errno 98] Address already in use (mock)"),
-            Self::Kv => {
-                Some("ValueError: No available memory for the cache blocks. (mock)")
-            }
+            Self::Kv => Some("ValueError: No available memory for the cache blocks. (mock)"),
             _ => None,
         }
     }
@@ -72,8 +70,7 @@ impl Crash {
 mod tests {
     use super::*;
 
-    const SPEED: Speed =
-        Speed { ttft_ms: 20.0, tpot_ms: 2.0, concurrency: 8, noise_percent: 1.0 };
+    const SPEED: Speed = Speed { ttft_ms: 20.0, tpot_ms: 2.0, concurrency: 8, noise_percent: 1.0 };
 
     #[test]
     fn tokens_are_due_one_after_the_other() {

@@ -110,7 +110,12 @@ impl Runner<'_> {
         Ok(filed)
     }
 
-    fn plan_block(&self, kind: BlockKind, asked: &Asked<'_>, members: &[Member]) -> Result<Note, Failure> {
+    fn plan_block(
+        &self,
+        kind: BlockKind,
+        asked: &Asked<'_>,
+        members: &[Member],
+    ) -> Result<Note, Failure> {
         let campaign = self.campaign()?;
         let brief = campaign.state().brief();
         let reason = "skipped: an earlier run of the block did not come to its end";
@@ -163,7 +168,9 @@ impl Runner<'_> {
             }
             let path = own.join(format!("{}.run.json", note.scenario));
             runs.push(match std::fs::read(&path) {
-                Ok(bytes) => within(&part.dir, serde_json::from_slice(&bytes).map_err(Failure::io)?),
+                Ok(bytes) => {
+                    within(&part.dir, serde_json::from_slice(&bytes).map_err(Failure::io)?)
+                }
                 Err(_) => part.skipped.clone(),
             });
         }

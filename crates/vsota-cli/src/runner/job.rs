@@ -94,7 +94,12 @@ impl Runner<'_> {
     ///
     /// Child when a foreign process holds the port or something does not end; I/O when nothing can be
     /// written. What a server or a client does wrong is no error: it is in the record.
-    pub fn go(&self, job: &Job, asked: &[Asked<'_>], dir: &Utf8Path) -> Result<Vec<Value>, Failure> {
+    pub fn go(
+        &self,
+        job: &Job,
+        asked: &[Asked<'_>],
+        dir: &Utf8Path,
+    ) -> Result<Vec<Value>, Failure> {
         let at = Address { host: job.launch.host.as_str().to_owned(), port: job.launch.port };
         let launcher = self.plan.launcher(job.launch.framework);
         if launcher.kind == LauncherKind::Local {
@@ -132,7 +137,8 @@ impl Runner<'_> {
         marker: &str,
     ) -> Result<Note, Failure> {
         let campaign = self.campaign()?;
-        let cut = Outcome::without(Status::Failed, "interrupted: the run was ended before it was done");
+        let cut =
+            Outcome::without(Status::Failed, "interrupted: the run was ended before it was done");
         let brief = campaign.state().brief();
         let interrupted = asked.iter().map(|it| record(brief, job, it, launched, &cut)).collect();
         let note = Note {
@@ -246,7 +252,12 @@ impl Trip<'_> {
         asked.iter().map(|it| self.keep(launched, it, &outcome)).collect()
     }
 
-    fn keep(&self, launched: &Launched, it: &Asked<'_>, outcome: &Outcome) -> Result<Value, Failure> {
+    fn keep(
+        &self,
+        launched: &Launched,
+        it: &Asked<'_>,
+        outcome: &Outcome,
+    ) -> Result<Value, Failure> {
         let campaign = self.runner.campaign()?;
         let value = record(campaign.state().brief(), self.job, it, launched, outcome);
         let path = self.dir.join(format!("{}.run.json", it.scenario.name));
@@ -345,13 +356,20 @@ impl Trip<'_> {
         let ended_at = now();
         let wrote = std::fs::metadata(self.dir.join(&file)).is_ok_and(|it| it.len() > 0);
         let (status, reason) = match (died, ended) {
-            (Some(server), _) => (Status::Failed, Some(format!("the server ended {} during the run", shown(server)))),
-            (None, None) => (Status::Timeout, Some(format!("the run took longer than {} s", limit.as_secs()))),
-            (None, Some(Ending::Code(0))) if wrote => (Status::Ok, None),
-            (None, Some(Ending::Code(0))) => {
-                (Status::Failed, Some("the client ended with code 0 and wrote no result".to_owned()))
+            (Some(server), _) => {
+                (Status::Failed, Some(format!("the server ended {} during the run", shown(server))))
             }
-            (None, Some(other)) => (Status::Failed, Some(format!("the client ended {}", shown(other)))),
+            (None, None) => {
+                (Status::Timeout, Some(format!("the run took longer than {} s", limit.as_secs())))
+            }
+            (None, Some(Ending::Code(0))) if wrote => (Status::Ok, None),
+            (None, Some(Ending::Code(0))) => (
+                Status::Failed,
+                Some("the client ended with code 0 and wrote no result".to_owned()),
+            ),
+            (None, Some(other)) => {
+                (Status::Failed, Some(format!("the client ended {}", shown(other))))
+            }
         };
         let exit_code = match ended {
             Some(Ending::Code(code)) => Some(code),
@@ -360,7 +378,16 @@ impl Trip<'_> {
         let result = (status == Status::Ok).then_some(file);
         let benchmark_command = run.argv;
         let hygiene = Value::Null;
-        Ok(Outcome { started_at, ended_at, benchmark_command, exit_code, status, reason, result, hygiene })
+        Ok(Outcome {
+            started_at,
+            ended_at,
+            benchmark_command,
+            exit_code,
+            status,
+            reason,
+            result,
+            hygiene,
+        })
     }
 }
 

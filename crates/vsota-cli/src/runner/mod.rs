@@ -210,7 +210,8 @@ fn declared(run: &RunDir, chronicle: &Chronicle) -> Result<(String, Utf8PathBuf)
         Failure::usage("no search is declared: `vsota bench plan FILE` first, or give --plan FILE")
     })?;
     let bytes = run.read(&plan.path, LIMIT)?;
-    let bytes = bytes.ok_or_else(|| Failure::integrity("the plan is gone").in_file(run.join(&plan.path)))?;
+    let bytes = bytes
+        .ok_or_else(|| Failure::integrity("the plan is gone").in_file(run.join(&plan.path)))?;
     let text = String::from_utf8_lossy(&bytes).into_owned();
     Ok((text, run.join(&plan.path)))
 }

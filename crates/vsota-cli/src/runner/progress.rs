@@ -27,10 +27,13 @@ impl<'a> Progress<'a> {
         let mut text = Text::new();
         text.push(Style::Dim, format!("{k:>3}/{n}  ")).plain(what);
         text.push(Style::Dim, format!("  ({}{eta})", shown(elapsed))).end();
-        self.tell(&text, &json!({
-            "progress": what, "k": k, "n": n, "elapsed_s": elapsed.as_secs(),
-            "eta_s": left.map(|it| it.as_secs()),
-        }));
+        self.tell(
+            &text,
+            &json!({
+                "progress": what, "k": k, "n": n, "elapsed_s": elapsed.as_secs(),
+                "eta_s": left.map(|it| it.as_secs()),
+            }),
+        );
     }
 
     /// Tells what came of a step.

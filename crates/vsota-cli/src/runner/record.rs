@@ -18,7 +18,8 @@ pub(super) fn now() -> i64 {
 
 /// A moment to the millisecond.
 pub(super) fn moment(at: i64) -> String {
-    Timestamp::from_millisecond(at).map_or_else(|_| String::from("1970-01-01T00:00:00Z"), |it| it.to_string())
+    Timestamp::from_millisecond(at)
+        .map_or_else(|_| String::from("1970-01-01T00:00:00Z"), |it| it.to_string())
 }
 
 /// How a run came out.

@@ -12,7 +12,8 @@ pub(super) fn of(argv: &[Line]) -> Option<String> {
     let vllm = argv.get(at)?.as_str();
     let python = interpreter(vllm)?;
     let before = argv.get(..at)?.iter().map(Line::as_str);
-    let words: Vec<&str> = before.chain([python.as_str(), "-c", "import vllm; print(vllm.__file__)"]).collect();
+    let words: Vec<&str> =
+        before.chain([python.as_str(), "-c", "import vllm; print(vllm.__file__)"]).collect();
     let (program, rest) = words.split_first()?;
     let mut command = Command::new(program);
     command.args(rest).stdin(Stdio::null()).stderr(Stdio::null());
@@ -53,7 +54,8 @@ fn git(checkout: &Utf8Path, args: &[&str]) -> Option<String> {
 }
 
 fn clean(checkout: &Utf8Path) -> bool {
-    git(checkout, &["status", "--porcelain", "--untracked-files=no"]).is_some_and(|it| it.is_empty())
+    git(checkout, &["status", "--porcelain", "--untracked-files=no"])
+        .is_some_and(|it| it.is_empty())
 }
 
 fn tree(checkout: &Utf8Path) -> Option<String> {

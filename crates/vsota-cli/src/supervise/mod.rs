@@ -140,9 +140,8 @@ impl Supervised {
         });
         let process = Process { pid: 0, start: 0 };
         let (control, log, grace) = (Some(control), Some(log), it.grace);
-        let mut started = Self {
-            reaper, control, said, log, watch, grace, process, ended: None, gone: false,
-        };
+        let mut started =
+            Self { reaper, control, said, log, watch, grace, process, ended: None, gone: false };
         match started.said.recv_timeout(Duration::from_secs(30)) {
             Ok(Said::Started(process)) => started.process = process,
             Ok(Said::Failed(why)) => {
@@ -210,7 +209,12 @@ impl Supervised {
     /// # Errors
     ///
     /// Why it did not.
-    pub fn serves(&mut self, at: &Address, model: &str, deadline: Duration) -> Result<(), NotReady> {
+    pub fn serves(
+        &mut self,
+        at: &Address,
+        model: &str,
+        deadline: Duration,
+    ) -> Result<(), NotReady> {
         let end = Instant::now() + deadline;
         let body = serde_json::json!({"model": model, "prompt": "vsota", "max_tokens": 1});
         let body = body.to_string();

@@ -90,9 +90,8 @@ fn watch(head: u32, grace: Duration) {
         Some(at.map_or(then, |at| at.min(then)))
     };
     loop {
-        let wait = kill_at.map_or(Duration::from_secs(3_600), |at| {
-            at.saturating_duration_since(Instant::now())
-        });
+        let wait = kill_at
+            .map_or(Duration::from_secs(3_600), |at| at.saturating_duration_since(Instant::now()));
         match heard.recv_timeout(wait) {
             Ok(Heard::Stop) => {
                 send(&family(Some(head)), Signal::TERM);

@@ -67,7 +67,10 @@ fn a_stop_asks_first_and_kills_after_the_grace() {
     let took = until("all are gone", || marked(&it.marker).is_empty());
     assert!((Duration::from_millis(300)..Duration::from_secs(3)).contains(&took), "{took:?}");
     it.reaper.wait().unwrap();
-    let mut it = watched("polite", "trap 'echo bye >&2; exit 0' TERM; echo up >&2; while :; do sleep 0.01; done");
+    let mut it = watched(
+        "polite",
+        "trap 'echo bye >&2; exit 0' TERM; echo up >&2; while :; do sleep 0.01; done",
+    );
     until("it comes up", || fs::read_to_string(&it.log).is_ok_and(|log| log.contains("up")));
     it.reaper.stdin.as_mut().unwrap().write_all(b"stop\n").unwrap();
     it.reaper.wait().unwrap();
@@ -95,13 +98,20 @@ fn a_mock_server_answers_and_its_client_writes_what_the_decoders_read() {
     let dir = tempfile::tempdir().unwrap();
     let commands = [
         ("vllm serve a/b", "vllm bench serve --save-result --result-filename"),
-        ("python -m sglang.launch_server --model-path a/b", "python -m sglang.bench_serving --output-file"),
-        ("trtllm-serve serve a/b", "python -m tensorrt_llm.serve.scripts.benchmark_serving --result-filename"),
+        (
+            "python -m sglang.launch_server --model-path a/b",
+            "python -m sglang.bench_serving --output-file",
+        ),
+        (
+            "trtllm-serve serve a/b",
+            "python -m tensorrt_llm.serve.scripts.benchmark_serving --result-filename",
+        ),
     ];
     for (server, client) in commands {
         let words: Vec<&str> = server.split(' ').collect();
-        let (mut child, log) =
-            mock(&[&["--port", "0", "--ttft-ms", "5", "--tpot-ms", "1", "--"][..], &words].concat());
+        let (mut child, log) = mock(
+            &[&["--port", "0", "--ttft-ms", "5", "--tpot-ms", "1", "--"][..], &words].concat(),
+        );
         let port = port(&log);
         let at = Address::local(port);
         let wait = Duration::from_secs(5);
@@ -113,7 +123,8 @@ fn a_mock_server_answers_and_its_client_writes_what_the_decoders_read() {
         }
         let file = dir.path().join("result.json");
         let load = "--model a/b --num-prompts 6 --random-input-len 20 --random-output-len 10";
-        let command = format!("{client} {} {load} --base-url http://127.0.0.1:{port}", file.display());
+        let command =
+            format!("{client} {} {load} --base-url http://127.0.0.1:{port}", file.display());
         let ended = Command::new(VSOTA)
             .args(["mock-server", "--client", "--"])
             .args(command.split(' '))
@@ -135,7 +146,8 @@ fn port(log: &tempfile::NamedTempFile) -> u16 {
     let mut found = None;
     until("it listens", || {
         let text = fs::read_to_string(log.path()).unwrap();
-        found = text.split("http://127.0.0.1:").nth(1).and_then(|it| it.lines().next()?.parse().ok());
+        found =
+            text.split("http://127.0.0.1:").nth(1).and_then(|it| it.lines().next()?.parse().ok());
         found.is_some() && text.contains("startup complete")
     });
     found.unwrap()

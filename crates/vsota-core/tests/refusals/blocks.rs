@@ -89,9 +89,14 @@ fn no_mock(all: &mut Cases) {
     let patched = Run::patched().in_earnest();
     let block = trial_block(&mut patched.clone(), "chat", 1.05, true);
     let found = "a mock made up the run of vllm";
-    all.of(&patched, FileTrialBlock, block).but("BlockObjection.MockResult/trial", Fb5, found, |it| {
-        build(it, Build::New).mock = true;
-    });
+    all.of(&patched, FileTrialBlock, block).but(
+        "BlockObjection.MockResult/trial",
+        Fb5,
+        found,
+        |it| {
+            build(it, Build::New).mock = true;
+        },
+    );
 }
 
 fn in_a_trial(all: &mut Cases) {

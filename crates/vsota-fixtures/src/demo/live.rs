@@ -181,11 +181,8 @@ impl Live {
     fn site(&self, site: &Site) -> String {
         let list = |words: &[String]| serde_json::json!(words).to_string();
         let client = [self.vsota.as_str(), "mock-server", "--client", "--"];
-        let client: Vec<String> = client
-            .into_iter()
-            .chain(site.client.iter().copied())
-            .map(str::to_owned)
-            .collect();
+        let client: Vec<String> =
+            client.into_iter().chain(site.client.iter().copied()).map(str::to_owned).collect();
         let mut text = format!(
             "  {}:\n    server_command: {}\n    benchmark_command: {}\n    warmup_prompts: 2\n    \
              ready_seconds: 30\n    base_server_flags: {{{}, port: {}}}\n    candidates: [{}]\n",
@@ -235,7 +232,10 @@ impl Demo {
             self.step("file the framework's help", &args);
         }
         let plan = self.file("plan.yaml", live.plan());
-        self.step("declare the bounded search: every launch and run is shown", &["bench", "plan", &plan]);
+        self.step(
+            "declare the bounded search: every launch and run is shown",
+            &["bench", "plan", &plan],
+        );
         self.step("launch every candidate and run it in every scenario", &["bench", "run"]);
         let (commit, tree) = build("baseline");
         self.step("look at the ranking", &["bench", "table"]);

@@ -61,7 +61,8 @@ pub fn run(context: &Context, args: RunArgs) -> Result<Outcome, Failure> {
         last = launch(&runner, candidate, scenarios, &mut view)?.or(last);
     }
     last = tell_apart(&runner, &mut view)?.or(last);
-    let text = Text::new().line(format!("{} launches, {} rows filed", view.launches, view.filed)).clone();
+    let text =
+        Text::new().line(format!("{} launches, {} rows filed", view.launches, view.filed)).clone();
     match last {
         Some(step) => step.outcome_with(text, &view),
         None => {
@@ -101,9 +102,7 @@ fn is_done(row: &facts::Candidate) -> bool {
 }
 
 /// The candidates that still lack a row, with the scenarios in which they do.
-fn missing<'a>(
-    runner: &'a Runner<'_>,
-) -> Result<Vec<(&'a Candidate, Vec<&'a Scenario>)>, Failure> {
+fn missing<'a>(runner: &'a Runner<'_>) -> Result<Vec<(&'a Candidate, Vec<&'a Scenario>)>, Failure> {
     let campaign = runner.campaign()?;
     let rows = rows(&campaign);
     let lacks = |it: &Candidate, scenario: &Scenario| {
@@ -165,7 +164,8 @@ fn tell_apart(runner: &Runner<'_>, view: &mut View) -> Result<Option<Transition>
             ) else {
                 continue;
             };
-            let what = format!("{id} in {} again: too close to its rival (turn {turn})", scenario.name);
+            let what =
+                format!("{id} in {} again: too close to its rival (turn {turn})", scenario.name);
             runner.progress.step((k, close.len()), &what);
             last = launch(runner, candidate, &[scenario], view)?.or(last);
         }

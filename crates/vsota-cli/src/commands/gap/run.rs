@@ -3,13 +3,13 @@
 use camino::Utf8PathBuf;
 use clap::Args;
 use serde::Serialize;
+use vsota_core::State;
 use vsota_core::command::CommandKind;
 use vsota_core::evidence::BlockKind;
 use vsota_core::facts::{Framework, GapVerdict};
 use vsota_core::phase::{Case, GapDecision, InLoop as _};
 use vsota_core::text::Name;
 use vsota_core::verdict::{Action, Verdict};
-use vsota_core::State;
 
 use crate::chronicle::{self, Chronicle};
 use crate::commands::bench::run::due;
@@ -72,7 +72,8 @@ pub fn run(context: &Context, args: RunArgs) -> Result<Outcome, Failure> {
         runner.progress.note(&shown);
     }
     let action = with_gap(&runner, |gap| Ok(gap.verdict().action))?;
-    let text = Text::new().line(format!("{blocks} blocks; the verdict would be {action:?}")).clone();
+    let text =
+        Text::new().line(format!("{blocks} blocks; the verdict would be {action:?}")).clone();
     let view = View { blocks, action };
     match last {
         Some(step) => step.outcome_with(text, &view),
@@ -133,7 +134,9 @@ fn block(runner: &Runner<'_>, scenario: &Name, number: usize) -> Result<Transiti
         Ok((members, draw, chartered))
     })?;
     let chartered = chartered.ok_or_else(|| Failure::usage("the scenario is not frozen"))?;
-    runner.progress.note(&format!("block {number}: {scenario}, number {} of its session", draw + 1));
+    runner
+        .progress
+        .note(&format!("block {number}: {scenario}, number {} of its session", draw + 1));
     let draw = u32::try_from(draw).unwrap_or(u32::MAX);
     Ok(runner.block(BlockKind::Gap, &chartered, &members, draw)?.step)
 }
@@ -174,9 +177,10 @@ fn told(verdict: &GapVerdict) -> String {
     for it in &verdict.scenarios {
         for (framework, pair) in &it.competitors {
             let percent = |it: vsota_core::measure::Real| it.get().exp_m1() * 100.0;
-            let interval = pair.lo.zip(pair.hi).map_or(String::from("no interval yet"), |(lo, hi)| {
-                format!("{:+.1} … {:+.1} %", percent(lo), percent(hi))
-            });
+            let interval =
+                pair.lo.zip(pair.hi).map_or(String::from("no interval yet"), |(lo, hi)| {
+                    format!("{:+.1} … {:+.1} %", percent(lo), percent(hi))
+                });
             parts.push(format!("{} against {}: {interval}", it.scenario, framework.title()));
         }
     }
