@@ -55,6 +55,10 @@ pub struct MockServerArgs {
     #[arg(long, value_name = "MS", default_value_t = 5.0, value_parser = amount)]
     tpot_ms: f64,
 
+    /// What each prompt token adds to the time to the first token, in µs
+    #[arg(long, value_name = "US", default_value_t = 0.0, value_parser = amount)]
+    prefill_us: f64,
+
     /// How much faster than that it is; what the environment says is taken times this
     #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = amount)]
     speed: f64,
@@ -169,6 +173,7 @@ fn told(args: &MockServerArgs, words: Words<'_>) -> Told {
         speed: Speed {
             ttft_ms: args.ttft_ms / factor,
             tpot_ms: args.tpot_ms / factor,
+            prefill_us: args.prefill_us / factor,
             concurrency: args.concurrency,
             noise_percent: args.noise,
         },

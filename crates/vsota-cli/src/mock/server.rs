@@ -216,7 +216,7 @@ impl Server {
             )?;
         }
         for index in 0..asked.max_tokens {
-            let due = self.told.speed.due(index, self.factor);
+            let due = self.told.speed.due(asked.prompt_tokens, index, self.factor);
             thread::sleep(due.saturating_sub(begun.elapsed()));
             self.counts.generation_tokens.fetch_add(1, Ordering::Relaxed);
             if asked.stream {

@@ -9,6 +9,8 @@ pub struct Speed {
     pub ttft_ms: f64,
     /// Time per output token after the first, in ms.
     pub tpot_ms: f64,
+    /// What a prompt token adds to the time to the first token, in µs.
+    pub prefill_us: f64,
     /// Requests that are served at once; others wait.
     pub concurrency: usize,
     /// How far a launch is off on average, in percent: one factor for all its requests.
@@ -47,8 +49,10 @@ impl Speed {
     }
 
     /// When token `index`, from 0, of a request is due, after the request was begun.
-    pub fn due(&self, index: u32, factor: f64) -> Duration {
-        let ms = (self.ttft_ms + self.tpot_ms * f64::from(index)) * factor;
+    #[expect(clippy::cast_precision_loss, reason = "token counts are far below 2^52")]
+    pub fn due(&self, prompt_tokens: u64, index: u32, factor: f64) -> Duration {
+        let prefill = self.prefill_us / 1_000.0 * prompt_tokens as f64;
+        let ms = (self.ttft_ms + prefill + self.tpot_ms * f64::from(index)) * factor;
         Duration::try_from_secs_f64(ms / 1_000.0).unwrap_or(Duration::MAX)
     }
 }
@@ -70,13 +74,14 @@ impl Crash {
 mod tests {
     use super::*;
 
-    const SPEED: Speed = Speed { ttft_ms: 20.0, tpot_ms: 2.0, concurrency: 8, noise_percent: 1.0 };
+    const SPEED: Speed =
+        Speed { ttft_ms: 20.0, tpot_ms: 2.0, prefill_us: 1.0, concurrency: 8, noise_percent: 1.0 };
 
     #[test]
     fn tokens_are_due_one_after_the_other() {
-        assert_eq!(SPEED.due(0, 1.0), Duration::from_millis(20));
-        assert_eq!(SPEED.due(10, 1.0), Duration::from_millis(40));
-        assert_eq!(SPEED.due(10, 1.5), Duration::from_millis(60));
+        assert_eq!(SPEED.due(1_000, 0, 1.0), Duration::from_millis(21));
+        assert_eq!(SPEED.due(0, 10, 1.0), Duration::from_millis(40));
+        assert_eq!(SPEED.due(0, 10, 1.5), Duration::from_millis(60));
     }
 
     #[test]

@@ -24,6 +24,7 @@ mod lock;
 mod loops;
 mod rank;
 mod run_dir;
+mod runs;
 mod secrets;
 mod shell;
 mod stories;
