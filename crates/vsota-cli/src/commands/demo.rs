@@ -60,7 +60,7 @@ pub fn run(context: &Context, args: DemoArgs) -> Result<Outcome, Failure> {
     };
     let evidence = dir.join("evidence");
     let demo = if args.live { Demo::live(live(&evidence)?) } else { Demo::new() };
-    if !evidence.join("config.json").exists() {
+    if is_fresh(&evidence) {
         write(&evidence, &demo.files)?;
     }
     if args.evidence_only {
@@ -73,6 +73,12 @@ pub fn run(context: &Context, args: DemoArgs) -> Result<Outcome, Failure> {
         walk(context, &evidence, &run_dir, number, step)?;
     }
     concluded(&dir, &run_dir, demo.steps.len())
+}
+
+/// Whether nothing but the place of a live demonstration is written there.
+fn is_fresh(evidence: &Utf8Path) -> bool {
+    let Ok(mut entries) = evidence.read_dir_utf8() else { return true };
+    entries.all(|it| it.is_ok_and(|it| it.file_name() == SITE))
 }
 
 /// Where the live demonstration runs: as its evidence says, else here, on ports that are free now.
