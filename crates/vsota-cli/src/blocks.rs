@@ -33,7 +33,7 @@ pub fn ingest(
     let mut report_only: Vec<Value> = Vec::new();
     let mut last: Option<Transition> = None;
     for path in files {
-        let filed = file(context, &run, path, kind);
+        let filed = one(context, &run, path, kind);
         let (step, why) = filed.map_err(|failure| match &last {
             Some(done) => failure.after(done.head),
             None => failure,
@@ -48,7 +48,12 @@ pub fn ingest(
     last.outcome_with(text, &json!({ "report_only": report_only }))
 }
 
-fn file(
+/// Files one block: the event, and why it does not count when it does not.
+///
+/// # Errors
+///
+/// Bad evidence with file, line and field; refused by the gate.
+pub fn one(
     context: &Context,
     run: &RunDir,
     path: &Utf8Path,

@@ -174,6 +174,21 @@ impl Failure {
     }
 }
 
+impl Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.why {
+            Why::Fault(fault) => fault.fmt(f),
+            Why::Refused(refused) => {
+                for (at, Reason { clause, found, .. }) in refused.reasons.iter().enumerate() {
+                    let between = if at == 0 { "" } else { "; " };
+                    write!(f, "{between}{clause}: {found}")?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
 impl From<Refused> for Failure {
     fn from(refused: Refused) -> Self {
         Self { why: Why::Refused(refused), recorded: None }

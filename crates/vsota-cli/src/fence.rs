@@ -11,13 +11,17 @@ use crate::context::Context;
 use crate::failure::Failure;
 use crate::journal::{PATH, rel};
 use crate::rundir::{RunDir, intake};
+use crate::runner::WORK;
 
 /// The most bytes of the first line of a journal.
 const OPENING: u64 = 16 * 1024;
 
-/// The directory that a demonstration's evidence must lie in.
+/// The directories that a demonstration's evidence must lie in: its own, and where it runs its mocks.
 #[derive(Clone, Debug)]
-pub struct Fence(Utf8PathBuf);
+pub struct Fence {
+    evidence: Utf8PathBuf,
+    work: Utf8PathBuf,
+}
 
 impl Fence {
     /// The fence of the demonstration `D/runs/X`: `D/evidence`.
@@ -34,7 +38,7 @@ impl Fence {
         };
         let above = there.parent().and_then(Utf8Path::parent).unwrap_or(Utf8Path::new("/"));
         let above = above.canonicalize_utf8().unwrap_or_else(|_| above.to_owned());
-        Ok(Self(above.join("evidence")))
+        Ok(Self { evidence: above.join("evidence"), work: there.join(WORK) })
     }
 
     /// The fence of a campaign; `None` unless its opening says that it is a demonstration.
@@ -69,12 +73,12 @@ impl Fence {
             Err(error) => return Err(Failure::file("resolve", from, &error)),
         };
         // A link may lead to a name that is no UTF-8: that is elsewhere like any other.
-        if there.starts_with(&self.0) {
+        if there.starts_with(&self.evidence) || there.starts_with(&self.work) {
             return Ok(());
         }
         let message = format_args!(
             "a demonstration takes evidence only from {}; this lies elsewhere",
-            self.0
+            self.evidence
         );
         Err(Failure::bad_evidence(message).in_file(from))
     }

@@ -126,6 +126,10 @@ fn of_finding(found: &Finding, command: CommandKind) -> Option<String> {
         Finding::Bench(BenchObjection::Unranked { .. } | BenchObjection::OtherTree { .. }) => {
             C::FileCandidate
         }
+        Finding::Bench(BenchObjection::MockResult { .. })
+        | Finding::Block(BlockObjection::MockResult { .. }) => {
+            return Some("vsota init --demo".to_owned());
+        }
         Finding::Gap(GapObjection::NoPatch { action: Action::MoreRuns }) => C::FileGapBlock,
         // Nobody is left to block.
         Finding::Gap(GapObjection::NoRival { .. } | GapObjection::AlreadyBlocked { .. })

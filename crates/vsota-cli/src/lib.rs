@@ -28,17 +28,21 @@ pub mod gather;
 pub mod given;
 pub mod help;
 pub mod hook;
+pub mod http;
 pub mod infer;
 pub mod journal;
 pub mod junit;
 pub mod loops;
+pub mod mock;
 pub mod output;
 pub mod planned;
 pub mod proof;
 pub mod refusals;
 pub mod roots;
 pub mod rundir;
+pub mod runner;
 pub mod secrets;
+pub mod supervise;
 pub mod sweep;
 pub mod table;
 pub mod traces;
@@ -54,7 +58,13 @@ use secrets::Secrets;
 
 /// Runs the command that the arguments of this process ask for.
 pub fn main() -> ExitCode {
-    call(env::args_os().collect()).into()
+    let args: Vec<OsString> = env::args_os().collect();
+    match args.as_slice() {
+        [_, word, rest @ ..] if word == supervise::reaper::WORD => supervise::reaper::main(
+            &rest.iter().map(|it| it.to_string_lossy().into()).collect::<Vec<_>>(),
+        ),
+        _ => call(args).into(),
+    }
 }
 
 fn call(args: Vec<OsString>) -> Exit {

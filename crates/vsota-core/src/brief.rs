@@ -23,6 +23,8 @@ pub struct Base {
     pub companions: BTreeMap<CompanionName, Noted>,
     /// The PR history.
     pub history: History,
+    /// Whether the campaign is a demonstration, which may hold mock results (FB-5).
+    pub demo: bool,
 }
 
 /// The PR history as noted, per framework (HI-2).

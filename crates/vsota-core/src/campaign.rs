@@ -186,7 +186,8 @@ impl Campaign {
     }
 
     fn opened(opening: Opening) -> Self {
-        Self { opening, state: Inputs::default().into(), next: Seq(2) }
+        let state = Inputs::opened(opening.demo).into();
+        Self { opening, state, next: Seq(2) }
     }
 }
 

@@ -10,6 +10,7 @@ group! {
         Plan => plan::PlanArgs,
         Rank => rank::RankArgs,
         Read => read::ReadArgs,
+        Run => run::RunArgs,
         Table => table::TableArgs,
     }
 }

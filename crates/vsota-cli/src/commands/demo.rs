@@ -5,7 +5,7 @@ use clap::{Args, Parser as _};
 use serde::Serialize;
 use serde_json::Value;
 use vsota_core::Phase;
-use vsota_fixtures::demo::{Demo, Files, Step};
+use vsota_fixtures::demo::{Demo, Files, Live, Step};
 
 use crate::chronicle;
 use crate::cli::Cli;
@@ -27,10 +27,17 @@ pub struct DemoArgs {
     #[arg(long, value_name = "DIR")]
     dir: Option<Utf8PathBuf>,
 
+    /// Measure instead of filing evidence: three mock frameworks on this machine, with real processes
+    #[arg(long)]
+    live: bool,
+
     /// Only write the evidence
     #[arg(long)]
     evidence_only: bool,
 }
+
+/// Program and ports of the live demonstration, below the evidence.
+const SITE: &str = "site.json";
 
 #[derive(Serialize)]
 struct View {
@@ -51,9 +58,9 @@ pub fn run(context: &Context, args: DemoArgs) -> Result<Outcome, Failure> {
         Some(dir) => dir,
         None => fresh(context)?,
     };
-    let demo = Demo::new();
     let evidence = dir.join("evidence");
-    if !evidence.exists() {
+    let demo = if args.live { Demo::live(live(&evidence)?) } else { Demo::new() };
+    if is_fresh(&evidence) {
         write(&evidence, &demo.files)?;
     }
     if args.evidence_only {
@@ -66,6 +73,37 @@ pub fn run(context: &Context, args: DemoArgs) -> Result<Outcome, Failure> {
         walk(context, &evidence, &run_dir, number, step)?;
     }
     concluded(&dir, &run_dir, demo.steps.len())
+}
+
+/// Whether nothing but the place of a live demonstration is written there.
+fn is_fresh(evidence: &Utf8Path) -> bool {
+    let Ok(mut entries) = evidence.read_dir_utf8() else { return true };
+    entries.all(|it| it.is_ok_and(|it| it.file_name() == SITE))
+}
+
+/// Where the live demonstration runs: as its evidence says, else here, on ports that are free now.
+fn live(evidence: &Utf8Path) -> Result<Live, Failure> {
+    let site = evidence.join(SITE);
+    if let Ok(text) = std::fs::read_to_string(&site) {
+        let found: Result<(String, [u16; 3]), _> = serde_json::from_str(&text);
+        let (vsota, ports) = found.map_err(|error| Failure::bad_evidence(error).in_file(&site))?;
+        return Ok(Live { vsota, ports });
+    }
+    let own = std::env::current_exe().ok().and_then(|it| Utf8PathBuf::from_path_buf(it).ok());
+    let own = own.ok_or_else(|| Failure::usage("the path of vsota is not UTF-8"))?;
+    // All three are held till all are known, so that no two are one.
+    let free = || {
+        std::net::TcpListener::bind("127.0.0.1:0").and_then(|it| Ok((it.local_addr()?.port(), it)))
+    };
+    let held = (free(), free(), free());
+    let (Ok(one), Ok(two), Ok(three)) = held else {
+        return Err(Failure::child("no port is free on this machine"));
+    };
+    let live = Live { vsota: own.to_string(), ports: [one.0, two.0, three.0] };
+    std::fs::create_dir_all(evidence).map_err(|error| Failure::file("create", evidence, &error))?;
+    let text = serde_json::json!((&live.vsota, live.ports)).to_string();
+    std::fs::write(&site, text).map_err(|error| Failure::file("write", &site, &error))?;
+    Ok(live)
 }
 
 fn concluded(dir: &Utf8Path, run_dir: &Utf8Path, steps: usize) -> Result<Outcome, Failure> {

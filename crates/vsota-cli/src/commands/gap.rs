@@ -8,5 +8,6 @@ group! {
         Evaluate => evaluate::EvaluateArgs,
         Ingest => ingest::IngestArgs,
         Rig => rig::RigArgs,
+        Run => run::RunArgs,
     }
 }

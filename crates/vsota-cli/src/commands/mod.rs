@@ -77,6 +77,7 @@ commands! {
         Log => log::LogArgs,
         Loop => looping::LoopArgs,
         Machine => machine::MachineArgs,
+        MockServer => mock_server::MockServerArgs,
         Next => next::NextArgs,
         Patch => patch::PatchArgs,
         Profile => profile::ProfileArgs,

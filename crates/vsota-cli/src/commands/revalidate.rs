@@ -3,6 +3,7 @@
 group! {
     /// Say whether the patch is right, and faster
     RevalidateArgs / RevalidateCommand {
+        Run => run::RunArgs,
         Test => test::TestArgs,
         Ingest => ingest::IngestArgs,
         Accept => accept::AcceptArgs,

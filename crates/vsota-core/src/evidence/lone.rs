@@ -56,6 +56,7 @@ impl CompanionRow {
             scenario: scenario(part)?,
             status: self.status,
             smoke: part.flag("smoke") == Some(true) || workload.text("kind") == Some("smoke"),
+            mock: part.flag("mock") == Some(true),
             served: part.flag("served") != Some(false),
             failure_reason: part.line("failure_reason")?,
             backend: identity.backend.or(part.name("backend")?),

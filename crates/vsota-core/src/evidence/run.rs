@@ -29,6 +29,9 @@ use crate::text::{Line, Name, RelPath};
 /// The most bytes of a recorded command, so that an event stays small.
 const COMMAND: usize = 4_096;
 
+/// The command that stands before what a mock takes the place of.
+const MOCK: &str = "mock-server";
+
 /// A moment, in ms since the epoch, written in RFC 3339.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Moment(pub i64);
@@ -286,6 +289,7 @@ impl RunRecord {
             scenario: self.scenario.clone(),
             status: joined.status,
             smoke: self.smoke,
+            mock: self.is_mock(native),
             served: native.is_none_or(|it| it.served),
             failure_reason: joined.failure,
             server_command: self.server_command.iter().collect(),
@@ -321,12 +325,19 @@ impl RunRecord {
             server_command: self.server_command.iter().collect(),
             status: joined.status,
             smoke: self.smoke,
+            mock: self.is_mock(native),
             measured: joined.measured,
             identity: joined.identity.dimensions,
             results: files.result.iter().cloned().collect(),
             log: files.log.clone(),
             settings: files.settings.as_ref().map(|it| it.file.clone()),
         })
+    }
+
+    /// Whether a mock made it up, as the native file or one of the commands says (FB-5).
+    fn is_mock(&self, native: Option<&NativeRun>) -> bool {
+        let mut words = self.server_command.iter().chain(&self.benchmark_command);
+        native.is_some_and(|it| it.mock) || words.any(|it| it.as_str() == MOCK)
     }
 
     fn join(

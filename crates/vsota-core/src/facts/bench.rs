@@ -88,6 +88,9 @@ pub struct Candidate {
     pub status: Status,
     /// Whether it is only a flow check (FB-5).
     pub smoke: bool,
+    /// Whether a mock server or a mock client made it up (FB-5).
+    #[serde(default, skip_serializing_if = "super::is_false")]
+    pub mock: bool,
     /// Whether a server answered over HTTP; offline runs never rank.
     pub served: bool,
     /// Why it failed or was skipped.

@@ -42,8 +42,11 @@ pub struct BlockRun {
     /// How the run ended.
     pub status: Status,
     /// Whether it is only a flow check (FB-5).
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "super::is_false")]
     pub smoke: bool,
+    /// Whether a mock server or a mock client made it up (FB-5).
+    #[serde(default, skip_serializing_if = "super::is_false")]
+    pub mock: bool,
     /// The numbers, when it measured any.
     pub measured: Option<Measurement>,
     /// What it says that its block does not say for all runs.
@@ -58,11 +61,6 @@ pub struct BlockRun {
     /// The file of settings that its launch command names, as it was read (FB-3).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settings: Option<Artifact>,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
-fn is_false(it: &bool) -> bool {
-    !it
 }
 
 impl Block {

@@ -88,6 +88,8 @@ objections! {
         [Fb14] UnknownScenario { scenario: Name } "the workload has no scenario {scenario}",
         /// TensorRT-LLM with another backend.
         [Fb6] Backend { found: String } "TensorRT-LLM ran the server backend {found}; only pytorch is compared",
+        /// What a mock made up.
+        [Fb5] MockResult { candidate: Name } "a mock made up the row of {candidate}; that is for demonstrations",
         /// The same run twice.
         [Fb7] AlreadyFiled { candidate: Name } "this very run of {candidate} is filed already",
         /// One launch for two runs.
@@ -305,6 +307,8 @@ impl Decide<FileCandidate> for FixedBenchmark {
         let known = self.base.brief.scenario(&said.scenario).is_some();
         o.unless(known, BenchObjection::UnknownScenario { scenario });
         o.unless(pytorch_or_skipped(said), BenchObjection::Backend { found: backend(said) });
+        let real = self.base.demo || !said.mock;
+        o.unless(real, BenchObjection::MockResult { candidate: candidate.clone() });
         let again = it.candidates.iter().any(|row| is_same_run(row, said));
         o.unless(!again, BenchObjection::AlreadyFiled { candidate: candidate.clone() });
         let warm = it.candidates.iter().any(|row| is_same_launch(row, said));

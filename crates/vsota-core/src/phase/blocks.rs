@@ -32,6 +32,8 @@ objections! {
         [Fb14] UnknownScenario { scenario: Name } "the benchmark has no scenario {scenario}",
         /// A framework without a frozen row.
         [Fb1] NoWinner { framework: Framework, scenario: Name } "{framework} has no frozen row in {scenario}",
+        /// What a mock made up.
+        [Fb5] MockResult { framework: Framework } "a mock made up the run of {framework}; that is for demonstrations",
         /// No run of vLLM.
         [Gd1] NoVllm {} "the block has no run of vllm",
         /// No run of a competitor.
@@ -72,6 +74,7 @@ pub(crate) fn gap_block(case: &Case, block: &Block) -> Objections {
     let mut seen = BTreeSet::new();
     for run in &block.runs {
         let framework = run.framework;
+        o.join(measured(case, run));
         let first = seen.insert(framework);
         o.unless(first, BlockObjection::TwoRuns { framework });
         let live = !case.blocked.contains(&framework);
@@ -98,6 +101,14 @@ pub(crate) fn gap_block(case: &Case, block: &Block) -> Objections {
     o
 }
 
+/// FB-5: what a mock made up decides nothing outside a demonstration.
+fn measured(case: &Case, run: &BlockRun) -> Objections {
+    let mut o = Objections::default();
+    let framework = run.framework;
+    o.unless(case.base.demo || !run.mock, BlockObjection::MockResult { framework });
+    o
+}
+
 /// RV-1, RL-9: a block of the new build and the accepted one.
 pub(crate) fn trial_block(case: &Case, new: &GitId, rivals: bool, block: &Block) -> Objections {
     let mut o = Objections::default();
@@ -110,6 +121,9 @@ pub(crate) fn trial_block(case: &Case, new: &GitId, rivals: bool, block: &Block)
     let of = |build| block.runs.iter().filter(ours).filter(move |it| it.build == Some(build));
     let pair = of(Build::New).count() == 1 && of(Build::Accepted).count() == 1;
     o.unless(pair, BlockObjection::NoPair {});
+    for run in &block.runs {
+        o.join(measured(case, run));
+    }
     for run in of(Build::New).chain(of(Build::Accepted)) {
         if let Some(winner) = chartered.winners.get(&Framework::Vllm) {
             o.join(same_as_frozen(winner, block, run));

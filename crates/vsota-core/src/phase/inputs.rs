@@ -133,6 +133,10 @@ impl Evolve<CompanionNoted> for Inputs {
 }
 
 impl Inputs {
+    pub(crate) fn opened(demo: bool) -> Self {
+        Self { base: Base { demo, ..Base::default() } }
+    }
+
     /// What is known so far.
     pub fn base(&self) -> &Base {
         &self.base

@@ -13,6 +13,7 @@ pub(super) fn cases(all: &mut Cases) {
     companions(all);
     searches(all);
     filing(all);
+    no_mock(all);
     exclusions(all);
     freezing(all);
 }
@@ -77,6 +78,16 @@ fn compared(run: &Run) -> Vec<Framework> {
         State::FixedBenchmark(it) => it.compared().into_iter().collect(),
         _ => panic!("no benchmark is open"),
     }
+}
+
+fn no_mock(all: &mut Cases) {
+    let earnest = Run::with_history().in_earnest();
+    let command = FileCandidate(row(&earnest, Framework::Vllm));
+    let mock = FileCandidate(but(&row(&earnest, Framework::Vllm), |it| it.mock = true));
+    let found = "a mock made up the row of vllm-";
+    let name = "BenchObjection.MockResult";
+    all.add(name, Fb5, found, (&earnest, mock.clone()), (&earnest, command));
+    all.moved(&format!("{name}/demo"), Fb5, found, &earnest, &Run::with_history(), mock);
 }
 
 fn frozen_for_ever(all: &mut Cases) {

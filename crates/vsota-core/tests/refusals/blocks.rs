@@ -12,6 +12,7 @@ pub(super) fn cases(all: &mut Cases) {
     in_a_round(all);
     silent(all);
     in_a_trial(all);
+    no_mock(all);
     under_a_claim(all);
 }
 
@@ -99,6 +100,26 @@ fn silent(all: &mut Cases) {
         let others = it.runs.iter_mut().filter(|it| it.framework != Framework::Sglang);
         others.for_each(|it| drop(it.identity.insert(Dimension::Speculation, said.clone())));
     });
+}
+
+fn no_mock(all: &mut Cases) {
+    let open = open().in_earnest();
+    let block = gap_block(&mut open.clone(), "chat", 1.0, true);
+    let found = "a mock made up the run of sglang";
+    all.of(&open, FileGapBlock, block).but("BlockObjection.MockResult/round", Fb5, found, |it| {
+        of(it, Framework::Sglang).mock = true;
+    });
+    let patched = Run::patched().in_earnest();
+    let block = trial_block(&mut patched.clone(), "chat", 1.05, true);
+    let found = "a mock made up the run of vllm";
+    all.of(&patched, FileTrialBlock, block).but(
+        "BlockObjection.MockResult/trial",
+        Fb5,
+        found,
+        |it| {
+            build(it, Build::New).mock = true;
+        },
+    );
 }
 
 fn in_a_trial(all: &mut Cases) {

@@ -90,6 +90,7 @@ scenarios:
   - {name: chat, input_len: 1000, output_len: 1000, num_prompts: 80}
   - {name: summarization, input_len: 8000, output_len: 1000, num_prompts: 80}
 ";
+        let workload = if self.live.is_some() { super::live::WORKLOAD } else { workload };
         let workload = self.file("workload.yaml", workload);
         let told = [format!("model={MODEL}"), "gpu_model=demo-gpu-80g".to_owned()];
         self.step(
@@ -323,7 +324,7 @@ fn history(framework: Framework) -> String {
 }
 
 /// A plan that requires every duty of every round.
-fn plan() -> String {
+pub(super) fn plan() -> String {
     let mut plan = String::from(
         "\
 # vLLM performance campaign for demo/tiny-moe (demonstration)

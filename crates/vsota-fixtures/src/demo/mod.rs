@@ -4,9 +4,12 @@
 //! write; the steps are what a person would type.
 
 mod bench;
+mod live;
 mod round;
 
 use std::collections::BTreeMap;
+
+pub use live::Live;
 
 /// A file of the evidence: its path below `evidence/`, and its bytes.
 pub type Files = BTreeMap<String, Vec<u8>>;
@@ -29,6 +32,8 @@ pub struct Demo {
     pub files: Files,
     /// Every step, in order.
     pub steps: Vec<Step>,
+    /// Where it runs, when it runs really.
+    live: Option<Live>,
     clock: i64,
     launches: u32,
 }

@@ -175,6 +175,7 @@ pub fn candidate(
         scenario: name(of),
         status: Status::Ok,
         smoke: false,
+        mock: false,
         served: true,
         failure_reason: None,
         server_command: server_command(framework, variant),

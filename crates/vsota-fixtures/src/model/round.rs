@@ -44,6 +44,7 @@ pub fn block_run(run: &mut Run, framework: Framework, of: &str, req_s: f64) -> B
         server_command: winning(run, framework, of),
         status: Status::Ok,
         smoke: false,
+        mock: false,
         measured: Some(measurement(run, of, req_s * noise(run.tick))),
         identity: super::identity(),
         results: Vec::new(),

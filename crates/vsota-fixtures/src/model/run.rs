@@ -30,6 +30,20 @@ impl Run {
         Self { campaign: step.commit(), events, tick: 0 }
     }
 
+    /// The same campaign, had it not been opened as a demonstration.
+    #[must_use]
+    pub fn in_earnest(&self) -> Self {
+        let opening = Opening { demo: false, ..self.campaign.opening().clone() };
+        let step = Campaign::open(opening);
+        let mut events = self.events.clone();
+        events.splice(..1, [step.event().clone()]);
+        let numbered = (1..).map(Seq).zip(events.iter());
+        match Campaign::replay(numbered) {
+            Ok(campaign) => Self { campaign, events, tick: self.tick },
+            Err(error) => panic!("the journal does not fold: {error}"),
+        }
+    }
+
     /// Asks for an edge that must be granted.
     pub fn ask(&mut self, command: impl Into<Command>) -> &mut Self {
         let command = command.into();

@@ -7,9 +7,9 @@ use clap::Args;
 use vsota_core::command::FileCandidate;
 use vsota_core::evidence::{BareRun, Filed, Item, NativeRun, read};
 use vsota_core::facts::{Candidate, Dimension, Framework, Status};
-use vsota_core::phase::off_workload;
+use vsota_core::phase::{Bench, off_workload};
 use vsota_core::text::{Line, Name};
-use vsota_core::{Brief, GitId, evidence};
+use vsota_core::{Brief, GitId, State, evidence};
 
 use crate::chronicle;
 use crate::context::Context;
@@ -34,7 +34,7 @@ pub struct IngestArgs {
 }
 
 /// What a bare native result does not say of itself.
-#[derive(Args, Clone, Debug)]
+#[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "For a bare native result")]
 struct Bare {
     /// What was served
@@ -85,6 +85,30 @@ pub fn run(context: &Context, args: IngestArgs) -> Result<Outcome, Failure> {
         })?;
     }
     last.ok_or_else(|| Failure::usage("no file was given"))?.outcome()
+}
+
+/// Files the record that is alone in a file, unless it is filed already.
+///
+/// # Errors
+///
+/// As [`run`].
+pub fn record(
+    context: &Context,
+    run: &RunDir,
+    path: &Utf8Path,
+) -> Result<Option<Transition>, Failure> {
+    let bytes = context.evidence(path, LIMIT)?;
+    let campaign = chronicle::campaign(&Reading::of(run)?)?.0;
+    let digest = vsota_core::Digest::of(&bytes);
+    if let State::FixedBenchmark(phase) = campaign.state()
+        && let Bench::Searching(it) = phase.inside()
+        && it.candidates.iter().any(|it| it.record.as_ref().is_some_and(|it| it.sha256 == digest))
+    {
+        return Ok(None);
+    }
+    let mut last = None;
+    file(context, run, path, &Bare::default(), &mut last)?;
+    Ok(last)
 }
 
 fn file(

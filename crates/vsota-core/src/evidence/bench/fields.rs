@@ -151,6 +151,8 @@ impl<'a> Fields<'a> {
         metrics: impl FnOnce(Self) -> Result<BTreeMap<Metric, Measured>, EvidenceError>,
     ) -> Result<(), EvidenceError> {
         run.completed = self.needed("completed")?;
+        // Whatever the key says: nothing that was measured has it.
+        run.mock = self.some("mock").is_some();
         self.check_counts(run)?;
         if run.completed == 0 {
             run.status = Status::Failed;

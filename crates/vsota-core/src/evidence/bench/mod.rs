@@ -85,6 +85,8 @@ pub struct NativeRun {
     pub backend_framework: Option<Framework>,
     /// Whether a server answered over HTTP.
     pub served: bool,
+    /// Whether it says that a mock made it up (FB-5).
+    pub mock: bool,
     /// The model, as the client called it.
     pub model: Option<Line>,
     /// The client's tokenizer.
@@ -170,6 +172,7 @@ impl NativeRun {
             format,
             backend_framework: None,
             served: true,
+            mock: false,
             model: None,
             tokenizer: None,
             version: None,

@@ -52,6 +52,7 @@ fn never_run(framework: Framework, it: &SkippedCandidate, scenario: &Scenario) -
         scenario: scenario.name.clone(),
         status: Status::Skipped,
         smoke: false,
+        mock: false,
         served: true,
         failure_reason: Some(it.reason.clone()),
         server_command: it.server_command.clone(),

@@ -1,0 +1,438 @@
+//! One launch: the server comes up, the runs are made, the server ends, and every one of them leaves a
+//! record.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use camino::Utf8Path;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use vsota_core::evidence::search::{Launch, LauncherKind, Part};
+use vsota_core::facts::{Build, Framework, Scenario, Status};
+use vsota_core::text::Line;
+
+use super::hygiene::{self, Gpus};
+use super::record::{Launched, Outcome, moment, now, record};
+use super::{Runner, which};
+use crate::failure::Failure;
+use crate::gather::bad;
+use crate::http::Address;
+use crate::supervise::process::Process;
+use crate::supervise::reaper::Ending;
+use crate::supervise::{self, NotReady, Start, Supervised};
+
+/// The log of a server, in the directory of its launch.
+pub(super) const LOG: &str = "server.log";
+
+/// What is known of a launch that goes on, in its directory.
+pub(super) const NOTE: &str = "launch.json";
+
+/// How long a client may go on after its server died.
+const AFTERWARDS: Duration = Duration::from_secs(5);
+
+const WAIT: Duration = Duration::from_secs(10);
+
+/// A launch that is to be made.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// What is started, with the words of its build.
+    pub launch: Launch,
+    /// What is recorded: the launch without the words of its build.
+    pub server_command: Vec<Line>,
+    /// Which of the two builds of a trial.
+    pub build: Option<Build>,
+    /// The tree that must run (PA-1).
+    pub tree: Option<String>,
+}
+
+/// A run that is to be made against it.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// The scenario.
+    pub scenario: &'a Scenario,
+    /// The draw of its prompts.
+    pub draw: u32,
+}
+
+/// What is left of a launch whose runner was killed.
+#[derive(Debug, Deserialize, Serialize)]
+pub(super) struct Note {
+    /// The marker that all its processes carry.
+    pub(super) marker: String,
+    /// The server, once it was started: id and start.
+    pub(super) server: Option<(u32, u64)>,
+    /// Which boot of the machine.
+    pub(super) boot: String,
+    /// The scenarios that were to be run.
+    pub(super) scenarios: Vec<String>,
+    /// The record that stands for each when it was not made.
+    pub(super) interrupted: Vec<Value>,
+}
+
+/// The present boot of the machine.
+pub(super) fn boot() -> String {
+    let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    id.trim().to_owned()
+}
+
+fn words(argv: &[Line]) -> Vec<String> {
+    argv.iter().map(|it| it.as_str().to_owned()).collect()
+}
+
+pub(super) fn write(path: &Utf8Path, bytes: &[u8]) -> Result<(), Failure> {
+    let failed = |error: &std::io::Error| Failure::file("write", path, error);
+    let beside = path.with_extension("part");
+    std::fs::write(&beside, bytes).map_err(|error| failed(&error))?;
+    std::fs::rename(&beside, path).map_err(|error| failed(&error))
+}
+
+impl Runner<'_> {
+    /// Makes one launch and its runs in a directory of its own. Each run leaves `SCENARIO.run.json`
+    /// there as soon as it ended, whatever came of it; they are returned.
+    ///
+    /// # Errors
+    ///
+    /// Child when a foreign process holds the port or something does not end; I/O when nothing can be
+    /// written. What a server or a client does wrong is no error: it is in the record.
+    pub fn go(
+        &self,
+        job: &Job,
+        asked: &[Asked<'_>],
+        dir: &Utf8Path,
+    ) -> Result<Vec<Value>, Failure> {
+        let at = Address { host: job.launch.host.as_str().to_owned(), port: job.launch.port };
+        let launcher = self.plan.launcher(job.launch.framework);
+        if launcher.kind == LauncherKind::Local {
+            supervise::free(&at)?;
+        }
+        let local: &[Line] = &[];
+        let probe = match launcher.kind {
+            LauncherKind::Local => Some(local),
+            _ => launcher.probe.as_deref(),
+        };
+        let others = Gpus(probe).processes();
+        let launched = Launched { started_at: now(), ..Launched::default() };
+        let marker = self.marker(dir);
+        let mut note = self.begin(job, asked, dir, &launched, &marker)?;
+        let trip = Trip { runner: self, job, dir, at, gpus: Gpus(probe), others, marker };
+        let records = match trip.start(&mut note) {
+            Ok(server) => trip.through(server, launched, asked)?,
+            Err(failure) => trip.all(asked, &launched, Status::Failed, &failure.to_string())?,
+        };
+        Ok(records)
+    }
+
+    /// A marker that no other launch has.
+    fn marker(&self, dir: &Utf8Path) -> String {
+        crate::short(format!("{dir} {} {}", now(), std::process::id()).as_bytes())
+    }
+
+    /// Leaves word of what is about to be started, and begins its log.
+    fn begin(
+        &self,
+        job: &Job,
+        asked: &[Asked<'_>],
+        dir: &Utf8Path,
+        launched: &Launched,
+        marker: &str,
+    ) -> Result<Note, Failure> {
+        let campaign = self.campaign()?;
+        let cut =
+            Outcome::without(Status::Failed, "interrupted: the run was ended before it was done");
+        let brief = campaign.state().brief();
+        let interrupted = asked.iter().map(|it| record(brief, job, it, launched, &cut)).collect();
+        let note = Note {
+            marker: marker.to_owned(),
+            server: None,
+            boot: boot(),
+            scenarios: asked.iter().map(|it| it.scenario.name.to_string()).collect(),
+            interrupted,
+        };
+        note.keep(dir)?;
+        let head = format!(
+            "# launch {marker} of {} by vsota, {}{}\n$ {}\n",
+            job.launch.candidate,
+            moment(launched.started_at),
+            job.build.map_or(String::new(), |it| format!(", the {} build", which(it))),
+            vsota_core::evidence::command_line::join(job.launch.argv.iter().map(Line::as_str))
+        );
+        let log = dir.join(LOG);
+        let (head, _) = self.context.secrets.clean(head.as_bytes());
+        std::fs::write(&log, head).map_err(|error| Failure::file("write", &log, &error))?;
+        Ok(note)
+    }
+}
+
+impl Note {
+    pub(super) fn keep(&self, dir: &Utf8Path) -> Result<(), Failure> {
+        write(&dir.join(NOTE), json!(self).to_string().as_bytes())
+    }
+}
+
+/// One launch on its way.
+struct Trip<'a> {
+    runner: &'a Runner<'a>,
+    job: &'a Job,
+    dir: &'a Utf8Path,
+    at: Address,
+    gpus: Gpus<'a>,
+    others: Option<Vec<String>>,
+    marker: String,
+}
+
+impl Trip<'_> {
+    fn start(&self, note: &mut Note) -> Result<Supervised, Failure> {
+        let env: BTreeMap<String, String> = self
+            .job
+            .launch
+            .env
+            .iter()
+            .map(|(name, value)| (name.to_string(), value.as_str().to_owned()))
+            .collect();
+        let server = Supervised::start(&Start {
+            argv: &words(&self.job.launch.argv),
+            env: &env,
+            marker: &self.marker,
+            log: &self.dir.join(LOG),
+            grace: self.runner.limits.grace(),
+        })?;
+        let Process { pid, start } = server.process;
+        note.server = Some((pid, start));
+        note.keep(self.dir)?;
+        Ok(server)
+    }
+
+    /// From a started server to its end.
+    fn through(
+        &self,
+        mut server: Supervised,
+        mut launched: Launched,
+        asked: &[Asked<'_>],
+    ) -> Result<Vec<Value>, Failure> {
+        let deadline = Duration::from_millis(self.job.launch.ready.deadline_ms);
+        let ready = server.ready(&self.at, self.job.launch.ready.path, deadline);
+        let ready = ready.and_then(|()| server.serves(&self.at, self.model(), deadline));
+        let records = match ready {
+            Err(why) => {
+                let (status, reason) = told(&why, deadline);
+                server.stop()?;
+                self.all(asked, &launched, status, &reason)?
+            }
+            Ok(()) => {
+                launched.version = self.version();
+                launched.tree = self.tree();
+                let records = match self.other_tree(&launched) {
+                    Some(reason) => self.all(asked, &launched, Status::Failed, &reason),
+                    None => asked.iter().map(|it| self.run(&mut server, &launched, it)).collect(),
+                };
+                server.stop()?;
+                records?
+            }
+        };
+        if self.runner.plan.launcher(self.job.launch.framework).kind == LauncherKind::Local {
+            supervise::free(&self.at)?;
+        }
+        Ok(records)
+    }
+
+    fn model(&self) -> &str {
+        self.runner.plan.serving.model.as_ref().map_or("", Line::as_str)
+    }
+
+    /// The same record for every run.
+    fn all(
+        &self,
+        asked: &[Asked<'_>],
+        launched: &Launched,
+        status: Status,
+        reason: &str,
+    ) -> Result<Vec<Value>, Failure> {
+        let outcome = Outcome::without(status, reason);
+        self.runner.progress.note(&format!("{}: {status}: {reason}", self.job.launch.candidate));
+        asked.iter().map(|it| self.keep(launched, it, &outcome)).collect()
+    }
+
+    fn keep(
+        &self,
+        launched: &Launched,
+        it: &Asked<'_>,
+        outcome: &Outcome,
+    ) -> Result<Value, Failure> {
+        let campaign = self.runner.campaign()?;
+        let value = record(campaign.state().brief(), self.job, it, launched, outcome);
+        let path = self.dir.join(format!("{}.run.json", it.scenario.name));
+        write(&path, value.to_string().as_bytes())?;
+        Ok(value)
+    }
+
+    /// The server's version, where it tells one.
+    fn version(&self) -> Option<String> {
+        let path = match self.job.launch.framework {
+            Framework::Sglang => "/get_server_info",
+            Framework::Vllm | Framework::TensorrtLlm => "/version",
+        };
+        self.told(path, "version")
+    }
+
+    fn told(&self, path: &str, key: &str) -> Option<String> {
+        let answer = self.at.call("GET", path, WAIT).ok().filter(|it| it.status == 200)?;
+        let value: Value = serde_json::from_slice(&answer.body).ok()?;
+        value.get(key)?.as_str().map(|it| crate::escape::brief(it, 200))
+    }
+
+    /// The git tree that vLLM runs: its build is asked where it lies (PA-1). A mock says it itself.
+    fn tree(&self) -> Option<String> {
+        if self.job.launch.framework != Framework::Vllm {
+            return None;
+        }
+        if self.job.launch.argv.iter().any(|it| it.as_str() == "mock-server") {
+            return self.told("/version", "tree");
+        }
+        super::tree::of(&self.job.launch.argv)
+    }
+
+    fn other_tree(&self, launched: &Launched) -> Option<String> {
+        let wanted = self.job.tree.as_ref()?;
+        if launched.tree.as_ref() == Some(wanted) {
+            return None;
+        }
+        let found = launched.tree.as_deref().unwrap_or("unknown");
+        Some(format!("PA-1: the build runs the tree {found}, not {wanted}"))
+    }
+
+    /// One run: warm-up, scrape, client, scrape, record.
+    fn run(
+        &self,
+        server: &mut Supervised,
+        launched: &Launched,
+        it: &Asked<'_>,
+    ) -> Result<Value, Failure> {
+        let warm = self.runner.plan.search(self.job.launch.framework);
+        if warm.is_some_and(|it| it.client.warmup_prompts > 0) {
+            self.client(server, it, Part::Warmup)?;
+        }
+        let framework = self.job.launch.framework;
+        let before = hygiene::scrape(&self.at, framework);
+        let mut outcome = self.client(server, it, Part::Measured)?;
+        let after = hygiene::scrape(&self.at, framework);
+        let others = self.others.as_deref();
+        outcome.hygiene = hygiene::found(self.gpus, others, before.as_ref(), after.as_ref());
+        if let Some(reason) = &outcome.reason {
+            let (id, scenario) = (&self.job.launch.candidate, &it.scenario.name);
+            self.runner.progress.note(&format!("{id} in {scenario}: {}: {reason}", outcome.status));
+        }
+        self.keep(launched, it, &outcome)
+    }
+
+    fn client(
+        &self,
+        server: &mut Supervised,
+        it: &Asked<'_>,
+        part: Part,
+    ) -> Result<Outcome, Failure> {
+        let (framework, scenario) = (self.job.launch.framework, &it.scenario.name);
+        let ending = if framework == Framework::Sglang { "jsonl" } else { "json" };
+        let stem = match part {
+            Part::Warmup => format!("{scenario}.warmup"),
+            Part::Measured => format!("{scenario}.result"),
+        };
+        let file = format!("{stem}.{ending}");
+        let run = self
+            .runner
+            .plan
+            .client(&self.job.launch, it.scenario, part, it.draw, self.dir.as_str(), &file)
+            .map_err(|error| bad(&error, "the plan"))?;
+        let started_at = now();
+        let mut client = Supervised::start(&Start {
+            argv: &words(&run.argv),
+            env: &BTreeMap::new(),
+            marker: &self.marker,
+            log: &self.dir.join(format!("{stem}.log")),
+            grace: Duration::from_secs(2),
+        })?;
+        let limit = self.runner.limits.run();
+        let (ended, died) = attend(&mut client, server, limit);
+        client.stop()?;
+        let ended_at = now();
+        let wrote = std::fs::metadata(self.dir.join(&file)).is_ok_and(|it| it.len() > 0);
+        let (status, reason) = match (died, ended) {
+            (Some(server), _) => {
+                (Status::Failed, Some(format!("the server ended {} during the run", shown(server))))
+            }
+            (None, None) => {
+                (Status::Timeout, Some(format!("the run took longer than {} s", limit.as_secs())))
+            }
+            (None, Some(Ending::Code(0))) if wrote => (Status::Ok, None),
+            (None, Some(Ending::Code(0))) => (
+                Status::Failed,
+                Some("the client ended with code 0 and wrote no result".to_owned()),
+            ),
+            (None, Some(other)) => {
+                (Status::Failed, Some(format!("the client ended {}", shown(other))))
+            }
+        };
+        let exit_code = match ended {
+            Some(Ending::Code(code)) => Some(code),
+            _ => None,
+        };
+        let result = (status == Status::Ok).then_some(file);
+        let benchmark_command = run.argv;
+        let hygiene = Value::Null;
+        Ok(Outcome {
+            started_at,
+            ended_at,
+            benchmark_command,
+            exit_code,
+            status,
+            reason,
+            result,
+            hygiene,
+        })
+    }
+}
+
+/// Waits for the client, and looks after the server meanwhile: how each ended, if it did.
+fn attend(
+    client: &mut Supervised,
+    server: &mut Supervised,
+    limit: Duration,
+) -> (Option<Ending>, Option<Ending>) {
+    let begun = std::time::Instant::now();
+    loop {
+        if let Some(ending) = client.wait(Duration::from_millis(200)) {
+            // A client may well end because its server did.
+            return (Some(ending), server.wait(Duration::from_millis(1)));
+        }
+        if let Some(ending) = server.wait(Duration::ZERO) {
+            return (client.wait(AFTERWARDS), Some(ending));
+        }
+        if begun.elapsed() > limit {
+            return (None, None);
+        }
+    }
+}
+
+fn shown(ending: Ending) -> String {
+    match ending {
+        Ending::Code(code) => format!("with code {code}"),
+        Ending::Signal(signal) => format!("by signal {signal}"),
+    }
+}
+
+/// How a start that failed is recorded.
+fn told(why: &NotReady, deadline: Duration) -> (Status, String) {
+    match why {
+        NotReady::Fatal(fatal) => (fatal.status, fatal.reason.clone()),
+        NotReady::Ended(ending) => {
+            (Status::Failed, format!("the server ended {} before it was ready", shown(*ending)))
+        }
+        NotReady::Timeout => {
+            let seconds = deadline.as_secs();
+            (Status::Timeout, format!("the server was not ready after {seconds} s"))
+        }
+        NotReady::Lies => {
+            let what = "the server says that it is ready, and answers no request";
+            (Status::Timeout, what.to_owned())
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! What did a killed run leave behind? Its processes are ended by their recorded identity, its finished
+//! runs are filed, its half ones are recorded as interrupted; then they are made again.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use camino::{Utf8Path, Utf8PathBuf};
+use rustix::process::Signal;
+
+use super::job::{NOTE, Note, boot, write};
+use super::{Runner, blocks};
+use crate::commands::bench::ingest;
+use crate::failure::{Failure, Kind};
+use crate::supervise::process::{Process, marked};
+use crate::transition::Transition;
+
+/// How long leftovers have to end before they are killed.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// How long killed ones may take to be gone.
+const GONE: Duration = Duration::from_secs(20);
+
+impl Runner<'_> {
+    /// Settles everything that a killed run left behind.
+    ///
+    /// # Errors
+    ///
+    /// Child when a leftover does not end; as filing says.
+    pub fn settle(&self) -> Result<(), Failure> {
+        for dir in directories(&self.work) {
+            end_all(&dir)?;
+            if dir.join(blocks::NOTE).exists() {
+                self.settle_block(&dir)?;
+            } else if let Some(note) = Note::read(&dir) {
+                self.complete(&dir, &note)?;
+                self.file_rows(&dir, &note.scenarios)?;
+            }
+            self.forget(&dir);
+        }
+        Ok(())
+    }
+
+    /// The record of each run that was not made says that it was interrupted.
+    pub(super) fn complete(&self, dir: &Utf8Path, note: &Note) -> Result<(), Failure> {
+        for (scenario, interrupted) in note.scenarios.iter().zip(&note.interrupted) {
+            let path = dir.join(format!("{scenario}.run.json"));
+            if !path.exists() {
+                write(&path, interrupted.to_string().as_bytes())?;
+                self.progress.note(&format!("interrupted in {scenario}; it is made again"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Files the records of a launch, each once. What the machine cannot take for a measurement is filed
+    /// as a failure, with the reason.
+    ///
+    /// # Errors
+    ///
+    /// As filing says.
+    pub fn file_rows(
+        &self,
+        dir: &Utf8Path,
+        scenarios: &[String],
+    ) -> Result<Option<Transition>, Failure> {
+        let mut last = None;
+        for scenario in scenarios {
+            let path = dir.join(format!("{scenario}.run.json"));
+            let filed = match ingest::record(self.context, self.run, &path) {
+                Err(failure) if failure.kind() == Some(Kind::BadEvidence) => {
+                    self.progress.note(&format!("{scenario}: {failure}"));
+                    demote(&path, &failure)?;
+                    ingest::record(self.context, self.run, &path)?
+                }
+                other => other?,
+            };
+            last = filed.or(last);
+        }
+        Ok(last)
+    }
+}
+
+/// Makes a record one of a failed run.
+pub(super) fn demote(path: &Utf8Path, why: &Failure) -> Result<(), Failure> {
+    let bytes = std::fs::read(path).map_err(|error| Failure::file("read", path, &error))?;
+    let mut value: serde_json::Value = serde_json::from_slice(&bytes).map_err(Failure::io)?;
+    value["status"] = "failed".into();
+    value["failure_reason"] = crate::escape::brief(&why.to_string(), 200).into();
+    value["result"] = serde_json::Value::Null;
+    write(path, value.to_string().as_bytes())
+}
+
+impl Note {
+    pub(super) fn read(dir: &Utf8Path) -> Option<Self> {
+        serde_json::from_slice(&std::fs::read(dir.join(NOTE)).ok()?).ok()
+    }
+
+    /// Everything of this launch that still runs. The server is known by its start too, should it have
+    /// overwritten its environment; after a new boot of the machine nothing is left.
+    fn alive(&self) -> Vec<Process> {
+        let mut all = marked(&self.marker);
+        let server = self.server.filter(|_| self.boot == boot());
+        let server = server.map(|(pid, start)| Process { pid, start });
+        all.extend(server.filter(|it| it.is_alive() && !all.contains(it)));
+        all
+    }
+}
+
+/// The directories in a directory, by name.
+pub(super) fn directories(dir: &Utf8Path) -> Vec<Utf8PathBuf> {
+    let Ok(entries) = dir.read_dir_utf8() else { return Vec::new() };
+    let mut all: Vec<_> = entries
+        .filter_map(Result::ok)
+        .filter(|it| it.file_type().is_ok_and(|it| it.is_dir()))
+        .map(|it| it.path().to_owned())
+        .collect();
+    all.sort();
+    all
+}
+
+/// Ends what the launches of a directory, and of those in it, left behind.
+fn end_all(dir: &Utf8Path) -> Result<(), Failure> {
+    for dir in directories(dir).iter().map(Utf8PathBuf::as_path).chain([dir]) {
+        if let Some(note) = Note::read(dir) {
+            end(&note)?;
+        }
+    }
+    Ok(())
+}
+
+fn end(note: &Note) -> Result<(), Failure> {
+    let begun = Instant::now();
+    let mut asked = false;
+    loop {
+        let alive = note.alive();
+        let Some(first) = alive.first() else { return Ok(()) };
+        if begun.elapsed() > GRACE + GONE {
+            let message = format_args!("{} of a killed run does not end", first.shown());
+            return Err(Failure::child(message));
+        }
+        let signal = if begun.elapsed() < GRACE { Signal::TERM } else { Signal::KILL };
+        if !asked || signal == Signal::KILL {
+            for it in &alive {
+                it.signal(signal);
+            }
+            asked = true;
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+}

@@ -1,0 +1,243 @@
+//! Who runs what, in which order, and what becomes of it when the run is killed? One runner at a time in
+//! a campaign; what it was doing lies under `benchmark/work/` till it is filed.
+
+mod blocks;
+mod hygiene;
+mod job;
+mod leftovers;
+mod progress;
+mod record;
+mod tree;
+
+use std::fs::{File, TryLockError};
+use std::time::Duration;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use vsota_core::event::Event;
+use vsota_core::evidence::search::{BuildPlan, Candidate, Plan};
+use vsota_core::facts::{Build, Framework};
+use vsota_core::text::{Argv, Line};
+use vsota_core::{Artifact, Campaign};
+
+use crate::chronicle::Chronicle;
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::gather::bad;
+use crate::journal::{Reading, rel};
+use crate::planned;
+use crate::rundir::RunDir;
+use crate::rundir::intake::LIMIT;
+
+pub use blocks::{Filed, Member};
+pub use job::{Asked, Job};
+pub use progress::Progress;
+
+/// The lock that refuses a second runner; transitions do not wait for it.
+const LOCK: &str = "humanize/runner.lock";
+
+/// Where what is being run lies.
+pub const WORK: &str = "benchmark/work";
+
+/// How long servers and clients may take.
+#[derive(Clone, Copy, Debug, clap::Args)]
+#[command(next_help_heading = "Limits")]
+pub struct Limits {
+    /// The longest benchmark run, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 3_600)]
+    run_timeout: u64,
+
+    /// How long a server has to end before it is killed, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 15)]
+    grace: u64,
+}
+
+impl Limits {
+    /// The longest benchmark run.
+    pub fn run(self) -> Duration {
+        Duration::from_secs(self.run_timeout)
+    }
+
+    /// How long a server has to end.
+    pub fn grace(self) -> Duration {
+        Duration::from_secs(self.grace)
+    }
+}
+
+/// The one runner of a campaign.
+#[derive(Debug)]
+pub struct Runner<'a> {
+    /// The outside.
+    pub context: &'a Context,
+    /// The run directory.
+    pub run: &'a RunDir,
+    /// The plan.
+    pub plan: Plan,
+    /// How long things may take.
+    pub limits: Limits,
+    /// How far it is.
+    pub progress: Progress<'a>,
+    work: Utf8PathBuf,
+    demo: bool,
+    /// Held as long as the runner lives.
+    _lock: File,
+}
+
+impl<'a> Runner<'a> {
+    /// Takes the place of the runner, with the plan that was declared or the one that is given.
+    ///
+    /// # Errors
+    ///
+    /// Busy when another one runs; refused when no search was declared; as the plan says.
+    pub fn open(
+        context: &'a Context,
+        run: &'a RunDir,
+        plan: Option<&Utf8Path>,
+        limits: Limits,
+    ) -> Result<Self, Failure> {
+        let lock = lock(run)?;
+        let chronicle = Chronicle::of(&Reading::of(run)?)?;
+        let (text, path) = match plan {
+            Some(path) => (crate::given::text(context, path)?, path.to_owned()),
+            None => declared(run, &chronicle)?,
+        };
+        let plan = planned::of_campaign(&chronicle.campaign, run, &text, &path)?;
+        let root = run.path().canonicalize_utf8();
+        let root = root.map_err(|error| Failure::file("resolve", run.path(), &error))?;
+        let progress = Progress::new(context);
+        let (work, demo) = (root.join(WORK), chronicle.campaign.opening().demo);
+        Ok(Self { context, run, plan, limits, progress, work, demo, _lock: lock })
+    }
+
+    /// The campaign as its journal stands now.
+    ///
+    /// # Errors
+    ///
+    /// When the journal cannot be read or believed.
+    pub fn campaign(&self) -> Result<Campaign, Failure> {
+        Ok(crate::chronicle::campaign(&Reading::of(self.run)?)?.0)
+    }
+
+    /// The job of launching a candidate, as a build of vLLM where one is meant.
+    ///
+    /// # Errors
+    ///
+    /// Bad evidence when the plan cannot launch it.
+    pub fn job(&self, it: &Candidate, build: Option<&BuildPlan>) -> Result<Job, Failure> {
+        let wrong = |error| bad(&error, "the plan");
+        let launch = self.plan.launch(it, None, build).map_err(wrong)?;
+        // The tree says which build ran; the winning command stays the same for every build (GD-2).
+        let plain = self.plan.launch(it, None, None).map_err(wrong)?;
+        let is_mock = launch.argv.iter().any(|it| it.as_str() == "mock-server");
+        if self.demo && !is_mock {
+            let message = "FB-5: a demonstration launches mock servers only";
+            return Err(Failure::bad_evidence(message).at_field(&it.id));
+        }
+        Ok(Job { launch, server_command: plain.argv, build: None, tree: None })
+    }
+
+    /// The candidate whose launch is this very command.
+    ///
+    /// # Errors
+    ///
+    /// Bad evidence when the plan has none.
+    pub fn winning(&self, framework: Framework, command: &Argv) -> Result<&Candidate, Failure> {
+        let candidates = self.plan.search(framework).into_iter().flat_map(|it| &it.candidates);
+        for it in candidates {
+            let job = self.job(it, None)?;
+            if job.server_command.iter().map(Line::as_str).eq(command.iter()) {
+                return Ok(it);
+            }
+        }
+        let message = format_args!(
+            "no candidate of the plan launches {framework} with its winning command; give that plan \
+             with --plan"
+        );
+        Err(Failure::bad_evidence(message))
+    }
+
+    /// The build of that commit, where the plan names one.
+    pub fn build(&self, commit: &str) -> Option<&BuildPlan> {
+        let same = |it: &&BuildPlan| {
+            let named = it.commit.as_ref().map(Line::as_str);
+            named.is_some_and(|it| it.len() >= 7 && commit.starts_with(it))
+        };
+        self.plan.builds.values().find(same)
+    }
+
+    /// A place of its own for what is being run.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be made.
+    pub fn place(&self, name: &str) -> Result<Utf8PathBuf, Failure> {
+        let free = (1..100_000).map(|n| self.work.join(format!("{name}-{n}")));
+        let dir = free.into_iter().find(|it| !it.exists());
+        let dir = dir.ok_or_else(|| Failure::io("there is no free place").in_file(&self.work))?;
+        std::fs::create_dir_all(&dir).map_err(|error| Failure::file("create", &dir, &error))?;
+        Ok(dir)
+    }
+
+    /// Forgets what is filed.
+    pub fn forget(&self, dir: &Utf8Path) {
+        // What stays is filed no second time: its digests are in the journal.
+        let _ = std::fs::remove_dir_all(dir);
+        let _ = std::fs::remove_dir(&self.work);
+    }
+}
+
+/// The lock, held by nobody else.
+fn lock(run: &RunDir) -> Result<File, Failure> {
+    let at = rel(LOCK)?;
+    let file = run.append(&at, true)?.ok_or_else(|| Failure::io("the lock cannot be made"))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            let message = "another run of this campaign is going on; `vsota status` shows how far";
+            Err(Failure::busy(message).in_file(run.join(&at)))
+        }
+        Err(TryLockError::Error(error)) => Err(Failure::file("lock", run.join(&at), &error)),
+    }
+}
+
+/// The plan that was declared last.
+fn declared(run: &RunDir, chronicle: &Chronicle) -> Result<(String, Utf8PathBuf), Failure> {
+    let plan = |event: &Event| match event {
+        Event::SearchDeclared(it) => Some(it.said.plan.clone()),
+        _ => None,
+    };
+    let last: Option<Artifact> = chronicle.entries.iter().rev().find_map(|it| plan(&it.event));
+    let plan = last.ok_or_else(|| {
+        Failure::usage("no search is declared: `vsota bench plan FILE` first, or give --plan FILE")
+    })?;
+    let bytes = run.read(&plan.path, LIMIT)?;
+    let bytes = bytes
+        .ok_or_else(|| Failure::integrity("the plan is gone").in_file(run.join(&plan.path)))?;
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    Ok((text, run.join(&plan.path)))
+}
+
+/// Which of the two builds of a trial.
+pub fn which(build: Build) -> &'static str {
+    match build {
+        Build::New => "new",
+        Build::Accepted => "accepted",
+    }
+}
+
+/// The commit that the journal knows for a tree.
+pub fn commit_of(chronicle: &Chronicle, tree: &vsota_core::GitId) -> Option<String> {
+    let named = |event: &Event| match event {
+        Event::BenchmarkFrozen(it) => Some((it.said.tree.clone(), it.said.commit.clone())),
+        Event::PatchRecorded(it) => {
+            let head = &it.said.stand.head;
+            Some((head.tree.clone(), head.commit.clone()))
+        }
+        Event::FixupRecorded(it) => {
+            let head = &it.said.stand.head;
+            Some((head.tree.clone(), head.commit.clone()))
+        }
+        _ => None,
+    };
+    let found = chronicle.entries.iter().rev().filter_map(|it| named(&it.event));
+    found.into_iter().find(|(it, _)| it == tree).map(|(_, commit)| commit.to_string())
+}
