@@ -32,6 +32,7 @@ pub mod journal;
 pub mod junit;
 pub mod loops;
 pub mod output;
+pub mod progress;
 pub mod proof;
 pub mod refusals;
 pub mod roots;

@@ -9,6 +9,7 @@ use vsota_core::evidence::tables::{Role, Source};
 use vsota_core::evidence::trace::{self, Limits, TraceError};
 
 use crate::failure::Failure;
+use crate::progress::Progress;
 use crate::rundir::intake;
 
 pub mod names;
@@ -59,7 +60,9 @@ pub fn read_as(
     limits: LimitArgs,
 ) -> Result<Source, Failure> {
     let file = intake::open(path, FILE)?;
-    let mut pipe = Pipe::start(BufReader::with_capacity(256 << 10, file), limits)
+    let whole = file.metadata().map_or(0, |it| it.len());
+    let progress = Progress::of(name, whole);
+    let mut pipe = Pipe::start(BufReader::with_capacity(256 << 10, file), limits, progress)
         .map_err(|error| Failure::file("read", path, &error))?;
     let inner = Limits { text: limits.max_inflated, ..Limits::default() };
     let trace = trace::read(&mut pipe, &inner).map_err(|error| bad(&error, path))?;

@@ -33,7 +33,7 @@ fn layer(framework: Framework, patched: bool) -> Layer {
         Framework::Vllm => Layer {
             norm: kernel(
                 "rms_norm_kernel",
-                3_800,
+                1_900,
                 "vllm/model_executor/layers/layernorm.py(98): forward_cuda",
             ),
             attention: kernel(
@@ -68,7 +68,7 @@ fn layer(framework: Framework, patched: bool) -> Layer {
         Framework::Sglang => Layer {
             norm: kernel(
                 "fused_add_rmsnorm_kernel",
-                3_700,
+                1_900,
                 "sglang/srt/layers/layernorm.py(61): forward",
             ),
             attention: kernel(
@@ -91,7 +91,7 @@ fn layer(framework: Framework, patched: bool) -> Layer {
         Framework::TensorrtLlm => Layer {
             norm: kernel(
                 "rmsnormKernel",
-                3_400,
+                1_700,
                 "tensorrt_llm/_torch/modules/rms_norm.py(42): forward",
             ),
             attention: kernel(
@@ -125,8 +125,8 @@ fn traced(framework: Framework, stage: Stage, patched: bool, start_ns: u64) -> S
         ..it
     };
     let it = layer(framework, patched);
-    let first = [it.norm, it.attention, it.dense].map(scale).to_vec();
-    let others = [it.norm, it.attention, it.routing, it.experts].map(scale).to_vec();
+    let first = [it.norm, it.attention, it.norm, it.dense].map(scale).to_vec();
+    let others = [it.norm, it.attention, it.norm, it.routing, it.experts].map(scale).to_vec();
     // All prompt tokens of two requests; all tokens of an answer but the first.
     let (passes, tokens) = match stage {
         Stage::Prefill => (2, lengths("summarization").0),
