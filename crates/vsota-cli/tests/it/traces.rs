@@ -118,6 +118,32 @@ fn what_was_planted_comes_out_exactly() {
 }
 
 #[test]
+fn the_order_of_the_events_changes_no_row() {
+    let made = trace(2, STEPS);
+    let (_dir, path) = placed("made.json", made.text.as_bytes());
+    let expected = profile(&path)["stages"].clone();
+    let mut whole: Value = serde_json::from_str(&made.text).unwrap();
+    let events = whole["traceEvents"].as_array().unwrap().clone();
+    let turned = |change: fn(&mut Vec<Value>)| {
+        let mut events = events.clone();
+        change(&mut events);
+        events
+    };
+    let by_time: fn(&mut Vec<Value>) = |events| {
+        events.sort_by(|a, b| a["ts"].as_f64().unwrap().total_cmp(&b["ts"].as_f64().unwrap()));
+    };
+    let mixed: fn(&mut Vec<Value>) = |events| {
+        let length = events.len();
+        (0..length).for_each(|at| events.swap(at, (at * 7_919 + 13) % length));
+    };
+    for change in [by_time, mixed, |events| events.reverse()] {
+        whole["traceEvents"] = turned(change).into();
+        let (_dir, path) = placed("other.json", &serde_json::to_vec(&whole).unwrap());
+        assert_eq!(profile(&path)["stages"], expected);
+    }
+}
+
+#[test]
 fn layers_come_out_exactly() {
     let made = trace(5, STEPS);
     let (dir, path) = placed("made.json", made.text.as_bytes());
