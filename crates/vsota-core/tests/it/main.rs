@@ -20,6 +20,8 @@ mod evidence_diff;
 #[cfg(test)]
 mod evidence_draft;
 #[cfg(test)]
+mod evidence_ncu;
+#[cfg(test)]
 mod evidence_profile;
 #[cfg(test)]
 mod evidence_run;

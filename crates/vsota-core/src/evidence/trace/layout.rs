@@ -232,6 +232,7 @@ impl<'a> Walk<'a> {
 #[cfg(test)]
 mod tests {
     use alloc::string::String;
+    use alloc::vec;
 
     use proptest::prelude::*;
 
