@@ -73,7 +73,7 @@ fn only(text: &str) -> Option<Locale> {
     }
 }
 
-/// A number; `None` for what is none, such as `n/a`, `CachePreferNone` or `(32, 4, 1)`.
+/// A number; `None` for what is none, such as `n/a`, `nan`, `CachePreferNone` or `(32, 4, 1)`.
 ///
 /// # Errors
 ///
@@ -85,11 +85,8 @@ pub(super) fn number(text: &str, locale: Locale) -> Result<Option<f64>, Evidence
             .bytes()
             .all(|it| it.is_ascii_digit() || matches!(it, b'.' | b',' | b'e' | b'-' | b'+'));
     if !numeric {
-        let not = matches!(lower.as_str(), "nan" | "inf" | "-nan" | "-inf" | "-nan(ind)");
-        return match not {
-            true => Err(EvidenceError::new(format!("`{text}` is no number"))),
-            false => Ok(None),
-        };
+        // Also `nan`, which NCU prints for derived metrics that divide by nothing.
+        return Ok(None);
     }
     let plain = match locale {
         Locale::Point => lower.replace(',', ""),
@@ -184,10 +181,10 @@ mod tests {
         assert_eq!(number("27.595.520", Locale::Comma), Ok(Some(27_595_520.0)));
         assert_eq!(number("117,344", Locale::Comma), Ok(Some(117.344)));
         assert_eq!(number("1.5e+10", Locale::Point), Ok(Some(1.5e10)));
-        for text in ["n/a", "", "CachePreferNone", "(32, 4, 1)"] {
+        for text in ["n/a", "", "CachePreferNone", "(32, 4, 1)", "nan", "-nan(ind)", "inf"] {
             assert_eq!(number(text, Locale::Point), Ok(None), "{text}");
         }
-        for text in ["nan", "1-2", "1e999", "-"] {
+        for text in ["1-2", "1e999", "-"] {
             assert!(number(text, Locale::Point).is_err(), "{text}");
         }
     }
