@@ -8,7 +8,7 @@ use vsota_fixtures::samples;
 /// A part of the file's name, launches, metrics of the first, its duration in ns (0: none).
 const REAL: &[(&str, usize, usize, u64)] = &[
     ("copy_blocked", 1, 70, 21_058_944),
-    ("ncu.details", 1, 60, 6_750),
+    ("ncu.details", 1, 30, 6_750),
     ("ncu.metrics", 1, 5, 6_750),
     ("section_SpeedOfLight.csv", 1, 8, 6_750),
     ("section_SpeedOfLight_RooflineChart", 1, 3, 0),
