@@ -6,7 +6,7 @@
 //!             lines)     rules)       each)         holds)
 //! ```
 //!
-//! A metric has one name on both pages, as far as [`known`](compare) names it; its values are of one
+//! A metric has one name on both pages, as far as the two names are known; its values are of one
 //! unit, scaled from whatever NCU chose. What NCU could not measure is absent.
 
 use alloc::collections::BTreeMap;
