@@ -3,11 +3,18 @@
 //! The fuzz targets call the functions with what libFuzzer thinks of; a test of the core calls them
 //! with the kept corpus. They need nothing but the core, so that they build quickly.
 
+use std::io::Read;
+use std::num::NonZeroU32;
+
+use vsota_core::Digest;
+use vsota_core::evidence::pipeline::{self, Asked, ConfigFile, Model};
+use vsota_core::evidence::tables::{Catalogue, Device, Role, Source, analyze};
+use vsota_core::evidence::trace::{self, Limits, Trace, TraceError};
 use vsota_core::evidence::{
-    BlockRecord, EvidenceError, Item, Metrics, Reader, RunRecord, ServerLog, companion_row, json,
-    read, smi,
+    BlockRecord, EvidenceError, Item, LayersFile, Metrics, ProfileFile, Reader, RunRecord,
+    ServerLog, companion_row, json, ncu, read, smi,
 };
-use vsota_core::facts::Status;
+use vsota_core::facts::{Framework, Status};
 
 /// The columns of the tables in the corpus.
 const SMI_QUERY: &str =
@@ -17,7 +24,7 @@ const SMI_QUERY: &str =
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every family.
-pub const TARGETS: [Target; 9] = [
+pub const TARGETS: [Target; 13] = [
     ("json", any_json),
     ("vllm", any_result),
     ("sglang", any_result),
@@ -27,6 +34,10 @@ pub const TARGETS: [Target; 9] = [
     ("metrics", any_scrape),
     ("smi", any_table),
     ("records", any_record),
+    ("trace", any_trace),
+    ("profile", any_profile),
+    ("layers", any_layers),
+    ("ncu", any_export),
 ];
 
 /// The function of a family.
@@ -109,4 +120,108 @@ fn any_record(bytes: &[u8]) {
         check(&error);
     }
     any_result(bytes);
+}
+
+/// A source that gives few bytes at a time.
+struct Slowly<'a>(&'a [u8], usize);
+
+impl Read for Slowly<'_> {
+    fn read(&mut self, to: &mut [u8]) -> std::io::Result<usize> {
+        let bytes = self.1.min(to.len()).min(self.0.len());
+        let (now, rest) = self.0.split_at(bytes);
+        to[..bytes].copy_from_slice(now);
+        self.0 = rest;
+        Ok(bytes)
+    }
+}
+
+fn traced(bytes: &[u8]) -> Result<Trace, TraceError> {
+    let limits = Limits { event: 1 << 20, text: 1 << 30 };
+    trace::read(&mut { bytes }, &limits)
+}
+
+/// However the bytes come, they tell the same; GPU work has a time.
+fn any_trace(bytes: &[u8]) {
+    let step = 1 + usize::from(bytes.first().copied().unwrap_or_default()) % 97;
+    let limits = Limits { event: 1 << 20, text: 1 << 30 };
+    let again = trace::read(&mut Slowly(bytes, step), &limits);
+    match (traced(bytes), again) {
+        (Ok(whole), Ok(again)) => {
+            assert_eq!(whole.gpu, again.gpu);
+            assert_eq!((whole.events, whole.bytes), (again.events, again.bytes));
+            assert_eq!(whole.bytes, bytes.len() as u64);
+            assert!(whole.gpu.iter().all(|it| it.duration > 0));
+        }
+        (Err(error), Err(again)) => {
+            assert_eq!(error, again);
+            assert!(!error.message.is_empty());
+            assert!(!error.to_string().chars().any(vsota_core::text::is_unsafe), "{error:?}");
+        }
+        (whole, again) => panic!("{whole:?} and {again:?}"),
+    }
+}
+
+fn source(trace: Trace) -> Source {
+    Source {
+        file: "rank0.json".to_owned(),
+        sha256: Digest::of(b""),
+        bytes: trace.bytes,
+        rank: None,
+        role: Role::Formal,
+        named_stage: None,
+        trace,
+    }
+}
+
+/// The tables of any trace can be filed, and hold all of its work.
+fn any_profile(bytes: &[u8]) {
+    let Ok(trace) = traced(bytes) else { return };
+    let work: u64 = trace.gpu.iter().fold(0, |sum, it| sum.saturating_add(it.duration));
+    let sources = [source(trace)];
+    let Ok(catalogue) = Catalogue::own() else { panic!("the own catalogue is broken") };
+    for device in [Device::Gpu, Device::Cpu] {
+        let Some(report) = analyze(Framework::Vllm, &sources, device, &catalogue) else { continue };
+        let sum = report.stages.iter().fold(0_u64, |sum, it| sum.saturating_add(it.total_ns));
+        assert!(device == Device::Cpu || sum == work, "{sum} and {work}");
+        let value = serde_json::to_value(&report).unwrap_or_default();
+        if let Err(error) = ProfileFile::parse(value) {
+            panic!("what is printed cannot be filed: {error}");
+        }
+    }
+}
+
+/// The layers of any trace can be filed, or the reason is told.
+fn any_layers(bytes: &[u8]) {
+    let Ok(trace) = traced(bytes) else { return };
+    let source = source(trace);
+    for count in [1_u32, 2, 3] {
+        let layers = NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN);
+        let types = (0..count).map(|_| "dense".to_owned()).collect();
+        let model = Model { layers, extra: 0, types };
+        let config = ConfigFile { file: "config.json".to_owned(), sha256: Digest::of(b""), model };
+        match pipeline::layers(Framework::Vllm, &source, &config, &Asked::default()) {
+            Ok(report) => {
+                let value = serde_json::to_value(&report).unwrap_or_default();
+                if let Err(error) = LayersFile::parse(value) {
+                    panic!("what is printed cannot be filed: {error}");
+                }
+            }
+            Err(error) => check(&error),
+        }
+    }
+}
+
+/// An export compares with itself, or the reason is told.
+fn any_export(bytes: &[u8]) {
+    match ncu::read(bytes) {
+        Ok(report) => match report.side(None) {
+            Ok(side) => {
+                if let Err(error) = ncu::compare(&side, &side) {
+                    check(&error);
+                }
+            }
+            Err(error) => check(&error),
+        },
+        Err(error) => check(&error),
+    }
 }

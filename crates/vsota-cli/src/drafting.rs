@@ -39,6 +39,11 @@ pub struct Sheet {
 }
 
 impl DraftArgs {
+    /// What a command of other arguments takes for the same.
+    pub fn of(draft: Option<Utf8PathBuf>, template: bool) -> Self {
+        Self { draft, template }
+    }
+
     /// Reads the draft; `None` when its skeleton is wanted.
     ///
     /// # Errors

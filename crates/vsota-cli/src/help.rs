@@ -40,7 +40,7 @@ pub fn typed(command: CommandKind) -> &'static str {
         NameRootCause => "vsota profile root-cause DRAFT",
         FilePipeline => "vsota layers file FILE",
         OpenKernelAssist => "vsota kernel open DRAFT --ncu-skill PATH",
-        FileDigest => "vsota kernel digest DRAFT",
+        FileDigest => "vsota kernel digest --baseline A.csv --candidate B.csv --next-edit TEXT",
         CloseKernelAssist => "vsota kernel close --reason TEXT",
         BlockNcu => "vsota kernel block NAME --reason TEXT --next-edit TEXT",
         NoteAttempt => "vsota attempt note DRAFT",

@@ -36,6 +36,7 @@ pub mod loops;
 pub mod mock;
 pub mod output;
 pub mod planned;
+pub mod progress;
 pub mod proof;
 pub mod refusals;
 pub mod roots;

@@ -1,10 +1,10 @@
 //! Files of our own with which libFuzzer begins (`fuzz/corpus`).
 
-use vsota_core::facts::{Framework, Status};
+use vsota_core::facts::{Framework, Stage, Status};
 
 use crate::builders::{
-    self, MODEL, RecordParts, RunNumbers, SglangExtra, SglangVersion, TrtllmShape, VllmShape,
-    VllmVersion,
+    self, MODEL, NcuLaunch, PassKernel, PassesOf, RecordParts, RunNumbers, SglangExtra,
+    SglangVersion, TrtllmShape, VllmShape, VllmVersion,
 };
 
 fn numbers() -> RunNumbers {
@@ -29,6 +29,7 @@ pub fn corpus() -> Vec<(&'static str, String, String)> {
     results(&mut add);
     servers(&mut add);
     records(&mut add);
+    traces(&mut add);
     files
 }
 
@@ -102,4 +103,45 @@ fn records(add: &mut Add<'_>) {
     let record = builders::run_record(&parts);
     add("records", "run", record.to_string());
     add("records", "block", builders::block("gap", "chat", &[record.clone(), record]).to_string());
+}
+
+/// Small traces, one a framework and stage, and exports of NCU's.
+fn traces(add: &mut Add<'_>) {
+    let frame = "vllm/model_executor/layers/linear.py(508): forward";
+    let kernel = |name, ns| PassKernel { name, frame, ns };
+    let layer = vec![kernel("rms_norm_kernel", 3_000), kernel("flash_fwd_kernel<a, (b)1>", 9_000)];
+    for framework in Framework::ALL.iter().copied() {
+        for stage in [Stage::Prefill, Stage::Decode] {
+            let of = PassesOf {
+                framework,
+                stage,
+                passes: 1,
+                tokens: 4,
+                layers: vec![layer.clone(), layer.clone()],
+                after: vec![kernel("nvjet_head", 5_000)],
+                start_ns: 1_365_627_949_863_953,
+            };
+            let text = builders::server_trace(&of);
+            for family in ["trace", "profile", "layers"] {
+                add(family, &format!("{framework}-{stage}"), text.clone());
+            }
+        }
+    }
+    let odd = "[{\"name\":\"a\\\"\\ud800{\",\"cat\":\"kernel\",\"ph\":\"X\",\"ts\":1.5e3,\"dur\":-0.0,\"pid\":\
+               \"[TP00] 1\",\"tid\":\"stream 7\",\"args\":{\"stream\":0,\"x\":[[{}]]}},\n{\"ph\":\"M\"}]";
+    add("trace", "odd", odd.into());
+    let overlapping = "[{\"ph\":\"X\",\"cat\":\"kernel\",\"name\":\"nccl\",\"pid\":0,\"tid\":1,\"ts\":1,\"dur\":9},\
+                       {\"ph\":\"X\",\"cat\":\"kernel\",\"name\":\"gemm\",\"pid\":0,\"tid\":2,\"ts\":4,\"dur\":9e9},\
+                       {\"ph\":\"X\",\"cat\":\"cpu_op\",\"name\":\"aten::mm\",\"pid\":1,\"tid\":1,\"ts\":0,\"dur\":5}]";
+    add("profile", "overlapping", overlapping.into());
+    let launch = |duration_us| NcuLaunch {
+        kernel: "void f<(a)1>(int)".into(),
+        duration_us,
+        compute: 20.0,
+        memory: 80.5,
+        registers: 40,
+    };
+    let launches = [launch(41.5), launch(1_041.5)];
+    add("ncu", "details", builders::ncu_details(&launches));
+    add("ncu", "raw", builders::ncu_raw(&launches));
 }

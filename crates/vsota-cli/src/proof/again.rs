@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use camino::Utf8Path;
 use vsota_core::event::Event;
-use vsota_core::evidence::{EvidenceError, LayersFile, ProfileFile, diff, draft};
+use vsota_core::evidence::{EvidenceError, LayersFile, ProfileFile, diff, draft, ncu};
 use vsota_core::facts::{ChangedFile, NcuDigest, Profile, TestRun};
 use vsota_core::{Artifact, Clause};
 
@@ -58,7 +58,11 @@ pub(super) fn derived<'a>(run: &RunDir, event: &'a Event) -> Option<Again<'a>> {
             });
             again(Clause::Hi3, &said.draft, same)
         }
-        // A CSV of NCU's tells no whole digest.
+        Event::DigestFiled(it) if it.said.compared.is_some() => {
+            let said = &it.said;
+            again(Clause::Ka3, &said.source, exports(run, said))
+        }
+        // One CSV of NCU's tells no whole digest.
         Event::DigestFiled(it) if it.said.source.path.as_str().ends_with(".md") => {
             let said = &it.said;
             again(Clause::Ka3, &said.source, digest(run, said))
@@ -101,6 +105,24 @@ fn digest(run: &RunDir, said: &NcuDigest) -> Result<bool, Failure> {
         let named = number.is_none_or(|it| said.version.as_str().ends_with(&format!("-v{it}")));
         Ok(named && draft.fact(said.version.clone(), said.source.clone()) == *said)
     })
+}
+
+/// Two exports of NCU's tell everything but the next edit.
+fn exports(run: &RunDir, said: &NcuDigest) -> Result<bool, Failure> {
+    let Some(compared) = &said.compared else { return Ok(true) };
+    let read = |artifact: &Artifact| {
+        let report = ncu::read(&bytes(run, artifact)?);
+        report.map_err(|error| bad(&error, artifact.path.as_str()))
+    };
+    let (before, after) = (read(&compared.baseline)?, read(&said.source)?);
+    let again = || {
+        let old = before.side(Some(compared.baseline_kernel.as_str()))?;
+        let new = after.side(Some(compared.candidate_kernel.as_str()))?;
+        ncu::compare(&old, &new)
+    };
+    let (baseline, source) = (compared.baseline.clone(), said.source.clone());
+    let again = again().map_err(|error| bad(&error, said.source.path.as_str()))?;
+    Ok(again.fact(said.version.clone(), said.next_edits.clone(), baseline, source) == *said)
 }
 
 fn drafted(

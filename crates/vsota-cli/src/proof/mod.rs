@@ -4,6 +4,7 @@
 mod again;
 mod beside;
 mod facts;
+mod traced;
 
 use std::collections::BTreeMap;
 
@@ -126,6 +127,7 @@ pub fn prove(context: &Context, run: &RunDir, expected: Option<Digest>) -> Resul
     artefacts(run, &chronicle, &mut checks);
     guards(&chronicle.entries, &mut checks);
     facts::derived(run, &chronicle.entries, &mut checks);
+    traced::again(run, &chronicle.entries, &mut checks);
     rendered(&reading, run, &chronicle, &mut checks)?;
     secrets(context, run, &chronicle, &mut checks);
     beside::extra(run, &chronicle, &mut checks)?;

@@ -9,6 +9,7 @@ use vsota_core::evidence::tables::{Role, Source};
 use vsota_core::evidence::trace::{self, Limits, TraceError};
 
 use crate::failure::Failure;
+use crate::progress::Progress;
 use crate::rundir::intake;
 
 pub mod names;
@@ -28,6 +29,13 @@ pub struct LimitArgs {
     pub max_ratio: u64,
 }
 
+impl LimitArgs {
+    /// Those of a file that was taken in before.
+    pub fn generous() -> Self {
+        Self { max_inflated: u64::MAX, max_ratio: u64::MAX }
+    }
+}
+
 /// The most bytes of a trace's file.
 pub const FILE: u64 = 64 << 30;
 
@@ -37,13 +45,28 @@ pub const FILE: u64 = 64 << 30;
 ///
 /// Bad evidence with the byte and what was expected there.
 pub fn read(path: &Utf8Path, role: Role, limits: LimitArgs) -> Result<Source, Failure> {
+    read_as(path, path.file_name().unwrap_or_default(), role, limits)
+}
+
+/// As [`read`], for a file that had another name, which tells its rank and its stage.
+///
+/// # Errors
+///
+/// As [`read`].
+pub fn read_as(
+    path: &Utf8Path,
+    name: &str,
+    role: Role,
+    limits: LimitArgs,
+) -> Result<Source, Failure> {
     let file = intake::open(path, FILE)?;
-    let mut pipe = Pipe::start(BufReader::with_capacity(256 << 10, file), limits)
+    let whole = file.metadata().map_or(0, |it| it.len());
+    let progress = Progress::of(name, whole);
+    let mut pipe = Pipe::start(BufReader::with_capacity(256 << 10, file), limits, progress)
         .map_err(|error| Failure::file("read", path, &error))?;
     let inner = Limits { text: limits.max_inflated, ..Limits::default() };
     let trace = trace::read(&mut pipe, &inner).map_err(|error| bad(&error, path))?;
     let (digest, bytes) = pipe.finish();
-    let name = path.file_name().unwrap_or_default();
     Ok(Source {
         file: name.to_owned(),
         sha256: Digest::from_bytes(digest),

@@ -8,6 +8,7 @@ use flate2::bufread::MultiGzDecoder;
 use sha2::{Digest as _, Sha256};
 
 use super::LimitArgs;
+use crate::progress::Progress;
 
 /// The bytes of one buffer, and how many are on the way.
 const BUFFER: usize = 256 << 10;
@@ -47,6 +48,7 @@ impl Pipe {
     pub(super) fn start<R: Read + Send + 'static>(
         mut file: BufReader<R>,
         limits: LimitArgs,
+        mut progress: Progress,
     ) -> io::Result<Self> {
         let gzip = file.fill_buf()?.starts_with(&[0x1F, 0x8B]);
         let (full, from) = sync_channel(BUFFERS);
@@ -57,11 +59,11 @@ impl Pipe {
                 let mut text = MultiGzDecoder::new(BufReader::with_capacity(BUFFER, hashed));
                 let count =
                     |it: &MultiGzDecoder<BufReader<Hashed<_>>>| it.get_ref().get_ref().bytes;
-                pump(&mut text, &full, &back, Some((&count, limits)));
+                pump(&mut text, &full, &back, Some((&count, limits)), &mut progress);
                 text.into_inner().into_inner()
             } else {
                 let mut text = hashed;
-                pump(&mut text, &full, &back, None);
+                pump(&mut text, &full, &back, None, &mut progress);
                 text
             };
             (hashed.hash.finalize().into(), hashed.bytes)
@@ -109,6 +111,7 @@ fn pump<R: Read>(
     full: &SyncSender<io::Result<Vec<u8>>>,
     back: &Receiver<Vec<u8>>,
     guard: Option<(Count<'_, R>, LimitArgs)>,
+    progress: &mut Progress,
 ) {
     let mut inflated = 0_u64;
     loop {
@@ -118,6 +121,7 @@ fn pump<R: Read>(
         let bytes = *read.as_ref().unwrap_or(&0);
         buffer.truncate(bytes);
         inflated += bytes as u64;
+        progress.tell(guard.as_ref().map_or(inflated, |it| (it.0)(source)), inflated);
         if bytes > 0 && full.send(Ok(buffer)).is_err() {
             return;
         }

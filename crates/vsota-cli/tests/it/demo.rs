@@ -125,9 +125,15 @@ const CHANGES: &[(&str, &str, &str, &str)] = &[
     ("gap/round-1/chat-1.json", "\"kind\": \"gap\"", "\"kind\": \"trial\"", "gap ingest"),
     ("gap/round-1/chat-1.json", "--async-scheduling", "--enforce-eager", "gap ingest"),
     (
-        "profiles/round-1/vllm-decode.json",
-        "\"schema\": \"vsota-profile/1\"",
-        "\"schema\": \"other\"",
+        "profiles/round-1/vllm-decode.pt.trace.json",
+        "\"traceEvents\":[",
+        "\"traceEvents\":[,{\"ph\":\"X\",",
+        "profile file",
+    ),
+    (
+        "profiles/round-1/vllm-decode.pt.trace.json",
+        "\"dur\":11.430",
+        "\"dur\":-11.430",
         "profile file",
     ),
     (
@@ -148,15 +154,10 @@ const CHANGES: &[(&str, &str, &str, &str)] = &[
         "- vllm:decode:kernel:9",
         "profile root-cause",
     ),
-    ("layers/vllm-decode.json", "\"num_layers\": 4", "\"num_layers\": 6", "layers file"),
     ("drafts/idea-splitkv.md", "- reason: ", "- provenance: ", "idea note"),
     ("drafts/kernel-target.md", "decode:kernel:3", "decode:fuse:1", "kernel open"),
-    (
-        "drafts/ncu-digest.md",
-        "## Next edit\n\n",
-        "## Next edit\n\n- and another\n",
-        "kernel digest",
-    ),
+    ("ncu/candidate.csv", "\"Duration\",\"us\"", "\"Duration\",\"%\"", "kernel digest"),
+    ("ncu/baseline.csv", "\"Metric Value\"", "\"Minimum\",\"Maximum\"", "kernel digest"),
     ("drafts/patch.md", "- item: vllm-pr-4242", "- item: vllm-pr-1", "patch record"),
     ("git/patch.json", "csrc/moe/topk_softmax_kernels.cu", "docs/notes.md", "patch record"),
     (
@@ -167,7 +168,7 @@ const CHANGES: &[(&str, &str, &str, &str)] = &[
     ),
     ("trial/chat-1.json", "\"build\": \"new\"", "\"build\": \"accepted\"", "revalidate ingest"),
     (
-        "profiles/patched/vllm-decode.json",
+        "profiles/patched/vllm-decode.pt.trace.json",
         "topk_softmax_sorted_kernel",
         "topk_softmax_kernel",
         "revalidate accept",
@@ -185,7 +186,9 @@ fn a_changed_value_stops_the_step_that_reads_it() {
         let path = dir.join("evidence").join(file);
         let text = fs::read_to_string(&path).unwrap();
         assert!(text.contains(from), "{file} does not hold {from}");
-        fs::write(&path, text.replacen(from, to, 1)).unwrap();
+        // A kernel's name stands at each of its launches.
+        let all = if file.ends_with(".trace.json") { usize::MAX } else { 1 };
+        fs::write(&path, text.replacen(from, to, all)).unwrap();
         let ended = demo(&dir);
         let step = ended.last_step();
         assert!(

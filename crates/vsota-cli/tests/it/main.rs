@@ -8,7 +8,9 @@
     reason = "a test may fail"
 )]
 
+mod analyze_text;
 mod bench_read;
+mod companion;
 mod crash;
 mod damage;
 mod demo;

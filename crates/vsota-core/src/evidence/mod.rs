@@ -23,6 +23,7 @@ pub mod layers;
 mod lengths;
 pub mod lone;
 pub mod metrics;
+pub mod ncu;
 pub mod pipeline;
 pub mod plan;
 pub mod profile;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{KernelKind, Noted, RowId, Standpoint};
 use crate::artifact::Artifact;
-use crate::measure::Measured;
+use crate::measure::{Measured, Real};
 use crate::text::{Line, Name, Prose};
 
 /// The kernel that a round wants to change (KA-1, KA-2).
@@ -57,8 +57,40 @@ pub struct NcuDigest {
     pub findings: Prose,
     /// The next edit: exactly one.
     pub next_edits: Vec<Line>,
-    /// The filed digest or CSV.
+    /// The filed digest, or NCU's export of the candidate.
     pub source: Artifact,
+    /// What two exports of NCU's say beside each other; absent where a draft told the numbers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compared: Option<NcuCompared>,
+}
+
+/// Two exports of NCU's beside each other (KA-3).
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct NcuCompared {
+    /// NCU's export of the baseline.
+    pub baseline: Artifact,
+    /// The kernel of the baseline, as NCU spells it.
+    pub baseline_kernel: Line,
+    /// The kernel of the candidate, as NCU spells it.
+    pub candidate_kernel: Line,
+    /// What both exports hold, each metric in one unit.
+    pub metrics: Vec<NcuMetric>,
+}
+
+/// A metric of both sides, the mean of their launches.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct NcuMetric {
+    /// Its name, as NCU spells it.
+    pub name: Line,
+    /// The unit of both; absent for a count.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<Line>,
+    /// That of the baseline.
+    pub baseline: Real,
+    /// That of the candidate.
+    pub candidate: Real,
 }
 
 /// Why kernel assist was left without a patch.

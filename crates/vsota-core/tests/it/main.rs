@@ -24,6 +24,8 @@ mod evidence_draft;
 #[cfg(test)]
 mod evidence_hook;
 #[cfg(test)]
+mod evidence_ncu;
+#[cfg(test)]
 mod evidence_plan;
 #[cfg(test)]
 mod evidence_profile;

@@ -76,7 +76,8 @@ impl Demo {
     pub(super) fn open(&mut self) {
         let config = json!({
             "architectures": ["DemoMoeForCausalLM"], "model_type": "demo_moe", "torch_dtype": "bfloat16",
-            "num_hidden_layers": 4, "num_experts": 64, "max_position_embeddings": 16_384,
+            "num_hidden_layers": 4, "first_k_dense_replace": 1, "num_experts": 64,
+            "max_position_embeddings": 16_384,
         });
         let config = self.file("config.json", format!("{config:#}\n"));
         let workload = "\

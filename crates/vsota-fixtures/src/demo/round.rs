@@ -4,10 +4,8 @@ use serde_json::{Value, json};
 use vsota_core::facts::{Build, Framework, Stage};
 
 use super::bench::{RunOf, launch_command, lengths, level};
-use super::{Demo, build, sha256};
-use crate::builders::{
-    FuseRow, KernelRow, LayerGroup, OverlapRow, ProfileParts, block, layers, profile,
-};
+use super::{Demo, build};
+use crate::builders::{NcuLaunch, PassKernel, PassesOf, block, ncu_details, server_trace};
 use crate::model::SCENARIOS;
 
 /// What the patch gains in every scenario.
@@ -16,65 +14,135 @@ const GAIN: f64 = 1.055;
 /// The build of the accepted patch.
 const PATCHED: &str = "moe-routing";
 
-/// The kernels of one framework: name, category, share, location.
-type Kernels = [(&'static str, &'static str, f64, &'static str); 4];
+/// The kernels of a layer, in the order in which they run.
+struct Layer {
+    norm: PassKernel,
+    attention: PassKernel,
+    dense: PassKernel,
+    routing: PassKernel,
+    experts: PassKernel,
+}
 
-fn kernels(framework: Framework, patched: bool) -> Kernels {
-    let moe = "vllm/model_executor/layers/fused_moe/fused_moe.py:412 fused_topk";
-    let gemm = "vllm/model_executor/layers/fused_moe/fused_moe.py:688 invoke_fused_moe_kernel";
-    let attention = "vllm/v1/attention/backends/flash_attn.py:655 forward";
-    let norm = "vllm/model_executor/layers/layernorm.py:98 forward_cuda";
-    match (framework, patched) {
-        (Framework::Vllm, false) => [
-            ("fused_moe_kernel", "moe", 0.46, gemm),
-            ("flash_fwd_splitkv_kernel", "attention", 0.31, attention),
-            ("topk_softmax_kernel", "moe", 0.14, moe),
-            ("rms_norm_kernel", "norm", 0.09, norm),
-        ],
-        (Framework::Vllm, true) => [
-            ("fused_moe_kernel", "moe", 0.49, gemm),
-            ("flash_fwd_splitkv_kernel", "attention", 0.33, attention),
-            ("topk_softmax_sorted_kernel", "moe", 0.085, moe),
-            ("rms_norm_kernel", "norm", 0.095, norm),
-        ],
-        (Framework::Sglang, _) => [
-            (
-                "fused_moe_kernel",
-                "moe",
-                0.50,
-                "sglang/srt/layers/moe/fused_moe_triton.py:501 invoke",
+const fn kernel(name: &'static str, ns: u64, frame: &'static str) -> PassKernel {
+    PassKernel { name, frame, ns }
+}
+
+/// What one framework runs in a layer of a decode step.
+fn layer(framework: Framework, patched: bool) -> Layer {
+    match framework {
+        Framework::Vllm => Layer {
+            norm: kernel(
+                "rms_norm_kernel",
+                1_900,
+                "vllm/model_executor/layers/layernorm.py(98): forward_cuda",
             ),
-            (
+            attention: kernel(
                 "flash_fwd_splitkv_kernel",
-                "attention",
-                0.33,
-                "sglang/srt/layers/attention/flash.py:88 forward",
+                19_000,
+                "vllm/v1/attention/backends/flash_attn.py(655): forward",
             ),
-            (
+            dense: kernel(
+                "nvjet_demo_mlp_TNT",
+                7_500,
+                "vllm/model_executor/layers/linear.py(508): forward",
+            ),
+            routing: if patched {
+                kernel(
+                    "topk_softmax_sorted_kernel",
+                    6_700,
+                    "vllm/model_executor/layers/fused_moe/fused_moe.py(412): fused_topk",
+                )
+            } else {
+                kernel(
+                    "topk_softmax_kernel",
+                    11_430,
+                    "vllm/model_executor/layers/fused_moe/fused_moe.py(412): fused_topk",
+                )
+            },
+            experts: kernel(
+                "fused_moe_kernel",
+                38_000,
+                "vllm/model_executor/layers/fused_moe/fused_moe.py(688): invoke_fused_moe_kernel",
+            ),
+        },
+        Framework::Sglang => Layer {
+            norm: kernel(
+                "fused_add_rmsnorm_kernel",
+                1_900,
+                "sglang/srt/layers/layernorm.py(61): forward",
+            ),
+            attention: kernel(
+                "flash_fwd_splitkv_kernel",
+                19_000,
+                "sglang/srt/layers/attention/flash.py(88): forward",
+            ),
+            dense: kernel("nvjet_demo_mlp_TNT", 7_500, "sglang/srt/layers/linear.py(301): forward"),
+            routing: kernel(
                 "moe_align_and_topk_kernel",
-                "moe",
-                0.08,
-                "sglang/srt/layers/moe/topk.py:212 select_experts",
+                6_400,
+                "sglang/srt/layers/moe/topk.py(212): select_experts",
             ),
-            ("fused_add_rmsnorm_kernel", "norm", 0.09, "sglang/srt/layers/layernorm.py:61 forward"),
-        ],
-        (Framework::TensorrtLlm, _) => [
-            ("moeGemmKernel", "moe", 0.51, "tensorrt_llm/_torch/modules/fused_moe.py:300 forward"),
-            (
+            experts: kernel(
+                "fused_moe_kernel",
+                38_000,
+                "sglang/srt/layers/moe/fused_moe_triton.py(501): invoke",
+            ),
+        },
+        Framework::TensorrtLlm => Layer {
+            norm: kernel(
+                "rmsnormKernel",
+                1_700,
+                "tensorrt_llm/_torch/modules/rms_norm.py(42): forward",
+            ),
+            attention: kernel(
                 "fmhaKernel",
-                "attention",
-                0.32,
-                "tensorrt_llm/_torch/attention_backend/trtllm.py:410 run",
+                18_500,
+                "tensorrt_llm/_torch/attention_backend/trtllm.py(410): run",
             ),
-            (
+            dense: kernel(
+                "nvjet_demo_mlp_TNT",
+                7_500,
+                "tensorrt_llm/_torch/modules/linear.py(220): forward",
+            ),
+            routing: kernel(
                 "customMoeRoutingKernel",
-                "moe",
-                0.07,
-                "tensorrt_llm/_torch/modules/moe_routing.py:55 apply",
+                5_900,
+                "tensorrt_llm/_torch/modules/moe_routing.py(55): apply",
             ),
-            ("rmsnormKernel", "norm", 0.10, "tensorrt_llm/_torch/modules/rms_norm.py:42 forward"),
-        ],
+            experts: kernel(
+                "moeGemmKernel",
+                37_500,
+                "tensorrt_llm/_torch/modules/fused_moe.py(300): forward",
+            ),
+        },
     }
+}
+
+/// The trace of a stage: a dense layer and three with experts. A prompt takes twenty times as long.
+fn traced(framework: Framework, stage: Stage, patched: bool, start_ns: u64) -> String {
+    let scale = |it: PassKernel| PassKernel {
+        ns: it.ns * if stage == Stage::Prefill { 20 } else { 1 },
+        ..it
+    };
+    let it = layer(framework, patched);
+    let first = [it.norm, it.attention, it.norm, it.dense].map(scale).to_vec();
+    let others = [it.norm, it.attention, it.norm, it.routing, it.experts].map(scale).to_vec();
+    // All prompt tokens of two requests; all tokens of an answer but the first.
+    let (passes, tokens) = match stage {
+        Stage::Prefill => (2, lengths("summarization").0),
+        _ => (3, (lengths("summarization").1 - 1) / 3),
+    };
+    server_trace(&PassesOf {
+        framework,
+        stage,
+        passes,
+        tokens,
+        layers: vec![first, others.clone(), others.clone(), others],
+        after: [it.norm, PassKernel { name: "nvjet_demo_head_TNT", ns: 8_000, ..it.dense }]
+            .map(scale)
+            .to_vec(),
+        start_ns,
+    })
 }
 
 impl Demo {
@@ -93,8 +161,11 @@ impl Demo {
         }
         let cause = self.file("drafts/root-cause.md", ROOT_CAUSE);
         self.step("name the root cause", &["profile", "root-cause", &cause, "--stand", &stand]);
-        let report = self.layer_report();
-        self.step("file the layer pipeline", &["layers", "file", &report, "--stand", &stand]);
+        let trace = "@profiles/round-1/vllm-decode.pt.trace.json";
+        self.step(
+            "find the layers in the same trace, and file them",
+            &["layers", "file", trace, "--config", "@config.json", "--stand", &stand],
+        );
         let idea = self.file("drafts/idea-splitkv.md", IDEA);
         self.step("reject an idea, with the reason", &["idea", "note", &idea]);
         let target = self.file("drafts/kernel-target.md", TARGET);
@@ -103,10 +174,30 @@ impl Demo {
             "open kernel evidence",
             &["kernel", "open", &target, "--stand", &stand, "--ncu-skill", skill],
         );
-        let digest = self.file("drafts/ncu-digest.md", DIGEST);
-        self.step("file the NCU digest, with one next edit", &["kernel", "digest", &digest]);
+        let digest = self.ncu_exports();
+        let digest: Vec<&str> = digest.iter().map(String::as_str).collect();
+        self.step("compare two exports of NCU's, with one next edit", &digest);
         self.step("record the patch", &patch);
         self.revalidate();
+    }
+
+    /// The arguments of `kernel digest`, with NCU's exports.
+    fn ncu_exports(&mut self) -> Vec<String> {
+        let launches = |kernel: &str, us: [f64; 4], memory, registers| {
+            let one = |duration_us| {
+                let kernel = kernel.to_owned();
+                NcuLaunch { kernel, duration_us, compute: 24.3, memory, registers }
+            };
+            us.map(one).to_vec()
+        };
+        let old = launches("topk_softmax_kernel", [11.42, 11.47, 11.39, 11.44], 71.8, 40);
+        let new = launches("topk_softmax_sorted_kernel", [6.71, 6.68, 6.74, 6.70], 58.2, 56);
+        let old = self.file("ncu/baseline.csv", ncu_details(&old));
+        let new = self.file("ncu/candidate.csv", ncu_details(&new));
+        let edit = "keep the sorted expert ids in shared memory until the permutation is written";
+        ["kernel", "digest", "--baseline", &old, "--candidate", &new, "--next-edit", edit]
+            .map(str::to_owned)
+            .to_vec()
     }
 
     /// The arguments of `patch record`, with their files.
@@ -250,35 +341,10 @@ impl Demo {
             _ => (1, output),
         };
         let name = format!("{framework}-{stage}");
-        let trace = format!("{{\"traceEvents\":[],\"demo\":\"{dir}/{name}\"}}\n");
-        self.file(&format!("{dir}/{name}.pt.trace.json"), trace.clone());
-        let rows = kernels(framework, on == PATCHED);
-        let parts = ProfileParts {
-            framework,
-            stage,
-            passes: 32,
-            tokens: Some(match stage {
-                Stage::Prefill => (32 * input, 32),
-                _ => (1, output),
-            }),
-            total_ns: 84_000_000,
-            kernels: rows
-                .iter()
-                .map(|(name, category, share, at)| KernelRow::at(name, category, *share, at))
-                .collect(),
-            overlap: vec![OverlapRow {
-                kernel: 3,
-                exclusive_share: 0.92,
-                advice: "the routing runs alone; hide it behind the shared expert".into(),
-            }],
-            fuse: vec![FuseRow {
-                pattern: "rms_norm + quant".into(),
-                kernels: vec![4],
-                candidate_path: "vllm/compilation/fusion.py".into(),
-            }],
-            trace: (format!("{name}.pt.trace.json"), sha256(trace.as_bytes()), trace.len() as u64),
-        };
-        let file = self.file(&format!("{dir}/{name}.json"), format!("{:#}\n", profile(&parts)));
+        // Microseconds of a monotonic clock; each capture starts at its own.
+        let start_ns = 4_711_000_000_000 + u64::from(self.launches) * 60_000_000_000;
+        let trace = traced(framework, stage, on == PATCHED, start_ns);
+        let trace = self.file(&format!("{dir}/{name}.pt.trace.json"), trace);
         let log = format!("{name}-server.log");
         self.launches += 1;
         let launch =
@@ -298,36 +364,9 @@ impl Demo {
         }
         let capture = self.file(&format!("{dir}/{name}.capture.json"), format!("{capture:#}\n"));
         self.step(
-            "file a profile of the slow scenario",
-            &["profile", "file", &file, "--capture", &capture],
+            "make the tables of a trace of the slow scenario, and file them",
+            &["profile", "file", &trace, "--capture", &capture],
         );
-    }
-
-    fn layer_report(&mut self) -> String {
-        let digest = |path: &str| self.files.get(path).map(|it| sha256(it)).unwrap_or_default();
-        let trace = digest("profiles/round-1/vllm-decode.pt.trace.json");
-        let config = digest("config.json");
-        let groups = [
-            LayerGroup {
-                layer_type: "dense".into(),
-                layers: vec![0],
-                wall_ns: 410_000,
-                sum_ns: 402_000,
-            },
-            LayerGroup {
-                layer_type: "moe".into(),
-                layers: vec![1, 2, 3],
-                wall_ns: 655_000,
-                sum_ns: 640_000,
-            },
-        ];
-        let hot = [
-            (2, "fused_moe_kernel".to_owned(), 0.52),
-            (2, "topk_softmax_kernel".to_owned(), 0.19),
-            (0, "flash_fwd_splitkv_kernel".to_owned(), 0.44),
-        ];
-        let report = layers(Framework::Vllm, (&trace, &config), &groups, &hot);
-        self.file("layers/vllm-decode.json", format!("{report:#}\n"))
     }
 }
 
@@ -350,7 +389,7 @@ const ROOT_CAUSE: &str = "\
 
 ## Explanation
 
-The routing kernel takes 14 % of a decode step in vLLM. Both leaders sort tokens by expert in the same launch and spend
+The routing kernel takes 13 % of a decode step in vLLM. Both leaders sort tokens by expert in the same launch and spend
 7 to 8 % on it; the grouped GEMM after it also starts earlier.
 ";
 
@@ -363,7 +402,7 @@ const IDEA: &str = "\
 - verdict: rejected
 - reason: the split count is already the one that the leaders choose for these lengths
 - row: vllm:decode:kernel:2
-- layer-row: vllm:layer:0:3
+- layer-row: vllm:decode:kernel:2
 - history: vllm-pr-4242
 ";
 
@@ -382,40 +421,13 @@ const TARGET: &str = "\
 - harness: benchmarks/kernels/benchmark_moe_topk.py
 ";
 
-const DIGEST: &str = "\
-# NCU digest
-
-## Baseline
-
-- 11.42
-- 11.47
-- 11.39
-- 11.44
-
-## Candidate
-
-- 6.71
-- 6.68
-- 6.74
-- 6.70
-
-## Findings
-
-The baseline stalls on the second read of the gating output; the candidate keeps it in registers and sorts by expert in
-the same pass.
-
-## Next edit
-
-- keep the sorted expert ids in shared memory until the permutation is written
-";
-
 const PATCH: &str = "\
 # Patch
 
 - name: sort-in-topk
 - symptom: summarization
 - profiler-row: vllm:decode:kernel:3
-- layer-row: vllm:layer:2:2
+- layer-row: vllm:decode:kernel:3
 - source-path: csrc/moe/topk_softmax_kernels.cu
 - expected-effect: a decode step shorter by about 5 %
 - weakens-correctness: no

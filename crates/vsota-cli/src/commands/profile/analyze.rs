@@ -69,6 +69,9 @@ enum DeviceArg {
     Cpu,
 }
 
+/// Stands before a location that a mapping trace told.
+const MAPPED: &str = "~";
+
 /// What was made of traces, and what was passed over.
 pub struct Analysed {
     /// The tables.
@@ -244,7 +247,8 @@ fn of_stage(text: &mut Text, stage: &StageReport, least: f64) {
         let location = row.locations.first().map_or("-".to_owned(), |it| {
             let more =
                 if it.share < 0.9995 { format!(" ({})", percent(it.share)) } else { String::new() };
-            format!("{}{more}", tail(&it.location, 34))
+            let from = if row.mapped { MAPPED } else { "" };
+            format!("{from}{}{more}", tail(&it.location, 34))
         });
         kernels.row([
             row.row.n.to_string(),
@@ -257,6 +261,9 @@ fn of_stage(text: &mut Text, stage: &StageReport, least: f64) {
         ]);
     }
     text.block(kernels.render());
+    if stage.kernels.iter().any(|it| it.mapped) {
+        text.line("  ~ located by a mapping trace: its shares, applied to the time of this one");
+    }
     if let Some(rows) = &stage.overlap {
         if rows.is_empty() {
             text.line("  overlap: no kernel has room or is hidden");

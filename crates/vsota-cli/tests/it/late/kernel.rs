@@ -2,7 +2,7 @@
 
 use vsota_core::Digest;
 use vsota_core::facts::{Framework, LoopEnd, Stage as Part};
-use vsota_fixtures::builders::{LayerGroup, layers};
+use vsota_fixtures::builders::{LayerGroup, NcuLaunch, layers, ncu_details, ncu_raw};
 use vsota_fixtures::model::{self, Run};
 
 use super::Stage;
@@ -47,6 +47,23 @@ fn a_layer_report_is_of_this_rounds_trace_and_config() {
     let said = stage.said();
     assert_eq!((said["num_layers"].as_u64(), said["hot"][0]["layer"].as_u64()), (Some(4), Some(2)));
     stage.holds(&said["source"]);
+}
+
+#[test]
+fn layers_are_made_of_a_trace_and_judged_like_a_report() {
+    let stage = Stage::at(Run::triaged());
+    let stand = stage.stand(|_| {});
+    let made = vsota_fixtures::builders::traces::trace(4, &[(0, 8), (0, 8), (0, 8)]);
+    let trace = stage.file("rank0.made.json", &made.text);
+    let config = stage.file("config.json", r#"{"num_hidden_layers":4}"#);
+    // Neither the trace nor the config is one that the campaign knows.
+    let args = ["layers", "file", &trace, "--config", &config, "--stand", &stand];
+    stage.refused(&args, &["LP-2", "LP-2"]);
+    let usage = stage.run(&["layers", "file", &trace, "--stand", &stand]);
+    assert_eq!((usage.exit, usage.json["error"]["field"].as_str()), (2, Some("--config")));
+    let config = stage.file("short.json", r#"{"num_hidden_layers":7}"#);
+    let args = ["layers", "file", &trace, "--config", &config, "--stand", &stand];
+    stage.bad(&args, "rank0.made.json", None, None);
 }
 
 /// A target with everything.
@@ -136,6 +153,89 @@ fn digests_are_numbered_and_end_in_one_edit() {
     let again = digest("- x\n").replacen("# NCU digest\n", "# NCU digest\n- version: 2\n", 1);
     let again = stage.file("again.md", again);
     stage.refused(&["kernel", "digest", &again], &["KA-3"]);
+}
+
+fn launch(kernel: &str, duration_us: f64, memory: f64) -> NcuLaunch {
+    NcuLaunch { kernel: kernel.to_owned(), duration_us, compute: 20.0, memory, registers: 40 }
+}
+
+fn export(kernel: &str, us: [f64; 4], memory: f64) -> Vec<NcuLaunch> {
+    us.map(|it| launch(kernel, it, memory)).to_vec()
+}
+
+#[test]
+fn two_exports_of_ncu_become_a_digest() {
+    let stage = Stage::at(Run::assisted());
+    let old = export("void topk<float>(int)", [41.5, 41.4, 41.6, 41.5], 80.0);
+    let new = export("void topk_sorted<float>(int)", [38.1, 38.2, 38.0, 38.1], 55.5);
+    let old = stage.file("old.csv", ncu_details(&old));
+    let new = stage.file("new.csv", ncu_raw(&new));
+    let args =
+        ["kernel", "digest", "--baseline", &old, "--candidate", &new, "--next-edit", "unroll"];
+    stage.refused(&[&args[..], &["--next-edit", "and fuse"]].concat(), &["KA-3"]);
+    stage.granted(&args, "digest-filed", "kernel-assist");
+    let said = stage.said();
+    assert_eq!(said["baseline_us"], serde_json::json!([41.5, 41.4, 41.6, 41.5]));
+    assert_eq!(said["candidate_us"], serde_json::json!([38.1, 38.2, 38.0, 38.1]));
+    assert_eq!(said["next_edits"], serde_json::json!(["unroll"]));
+    stage.holds(&said["source"]);
+    stage.holds(&said["compared"]["baseline"]);
+    let digest =
+        std::fs::read_to_string(stage.path("kernel/ncu-digests/r1-moe-routing-v1/digest.md"))
+            .unwrap();
+    insta::assert_snapshot!(digest.split("## Baseline").nth(1).unwrap());
+    // Who proves it later derives it again from the two exports.
+    let verify = stage.run(&["verify"]);
+    let facts = |json: &serde_json::Value| {
+        let all = json["checks"].as_array().unwrap().clone();
+        let wrong = |it: &serde_json::Value| {
+            let of_ours = it["file"].as_str().is_some_and(|it| it.contains("ncu-digests"));
+            it["check"] == "fact" && of_ours && it["ok"] == false
+        };
+        all.iter().filter(|it| wrong(it)).count()
+    };
+    assert_eq!(facts(&verify.json), 0, "{}", verify.json);
+}
+
+#[test]
+fn an_export_that_does_not_compare_is_bad_evidence_with_its_place() {
+    let stage = Stage::at(Run::assisted());
+    let good = ncu_details(&export("k", [41.5; 4], 80.0));
+    let mut two = export("k", [41.5; 4], 80.0);
+    two[2].kernel = "other".into();
+    let duration = "gpu__time_duration.sum";
+    let without: String =
+        good.lines().filter(|it| !it.contains("\"Duration\"")).flat_map(|it| [it, "\n"]).collect();
+    let cases = [
+        ("html", "<!DOCTYPE html><p>sign in</p>".to_owned(), 1, None),
+        (
+            "summary",
+            good.replacen("\"Metric Value\"", "\"Minimum\",\"Maximum\"", 1),
+            2,
+            Some("Metric Value"),
+        ),
+        ("source", "\"#\",\"Address\",\"Source\"\n1,2,3\n".to_owned(), 1, Some("Kernel Name")),
+        ("kernels", ncu_details(&two), 19, Some("Kernel Name")),
+        ("unit", good.replacen("Duration\",\"us\"", "Duration\",\"%\"", 1), 4, Some(duration)),
+        ("missing", without, 3, Some(duration)),
+        ("cut", good[..good.len() - 160].to_owned(), 34, Some("ID")),
+        ("fewer", ncu_raw(&export("k", [41.5; 4], 80.0)[..3]), 5, Some("ID")),
+        ("mark", good.replace("80.00", "80,00"), 5, Some("Metric Value")),
+    ];
+    let base = stage.file("base.csv", &good);
+    for (name, text, line, field) in cases {
+        let file = format!("{name}.csv");
+        let path = stage.file(&file, text);
+        let args = ["kernel", "digest", "--baseline", &base, "--candidate", &path];
+        let args = [&args[..], &["--next-edit", "unroll"]].concat();
+        stage.bad(&args, &file, Some(line), field);
+    }
+    let path = stage.file("two.csv", ncu_details(&two));
+    let args = ["kernel", "digest", "--baseline", &path, "--candidate", &path, "--kernel", "other"];
+    let args = [&args[..], &["--next-edit", "unroll"]].concat();
+    stage.granted(&args, "digest-filed", "kernel-assist");
+    let usage = stage.run(&["kernel", "digest", "--baseline", &base]);
+    assert_eq!(usage.exit, 2, "{}", usage.text);
 }
 
 #[test]

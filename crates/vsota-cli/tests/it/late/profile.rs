@@ -71,6 +71,70 @@ fn a_trace_is_filed_with_the_tables_that_are_made_of_it() {
     assert_eq!(said["rows"][0]["location"], "vllm/model_executor/layers/linear.py:1210 forward");
 }
 
+/// What `verify` says of the tables that traces tell.
+fn traced(stage: &Stage) -> Vec<(bool, String)> {
+    let proof = stage.run(&["verify"]).json;
+    let checks = proof["checks"].as_array().unwrap().iter();
+    let of_traces = checks.filter(|it| it["check"] == "traces");
+    let told = |it: &Value| (it["ok"] == true, it["found"].as_str().unwrap().to_owned());
+    of_traces.map(told).collect()
+}
+
+#[test]
+fn verify_makes_the_tables_again_from_the_traces() {
+    let made = vsota_fixtures::builders::traces::trace(3, &[(0, 8), (0, 8)]);
+    let analyzed = |stage: &Stage| {
+        let trace = stage.file("vllm-decode/rank0.made.json", &made.text);
+        stage.run(&["profile", "analyze", &trace, "--stage", "decode"]).json
+    };
+    type Change = fn(&mut Value);
+    let cases: &[(Change, &[&str])] = &[
+        (|_| {}, &[]),
+        (|it| it["stages"][0]["busy_ns"] = json!(7), &["busy_ns is 7, the trace tells"]),
+        (
+            |it| it["stages"][0]["kernels"][0]["name"] = json!("another"),
+            &["vllm:decode:kernel:1 is not what the trace tells"],
+        ),
+        (
+            |it| drop(it["stages"][0]["kernels"].as_array_mut().unwrap().remove(1)),
+            &["vllm:decode:kernel:2 of the trace is missing"],
+        ),
+    ];
+    for (change, found) in cases {
+        let stage = Stage::at(Run::behind());
+        let (_, capture) = written(&stage, Framework::Vllm, Part::Decode, |_| {});
+        let mut report = analyzed(&stage);
+        change(&mut report);
+        let file = stage.json_file("vllm-decode/report.json", &report);
+        stage.granted(
+            &["profile", "file", &file, "--capture", &capture],
+            "profile-filed",
+            "profiling",
+        );
+        let told = traced(&stage);
+        if found.is_empty() {
+            assert_eq!(told, [(true, "1 reports made again from their traces".to_owned())]);
+        }
+        for (wanted, (ok, told)) in found.iter().zip(&told) {
+            assert!(!ok && told.contains(wanted), "{told}");
+        }
+        let kept = std::fs::read_dir(stage.path("profiles/r1")).unwrap();
+        let kept = kept.map(|it| it.unwrap().path());
+        let trace =
+            kept.into_iter().find(|it| it.to_str().unwrap().contains("rank0.made")).unwrap();
+        std::fs::write(&trace, made.text.replace("_TNT", "_NNT")).unwrap();
+        let told = traced(&stage);
+        assert!(told.iter().any(|it| !it.0 && it.1.contains("is not the one")), "{told:?}");
+        std::fs::remove_file(trace).unwrap();
+        assert!(traced(&stage).iter().all(|it| it.0));
+        let open = stage.run(&["verify"]).json["not_checked"].to_string();
+        assert!(
+            open.contains("1 profiles name traces that are not in the run directory"),
+            "{open}"
+        );
+    }
+}
+
 #[test]
 fn profiles_of_a_round_lead_to_its_root_cause() {
     let stage = Stage::at(Run::behind());

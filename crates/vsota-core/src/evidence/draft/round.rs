@@ -196,7 +196,8 @@ impl DigestDraft {
     /// The fact, under its full version and with what was filed.
     pub fn fact(self, version: Name, source: Artifact) -> NcuDigest {
         let Self { baseline_us, candidate_us, findings, next_edits, .. } = self;
-        NcuDigest { version, baseline_us, candidate_us, findings, next_edits, source }
+        let compared = None;
+        NcuDigest { version, baseline_us, candidate_us, findings, next_edits, source, compared }
     }
 }
 

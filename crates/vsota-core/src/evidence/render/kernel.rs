@@ -13,6 +13,7 @@ use crate::artifact::Digest;
 use crate::facts::*;
 use crate::measure::{Measured, geometric_mean};
 use crate::text::Name;
+use crate::verdict::{self, NcuState};
 
 /// The longest directory name that is kept as it is.
 const LONGEST: usize = 150;
@@ -98,11 +99,57 @@ fn digest(page: &mut Page, book: &Book<'_>, kernel: &Name, it: &NcuDigest) {
         page.say(md!("Duration of the candidate to the baseline: {}.", Md::figure(change)));
     }
     page.say(Md::own("Geometric means. A win here alone is never a success (KA-5)."));
+    if let Ok(rule) = verdict::ncu(&it.baseline_us, &it.candidate_us) {
+        page.say(md!("Timings alone: {}.", Md::own(proven(rule.state))));
+    }
+    if let Some(compared) = &it.compared {
+        counters(page, compared);
+    }
     page.section(Md::own("Findings"));
     page.quote(&it.findings);
-    page.say(md!("Source: {}.", Md::artifact(&it.source)));
+    match &it.compared {
+        None => page.say(md!("Source: {}.", Md::artifact(&it.source))),
+        Some(compared) => page.list([
+            md!("baseline: {}", Md::artifact(&compared.baseline)),
+            md!("candidate: {}", Md::artifact(&it.source)),
+        ]),
+    }
     page.section(Md::own("The next edit"));
     page.list(it.next_edits.iter().map(Md::text));
+}
+
+/// What the timings of both sides prove (KA-3).
+fn proven(state: NcuState) -> &'static str {
+    match state {
+        NcuState::Gain => "a gain of more than 2 %, proven",
+        NcuState::Regress => "a regression, proven",
+        NcuState::WithinBand => "within 2 % both ways, proven",
+        NcuState::Unclear => "they prove neither a gain of 2 % nor its absence",
+    }
+}
+
+/// What NCU counted on both sides.
+fn counters(page: &mut Page, it: &NcuCompared) {
+    page.section(Md::own("Evidence"));
+    let (old, new) = (Md::code(&it.baseline_kernel), Md::code(&it.candidate_kernel));
+    if it.baseline_kernel == it.candidate_kernel {
+        page.say(md!("Kernel: {}.", old));
+    } else {
+        page.say(md!("Kernel: {} before, {} after.", old, new));
+    }
+    let mut grid = Grid::new(&["Metric", "Unit", ">Baseline", ">Candidate", ">Change"]);
+    for metric in &it.metrics {
+        let (before, after) = (metric.baseline.get(), metric.candidate.get());
+        let change = if before == 0.0 {
+            Md::none()
+        } else {
+            Md::figure(figures::percent(100.0 * (after / before - 1.0)))
+        };
+        let unit = metric.unit.as_ref().map_or(Md::none(), Md::code);
+        let figure = |it| Md::figure(figures::two(it));
+        grid.row([Md::code(&metric.name), unit, figure(before), figure(after), change]);
+    }
+    page.table(grid);
 }
 
 /// What a kernel target says of itself.

@@ -89,6 +89,7 @@ const RULES: &[(Category, &[&str])] = &[
             "flashattention",
             "flash_attention",
             "fmha",
+            "sdpa",
             "attention",
             "=mla",
             "flash_mla",

@@ -90,6 +90,9 @@ pub struct KernelRow {
     pub share: f64,
     pub locations: Vec<LocationShare>,
     pub cpu_op: Option<String>,
+    /// Whether a mapping trace told the locations.
+    #[serde(skip)]
+    pub mapped: bool,
 }
 
 /// A location and its share of a kernel's time.
@@ -239,6 +242,7 @@ impl Making<'_> {
                 })
                 .collect(),
             cpu_op: it.op.map(|it| self.placed.ops.get(it).into()),
+            mapped: it.mapped,
         };
         self.kernels.iter().enumerate().map(row).collect()
     }

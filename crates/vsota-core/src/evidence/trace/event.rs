@@ -1,5 +1,6 @@
 //! One event of the text: its keys and the values that some table needs.
 
+use super::layout::{Key, Layout};
 use super::marks::Marks;
 use super::number;
 
@@ -60,7 +61,7 @@ pub(super) enum Category {
 }
 
 /// The values of one event.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(super) struct Event<'a> {
     pub phase: Option<u8>,
     pub category: Category,
@@ -84,7 +85,7 @@ pub(super) struct Walk<'a> {
 }
 
 impl Category {
-    fn of(text: &[u8]) -> Self {
+    pub(super) fn of(text: &[u8]) -> Self {
         match text {
             b"python_function" => Self::Python,
             b"cpu_op" => Self::CpuOp,
@@ -116,6 +117,21 @@ impl Category {
 }
 
 impl Event<'_> {
+    /// Whether everything that a table needs of its `args` is there.
+    #[inline(always)]
+    fn has_links(&self) -> bool {
+        match self.category {
+            Category::CpuOp => self.external.is_some(),
+            Category::Runtime => self.external.is_some() && self.correlation.is_some(),
+            it if it.is_gpu() => {
+                self.external.is_some()
+                    && self.correlation.is_some()
+                    && self.stream != RawId::Missing
+            }
+            _ => false,
+        }
+    }
+
     /// Whether it is known to hold nothing for the tables.
     #[inline(always)]
     fn is_idle(&self) -> bool {
@@ -188,7 +204,12 @@ impl<'a> Walk<'a> {
 
     /// Passes an object or array whose opening mark is next.
     pub(super) fn nested(&mut self) -> Result<usize, Stop> {
-        let mut depth = 0_u32;
+        self.mark()?;
+        self.closed(1)
+    }
+
+    /// Passes what is open so many brackets deep; returns the place after it.
+    fn closed(&mut self, mut depth: u32) -> Result<usize, Stop> {
         loop {
             let at = self.mark()?;
             match self.byte(at) {
@@ -248,7 +269,7 @@ impl<'a> Walk<'a> {
     }
 
     #[inline(always)]
-    fn id(&mut self, at: usize) -> Result<(RawId<'a>, usize), Stop> {
+    pub(super) fn id(&mut self, at: usize) -> Result<(RawId<'a>, usize), Stop> {
         if self.byte(at) == Some(b'"') {
             let (text, after) = self.text_value(at)?;
             return Ok((RawId::Text(text), after));
@@ -323,43 +344,86 @@ impl<'a> Walk<'a> {
         Ok((code, self.solid(colon + 1)?))
     }
 
-    /// Reads the event whose brace was passed last.
-    pub(super) fn event(&mut self) -> Result<Event<'a>, Stop> {
+    /// Reads the event whose brace was passed last: as the one before it, or key by key.
+    #[inline(always)]
+    pub(super) fn event(&mut self, layout: &mut Layout) -> Result<Event<'a>, Stop> {
+        let before = self.next;
+        if let Some(event) = self.alike(layout) {
+            return Ok(event);
+        }
+        self.next = before;
+        self.by_keys(layout)
+    }
+
+    pub(super) fn by_keys(&mut self, layout: &mut Layout) -> Result<Event<'a>, Stop> {
         let mut event = Event::default();
+        let mut learnt = Layout::default();
+        let brace = self.next.checked_sub(1).and_then(|it| self.marks.get(it)).copied();
+        learnt.begin(brace.map_or(0, |it| it as usize + 1), self.next);
         let mut next = self.first()?;
         while let Some(open) = next {
             let (key, at) = self.short_key(open)?;
-            let after = match key {
-                // Nothing else of an arrow or of metadata is wanted.
-                _ if event.is_idle() => return self.rest(at).map(|()| event),
-                PH => {
-                    let (text, after) = self.text_value(at)?;
-                    event.phase = text.first().copied();
-                    after
-                }
-                CAT => {
-                    let (text, after) = self.text_value(at)?;
-                    event.category = Category::of(text);
-                    after
-                }
-                NAME => {
-                    let (text, after) = self.text_value(at)?;
-                    event.name = text;
-                    after
-                }
-                PID => self.set(at, Self::id, |value| event.pid = value)?,
-                TID => self.set(at, Self::id, |value| event.tid = value)?,
-                TS => self.set(at, Self::time, |value| event.ts = value)?,
-                DUR => self.set(at, Self::time, |value| event.dur = value)?,
-                // Kineto writes the category first; where it comes last, all `args` are looked into.
-                ARGS if event.category.has_args() || event.category == Category::Other => {
-                    self.args(at, &mut event)?
-                }
-                _ => self.pass(at)?,
+            // Nothing else of an arrow or of metadata is wanted.
+            if event.is_idle() {
+                return self.rest(at).map(|()| event);
+            }
+            let key = match key {
+                PH => Key::Phase,
+                CAT => Key::Category,
+                NAME => Key::Name,
+                PID => Key::Process,
+                TID => Key::Thread,
+                TS => Key::Start,
+                DUR => Key::Duration,
+                ARGS => Key::Args,
+                _ => Key::Other,
             };
+            learnt.value(self.text, key, at, self.next);
+            let after = self.value(key, at, &mut event)?;
+            learnt.ended(after, self.next);
             next = self.following(after)?;
         }
+        if event.phase == Some(b'X') {
+            layout.learn(learnt);
+        }
         Ok(event)
+    }
+
+    #[inline(always)]
+    fn value(&mut self, key: Key, at: usize, event: &mut Event<'a>) -> Result<usize, Stop> {
+        match key {
+            Key::Phase => {
+                let (text, after) = self.text_value(at)?;
+                event.phase = text.first().copied();
+                Ok(after)
+            }
+            Key::Category => {
+                let (text, after) = self.text_value(at)?;
+                event.category = Category::of(text);
+                Ok(after)
+            }
+            Key::Name => {
+                let (text, after) = self.text_value(at)?;
+                event.name = text;
+                Ok(after)
+            }
+            Key::Process => self.set(at, Self::id, |value| event.pid = value),
+            Key::Thread => self.set(at, Self::id, |value| event.tid = value),
+            Key::Start => self.set(at, Self::time, |value| event.ts = value),
+            Key::Duration => self.set(at, Self::time, |value| event.dur = value),
+            Key::Args => self.look_into(at, event),
+            Key::Other => self.pass(at),
+        }
+    }
+
+    /// Reads `args` where something in them is of use, or passes them.
+    #[inline(always)]
+    pub(super) fn look_into(&mut self, at: usize, event: &mut Event<'a>) -> Result<usize, Stop> {
+        // Kineto writes the category first; where it comes last, all `args` are looked into.
+        match event.category.has_args() || event.category == Category::Other {
+            true => self.args(at, event),
+            false => self.pass(at),
+        }
     }
 
     #[inline(always)]
@@ -407,6 +471,9 @@ impl<'a> Walk<'a> {
                 }
                 _ => self.pass(at)?,
             };
+            if event.has_links() {
+                return self.closed(1);
+            }
             next = self.following(after)?;
         }
         let end = self.next.checked_sub(1).and_then(|it| self.marks.get(it)).copied();

@@ -14,6 +14,9 @@ use super::step::Step;
 /// The most names, lanes or threads of a trace.
 const TOO_MANY: &str = "more names, streams or threads than 32 bits count";
 
+/// The most ns that all work of a trace may take, two years: sums of it stay far below 64 bits.
+const LONGEST: u64 = 1 << 56;
+
 /// Fills a trace, event by event.
 #[derive(Debug, Default)]
 pub(super) struct Filling {
@@ -26,6 +29,8 @@ pub(super) struct Filling {
     last_lane: Option<(Lane, LaneId)>,
     /// Events that have a phase.
     pub phased: u64,
+    /// The time of all work so far, in ns.
+    worked: u64,
 }
 
 impl Filling {
@@ -65,6 +70,12 @@ impl Filling {
         trace.last = Some(trace.last.map_or(end, |it| it.max(end)));
         if phase != b'X' {
             return Ok(());
+        }
+        if gpu.is_some() || event.category == Category::CpuOp {
+            self.worked = self.worked.saturating_add(duration);
+            if self.worked > LONGEST {
+                return Err(TraceError::new(offset, "the work so far took longer than two years"));
+            }
         }
         match (event.category, gpu) {
             (_, Some(kind)) => self.gpu(event, kind, start, duration),

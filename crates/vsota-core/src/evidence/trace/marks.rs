@@ -101,18 +101,22 @@ impl Marks {
 
     #[inline(always)]
     fn push(&mut self, mut marks: u64, base: u32) {
-        let end = self.used + LANES;
-        if self.places.len() < end {
-            self.places.resize(end * 2, 0);
+        if self.places.len() < self.used + LANES {
+            self.places.resize((self.used + LANES) * 2, 0);
         }
-        let mut room = self.places.get_mut(self.used..end).unwrap_or_default().iter_mut();
+        let room = self.places.get_mut(self.used..).and_then(<[u32]>::first_chunk_mut);
+        let Some(room): Option<&mut [u32; LANES]> = room else { return };
+        let mut count = 0;
         // Counting the bits first costs more than looking whether one is left.
         while marks != 0 {
-            let Some(slot) = room.next() else { break };
-            *slot = base.wrapping_add(marks.trailing_zeros());
+            // The mask tells the compiler that there is room.
+            if let Some(slot) = room.get_mut(count & (LANES - 1)) {
+                *slot = base.wrapping_add(marks.trailing_zeros());
+            }
+            count += 1;
             marks &= marks.wrapping_sub(1);
         }
-        self.used = end - room.len();
+        self.used += count;
     }
 }
 

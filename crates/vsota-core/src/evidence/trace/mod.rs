@@ -17,6 +17,7 @@ mod columns;
 mod event;
 mod fields;
 mod frames;
+mod layout;
 mod marks;
 mod names;
 mod number;

@@ -9,17 +9,7 @@ pub(super) fn nanoseconds(text: &[u8]) -> Option<(i64, usize)> {
     let (whole, mut at) = digits(text, start)?;
     let mut fraction = 0;
     if text.get(at) == Some(&b'.') {
-        let first = at + 1;
-        at = first;
-        let mut unit = 100;
-        while let Some(digit) = digit(text, at) {
-            fraction += digit * unit;
-            unit /= 10;
-            at += 1;
-        }
-        if at == first {
-            return None;
-        }
+        (fraction, at) = thousandths(text, at + 1)?;
     }
     if matches!(text.get(at), Some(b'e' | b'E')) {
         return scaled(text, negative);
@@ -36,13 +26,50 @@ pub(super) fn count(text: &[u8]) -> Option<(i64, usize)> {
     ended.then_some((if negative { -whole } else { whole }, at))
 }
 
+/// The first three digits of a fraction, and the place after all of them; at least one.
+#[inline(always)]
+fn thousandths(text: &[u8], start: usize) -> Option<(i64, usize)> {
+    if let Some(group) = text.get(start..).and_then(<[u8]>::first_chunk) {
+        let group = Group::of(*group);
+        if (1..8).contains(&group.count) {
+            let known = group.count.min(3);
+            let unit = *[1000, 100, 10, 1].get(known)?;
+            return Some((group.first(known) * unit, start + group.count));
+        }
+    }
+    let (mut fraction, mut unit, mut at) = (0, 100, start);
+    while let Some(digit) = digit(text, at) {
+        fraction += digit * unit;
+        unit /= 10;
+        at += 1;
+    }
+    (at > start).then_some((fraction, at))
+}
+
 /// The digits from `start` on, at least one, as a number, and the place after them.
 #[inline(always)]
 fn digits(text: &[u8], start: usize) -> Option<(i64, usize)> {
-    let (mut whole, mut at): (i64, usize) = (0, start);
-    if let Some(eight) = text.get(start..).and_then(<[u8]>::first_chunk).and_then(eight_digits) {
-        (whole, at) = (eight, start + 8);
+    let group = |at: usize| text.get(at..).and_then(<[u8]>::first_chunk).map(|it| Group::of(*it));
+    if let Some(first) = group(start) {
+        if (1..8).contains(&first.count) {
+            return Some((first.first(first.count), start + first.count));
+        }
+        if let Some(second) = group(start + 8).filter(|_| first.count == 8)
+            && second.count < 8
+        {
+            let power = *POWERS.get(second.count)?;
+            let rest = if second.count > 0 { second.first(second.count) } else { 0 };
+            return Some((first.first(8) * power + rest, start + 8 + second.count));
+        }
     }
+    one_by_one(text, start)
+}
+
+const POWERS: [i64; 8] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000];
+
+/// Near the end of the text, and where there are more than fifteen.
+fn one_by_one(text: &[u8], start: usize) -> Option<(i64, usize)> {
+    let (mut whole, mut at): (i64, usize) = (0, start);
     while let Some(digit) = digit(text, at) {
         whole = whole.wrapping_mul(10).wrapping_add(digit);
         at += 1;
@@ -55,21 +82,37 @@ fn digits(text: &[u8], start: usize) -> Option<(i64, usize)> {
     }
 }
 
-/// Eight digits at once: neighbours are joined three times.
-#[inline(always)]
-fn eight_digits(text: &[u8; 8]) -> Option<i64> {
-    let value = u64::from_le_bytes(*text);
-    let high = 0xF0F0_F0F0_F0F0_F0F0;
-    // Both halves of every byte, as it is and six higher, are those of a digit.
-    let sixes = value.wrapping_add(0x0606_0606_0606_0606);
-    if (value & high) | ((sixes & high) >> 4) != 0x3333_3333_3333_3333 {
-        return None;
+/// Eight bytes, of which the first are digits.
+#[derive(Clone, Copy)]
+struct Group {
+    /// A digit as its value.
+    values: u64,
+    /// How many digits stand before the first other byte.
+    count: usize,
+}
+
+impl Group {
+    #[inline(always)]
+    fn of(text: [u8; 8]) -> Self {
+        let values = u64::from_le_bytes(text) ^ 0x3030_3030_3030_3030;
+        // The high bit of a byte tells that it is no digit; what a carry spoils stands behind one.
+        let others = values.wrapping_add(0x7676_7676_7676_7676) | values;
+        let others = others & 0x8080_8080_8080_8080;
+        Self { values, count: others.trailing_zeros() as usize / 8 }
     }
-    let ones = value & 0x0F0F_0F0F_0F0F_0F0F;
-    let pairs = ones.wrapping_mul(10).wrapping_add(ones >> 8) & 0x00FF_00FF_00FF_00FF;
-    let fours = pairs.wrapping_mul(100).wrapping_add(pairs >> 16) & 0x0000_FFFF_0000_FFFF;
-    let eight = fours.wrapping_mul(10_000).wrapping_add(fours >> 32) & 0xFFFF_FFFF;
-    i64::try_from(eight).ok()
+
+    /// The first `count` digits, 1 to 8, as a number: neighbours are joined three times.
+    #[inline(always)]
+    fn first(self, count: usize) -> i64 {
+        let unused = u32::try_from(8 - count.min(8)).unwrap_or(0) * 8;
+        // Zeros before the digits change nothing.
+        let ones = self.values.checked_shl(unused).unwrap_or(0);
+        let pairs = ones.wrapping_mul(10).wrapping_add(ones >> 8) & 0x00FF_00FF_00FF_00FF;
+        let fours = pairs.wrapping_mul(100).wrapping_add(pairs >> 16) & 0x0000_FFFF_0000_FFFF;
+        let eight = fours.wrapping_mul(10_000).wrapping_add(fours >> 32) & 0xFFFF_FFFF;
+        // Below 10^8.
+        eight.cast_signed()
+    }
 }
 
 #[cold]
@@ -127,6 +170,8 @@ fn scaled(text: &[u8], negative: bool) -> Option<(i64, usize)> {
 
 #[cfg(test)]
 mod tests {
+    use alloc::vec::Vec;
+
     use super::*;
 
     #[test]
@@ -155,16 +200,37 @@ mod tests {
     }
 
     #[test]
-    fn eight_digits_are_read_as_one_by_one() {
-        assert_eq!(eight_digits(b"12345678"), Some(12_345_678));
-        assert_eq!(eight_digits(b"00000000"), Some(0));
-        assert_eq!(eight_digits(b"99999999"), Some(99_999_999));
+    fn digits_in_groups_are_read_as_one_by_one() {
+        for length in 1..=19 {
+            let digits: Vec<u8> = (0..length).map(|it| b'1' + (it % 9) as u8).collect();
+            for end in [&b""[..], b",", b".5", b"}, \"dur\"", b"\xB5\xFF 12345678"] {
+                let text = [&digits[..], end].concat();
+                assert_eq!(
+                    super::digits(&text, 0),
+                    one_by_one(&text, 0),
+                    "{}",
+                    text.escape_ascii()
+                );
+            }
+        }
         for byte in (0..=255_u8).filter(|it| !it.is_ascii_digit()) {
             for at in 0..8 {
-                let mut text = *b"90909090";
+                let mut text = *b"90909090 12345678";
                 text[at] = byte;
-                assert_eq!(eight_digits(&text), None, "{byte} at {at}");
+                assert_eq!(super::digits(&text, 0), one_by_one(&text, 0), "{byte} at {at}");
             }
+        }
+        let fractions: &[(&[u8], Option<(i64, usize)>)] = &[
+            (b"5,       ", Some((500, 1))),
+            (b"05,      ", Some((50, 2))),
+            (b"005,     ", Some((5, 3))),
+            (b"0059,    ", Some((5, 4))),
+            (b"123456789", Some((123, 9))),
+            (b"12", Some((120, 2))),
+            (b",        ", None),
+        ];
+        for (text, expected) in fractions {
+            assert_eq!(thousandths(text, 0), *expected, "{}", text.escape_ascii());
         }
     }
 

@@ -11,6 +11,7 @@ use super::TraceError;
 use super::columns::Trace;
 use super::event::{Stop, Walk};
 use super::fields::Filling;
+use super::layout::Layout;
 use super::marks::{LANES, Marks};
 use super::top::{Header, MEMBER};
 
@@ -49,6 +50,7 @@ pub fn read(source: &mut impl Read, limits: &Limits) -> Result<Trace, TraceError
         offset: 0,
         marks: Marks::default(),
         state: State::Start,
+        layout: Layout::default(),
         filling: Filling::default(),
     };
     loop {
@@ -86,6 +88,7 @@ struct Reader {
     offset: u64,
     marks: Marks,
     state: State,
+    layout: Layout,
     filling: Filling,
 }
 
@@ -216,10 +219,17 @@ impl Reader {
             }
             (State::Events { .. }, Some(b'{')) => {
                 walk.mark()?;
-                let event = walk.event()?;
-                self.filling.take(&event, self.offset + at as u64)?;
-                *kept = walk.passed();
-                return Ok(());
+                let mut at = at;
+                loop {
+                    let event = walk.event(&mut self.layout)?;
+                    self.filling.take(&event, self.offset + at as u64)?;
+                    *kept = walk.passed();
+                    // Most often the next event follows at once.
+                    match walk.another(kept.byte) {
+                        Some(next) => at = next,
+                        None => return Ok(()),
+                    }
+                }
             }
             (State::Events { member }, Some(b']')) => {
                 self.state = if member { State::Member } else { State::End };
@@ -315,6 +325,21 @@ impl Walk<'_> {
     fn passed(&self) -> Kept {
         let last = self.next.checked_sub(1).and_then(|it| self.marks.get(it)).copied();
         Kept { byte: last.map_or(0, |it| it as usize + 1), mark: self.next }
+    }
+
+    /// The brace of the next event, which is then passed, where only a comma stands before it.
+    #[inline(always)]
+    fn another(&mut self, at: usize) -> Option<usize> {
+        if self.text.get(at) != Some(&b',') {
+            return None;
+        }
+        let brace = *self.marks.get(self.next)? as usize;
+        let between = self.text.get(at + 1..brace)?;
+        if self.text.get(brace) != Some(&b'{') || between.iter().any(|it| *it > b' ') {
+            return None;
+        }
+        self.next += 1;
+        Some(brace)
     }
 
     /// Follows brackets until they are closed, or to the end of what is here.
