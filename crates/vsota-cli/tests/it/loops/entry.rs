@@ -205,7 +205,7 @@ fn a_loop_that_a_crash_left_unrecorded_is_adopted() {
     let parts = LoopParts::on(&field.id("HEAD"), &plan);
     let state = |at: &str| {
         let mut files = parts.named("state.md");
-        let text = parts.state(false).replace("2026-01-05T09:00:00Z", at);
+        let text = parts.state(false).replace("2026-01-01T00:00:00Z", at);
         files.insert("state.md".into(), text);
         files
     };

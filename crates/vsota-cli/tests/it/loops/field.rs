@@ -48,7 +48,7 @@ impl Field {
         let mut field = Self { world, vllm, env: BTreeMap::new() };
         field.git(&["init", "-q", "-b", "main"]);
         field.put("vllm/a.py", "a = 1\n");
-        field.put(".gitignore", ".humanize*\n");
+        field.put(".gitignore", ".humanize*\nprofile/\n");
         field.commit("first");
         field.plant(model);
         for (path, text) in runtime(false) {
@@ -131,6 +131,11 @@ impl Field {
         let run = Run { campaign: model.campaign.clone(), events, tick: model.tick };
         fs::create_dir_all(self.world.run.join("humanize")).unwrap();
         self.world.put(run.jsonl());
+    }
+
+    /// Writes a file of the recorded loop, as Humanize would.
+    pub(super) fn tell(&self, name: &str, text: &str) {
+        self.put(&format!(".humanize/rlcr/{LOOP}/{name}"), text);
     }
 
     /// Writes a file of the checkout.
