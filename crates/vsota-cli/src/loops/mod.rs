@@ -107,6 +107,11 @@ impl Survey {
         for place in elsewhere(run_dir).into_iter().filter(|it| !known(it)) {
             look(&place, Place::Elsewhere, &mut found);
         }
+        for it in found.iter_mut().filter(|it| it.inside && it.reading.owed == Some(Owed::Stop)) {
+            if it.is_uncommitted() {
+                it.reading.owed = Some(Owed::Commit);
+            }
+        }
         let (recorded, claimed) = (recorded(entries), claimed(entries));
         Ok(Self { checkout: there, recorded, claimed, found })
     }
@@ -201,6 +206,18 @@ impl Found {
                 Err(crate::gather::bad(error, self.path.join(file)))
             }
         }
+    }
+
+    /// Whether changes lie in its work tree, or nothing was committed since it began; Humanize lets the
+    /// second pass. Where git does not answer, nothing is said.
+    fn is_uncommitted(&self) -> bool {
+        let Ok(git) = Checkout::at(&self.tree) else { return false };
+        let dirty = git.changes().is_ok_and(|it| !it.is_empty());
+        let base = self.state().ok().flatten().and_then(|it| it.base_commit.as_ref());
+        let none = base.zip(git.commit().ok().flatten()).is_some_and(|(base, head)| {
+            git.commits(base, &head).is_ok_and(|count| count == Some(0))
+        });
+        dirty || none
     }
 
     /// The loop as the machine records it when it is entered.

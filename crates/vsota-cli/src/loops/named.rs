@@ -50,7 +50,7 @@ pub(super) fn bars(survey: &Survey) -> Vec<Reason> {
 }
 
 /// What ends a loop by hand, ready to type: no command here writes a file of Humanize's.
-fn ending(it: &Found) -> String {
+pub(super) fn ending(it: &Found) -> String {
     let state = it.path.join(it.reading.lifecycle.file().unwrap_or("state.md"));
     format!("mv {state} {}", it.path.join("cancel-state.md"))
 }

@@ -55,7 +55,9 @@ impl Field {
             field.script(&format!("humanize/{path}"), &text);
         }
         field.script("bin/codex", "#!/bin/sh\nexit 0\n");
-        field.script("bin/jq", "#!/bin/sh\nexit 0\n");
+        for tool in ["jq", "python3", "perl"] {
+            field.script(&format!("bin/{tool}"), "#!/bin/sh\nexit 0\n");
+        }
         let settings = r#"{"enabledPlugins": {"humanize@PolyArch": true}}"#;
         field.script("home/.claude/settings.json", settings);
         let runtime = field.world.root.join("humanize").into_string();

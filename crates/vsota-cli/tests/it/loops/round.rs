@@ -46,8 +46,7 @@ fn a_patch_is_accepted_only_with_contract_and_summary() {
 
 /// The state of the model's loop, as the hook writes it.
 fn state(field: &Field, round: u32, verdict: &str, review_started: bool) -> String {
-    let parts =
-        LoopParts { round, ..LoopParts::on(&field.id("HEAD~1"), &refined_plan()) };
+    let parts = LoopParts { round, ..LoopParts::on(&field.id("HEAD~1"), &refined_plan()) };
     let verdict = format!("last_mainline_verdict: {verdict}");
     parts.state(review_started).replace("last_mainline_verdict: unknown", &verdict)
 }
@@ -157,7 +156,8 @@ fn a_fixup_cites_a_finding_or_the_phase() {
         let mut files = it.in_review();
         let old = "- [P2] the last row is read twice \u{2014} /w/vllm/a.py:3-4\n";
         files.insert("round-1-review-result.md".into(), old.into());
-        let text = "Prose first.\n\n- [P1] the empty batch is not handled \u{2014} /w/vllm/a.py:9-9\n";
+        let text =
+            "Prose first.\n\n- [P1] the empty batch is not handled \u{2014} /w/vllm/a.py:9-9\n";
         files.insert("round-2-review-result.md".into(), text.into());
         files
     });

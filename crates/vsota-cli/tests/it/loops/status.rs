@@ -62,7 +62,14 @@ fn the_round_says_what_it_owes() {
     write("round-0-contract.md", "the contract\n");
     assert_eq!(owed(), "summary", "the scaffold is no summary");
     write("round-0-summary.md", "# Round 0\n\nthe kernel was changed\n");
+    assert_eq!(owed(), "commit", "Humanize lets a round without a commit pass");
+    field.put("vllm/a.py", "a = 2\n");
+    assert_eq!(owed(), "commit");
+    field.commit("the kernel");
     assert_eq!(owed(), "stop");
+    field.put("vllm/a.py", "a = 3\n");
+    assert_eq!(owed(), "commit");
+    field.commit("and more");
     write("round-0-review-prompt.md", "review\n");
     assert_eq!(owed(), "review");
     write(
