@@ -86,22 +86,51 @@ impl Checkout {
         Ok(Some(Head { commit, tree, clean }))
     }
 
-    /// What differs from HEAD, as `git status --porcelain` names it.
+    /// What git says where it knows no work tree; absent when it knows one.
+    ///
+    /// # Errors
+    ///
+    /// When git cannot be run.
+    pub fn complaint(&self) -> Result<Option<String>, Failure> {
+        let answer = self.answer(&["rev-parse", "--show-toplevel"])?;
+        if answer.status.success() {
+            return Ok(None);
+        }
+        if self.line(&["rev-parse", "--is-bare-repository"])?.as_deref() == Some("true") {
+            return Ok(Some(String::from("a bare repository has no work tree")));
+        }
+        Ok(Some(first_line(&answer.stderr)))
+    }
+
+    /// What differs from HEAD, as `git status --porcelain` names it, and the files that it was told not to
+    /// look at.
     ///
     /// # Errors
     ///
     /// When git cannot be run, or cannot say it.
     pub fn changes(&self) -> Result<Vec<String>, Failure> {
         let args = ["status", "--porcelain", "--untracked-files=all", "--ignore-submodules=dirty"];
-        let answer = self.answer(&args)?;
-        if !answer.status.success() {
-            let said = first_line(&answer.stderr);
-            let message = format_args!("git could not say what changed: {said}");
-            return Err(Failure::child(message).in_file(&self.root));
-        }
-        let text = String::from_utf8_lossy(&answer.stdout).into_owned();
+        let text = self.said(&args)?;
         let state = |it: &&str| it.starts_with("?? .humanize-") || it.starts_with("?? .humanize/");
-        Ok(text.lines().filter(|it| !state(it)).map(str::to_owned).collect())
+        let mut changes: Vec<String> =
+            text.lines().filter(|it| !state(it)).map(str::to_owned).collect();
+        changes.extend(self.hidden()?);
+        Ok(changes)
+    }
+
+    /// Files whose edits git was told not to see: what it says of them proves nothing.
+    fn hidden(&self) -> Result<Vec<String>, Failure> {
+        let text = self.said(&["ls-files", "-v", "-z"])?;
+        let flagged = |it: &str| {
+            let (tag, path) = it.split_once(' ')?;
+            let flag = match tag {
+                "S" | "s" => "skip-worktree",
+                _ if tag.chars().all(|c| c.is_ascii_lowercase()) => "assume-unchanged",
+                _ => return None,
+            };
+            Some(format!("{flag} {path}"))
+        };
+        Ok(text.split('\0').filter_map(flagged).collect())
     }
 
     /// The branch that is checked out; absent when HEAD is detached.
@@ -186,8 +215,7 @@ impl Checkout {
     ///
     /// When git cannot be run.
     pub fn tracked(&self, patterns: &[&str]) -> Result<Vec<String>, Failure> {
-        let answer = self.answer(&[&["ls-files", "-z", "--"], patterns].concat())?;
-        let text = String::from_utf8_lossy(&answer.stdout).into_owned();
+        let text = self.said(&[&["ls-files", "-z", "--"], patterns].concat())?;
         Ok(text.split('\0').filter(|it| !it.is_empty()).map(str::to_owned).collect())
     }
 
@@ -224,28 +252,53 @@ impl Checkout {
         Ok(Some(line).filter(|it| !it.is_empty()))
     }
 
+    /// The whole answer.
+    fn said(&self, args: &[&str]) -> Result<String, Failure> {
+        let answer = self.answer(args)?;
+        if answer.status.success() {
+            return Ok(String::from_utf8_lossy(&answer.stdout).into_owned());
+        }
+        let (asked, said) = (args.first().unwrap_or(&""), first_line(&answer.stderr));
+        let message = format_args!("git {asked} failed: {said}");
+        Err(Failure::child(message).in_file(&self.root))
+    }
+
     fn holds(&self, args: &[&str]) -> Result<bool, Failure> {
         Ok(self.answer(args)?.status.success())
     }
 
-    fn answer(&self, args: &[&str]) -> Result<Output, Failure> {
-        let mut git = Command::new("git");
+    /// Lets a child that calls git run nothing of the repository's either.
+    pub fn shield(&self, child: &mut Command) {
         for (key, _) in env::vars_os() {
             if key.to_string_lossy().starts_with("GIT_") {
-                git.env_remove(key);
+                child.env_remove(key);
             }
         }
-        git.env("GIT_OPTIONAL_LOCKS", "0")
+        child
+            // It stands above `protocol.NAME.allow`, which the repository may set.
+            .env("GIT_ALLOW_PROTOCOL", "none")
+            .env("GIT_NO_REPLACE_OBJECTS", "1")
+            .env("GIT_OPTIONAL_LOCKS", "0")
             .env("GIT_NO_LAZY_FETCH", "1")
             .env("GIT_TERMINAL_PROMPT", "0")
             .env("GIT_PAGER", "cat")
-            .env("LC_ALL", "C")
             .env("GIT_CONFIG_COUNT", self.settings.len().to_string());
         for (number, (key, value)) in self.settings.iter().enumerate() {
-            git.env(format!("GIT_CONFIG_KEY_{number}"), key);
-            git.env(format!("GIT_CONFIG_VALUE_{number}"), value);
+            child.env(format!("GIT_CONFIG_KEY_{number}"), key);
+            child.env(format!("GIT_CONFIG_VALUE_{number}"), value);
         }
-        let asked = git.arg("-C").arg(&self.root).args(args).stdin(Stdio::null()).output();
+    }
+
+    fn answer(&self, args: &[&str]) -> Result<Output, Failure> {
+        let mut git = Command::new("git");
+        self.shield(&mut git);
+        let asked = git
+            .env("LC_ALL", "C")
+            .arg("-C")
+            .arg(&self.root)
+            .args(args)
+            .stdin(Stdio::null())
+            .output();
         asked.map_err(|error| {
             Failure::child(format_args!("could not run git: {error}")).in_file(&self.root)
         })

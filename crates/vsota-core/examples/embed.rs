@@ -126,7 +126,13 @@ fn head() -> Result<Head> {
 
 fn stand() -> Result<Standpoint> {
     let loop_dir = "2026-01-01_00-00-00".parse()?;
-    Ok(Standpoint { head: head()?, loop_dir, loop_state: LoopEnd::Active, loop_round: 0 })
+    Ok(Standpoint {
+        head: head()?,
+        loop_dir,
+        loop_state: LoopEnd::Active,
+        loop_round: 0,
+        loop_phase: None,
+    })
 }
 
 fn inputs() -> Result<InputsGiven> {

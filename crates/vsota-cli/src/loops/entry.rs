@@ -3,14 +3,14 @@
 
 use camino::Utf8Path;
 use vsota_core::command::{Command, CommandKind};
-use vsota_core::evidence::humanize::{self, Ground, Obstacle};
+use vsota_core::evidence::humanize::{self, Ground, Lifecycle, Obstacle};
 use vsota_core::evidence::{plan, rfc3339};
 use vsota_core::facts::{ActiveLoop, Checkout as Seen, Handshake, Head, LoopStart, Plan, Setup};
 use vsota_core::text::{Line, Name};
 use vsota_core::{Base, Clause, GitId, State};
 
 use super::ground::{self, Wish};
-use super::{Found, Survey, line, setup};
+use super::{Found, Survey, line, named, setup};
 use crate::checkout::Checkout;
 use crate::chronicle::Chronicle;
 use crate::context::Context;
@@ -75,7 +75,7 @@ impl<'a> Entrance<'a> {
             Some(it) => (adopted(it, &ground)?, self.survey.clone()),
             None => {
                 let argv = self.argv(&ground);
-                let ran = setup::run(&self.survey.checkout, &argv)?;
+                let ran = setup::run(&Checkout::at(&self.survey.checkout)?, &argv)?;
                 let entries = &self.chronicle.entries;
                 (ran, Survey::of(&self.survey.checkout, self.run.path(), entries)?)
             }
@@ -131,7 +131,10 @@ impl<'a> Entrance<'a> {
     ) -> Result<(), Failure> {
         let mut reasons: Vec<Reason> =
             humanize::obstacles(ground).iter().map(|it| self.reason(it)).collect();
-        let head = Checkout::at(&self.survey.checkout)?.head()?;
+        let head = match &ground.repository {
+            Some(_) => Checkout::at(&self.survey.checkout)?.head()?,
+            None => None,
+        };
         if let Some((head, plan)) = head.zip(plan) {
             let perfect = say(perfect(head, plan, self.wish.handshake)?);
             if let Err(refusal) = self.chronicle.campaign.decide(perfect) {
@@ -145,7 +148,7 @@ impl<'a> Entrance<'a> {
     }
 
     fn reason(&self, obstacle: &Obstacle) -> Reason {
-        let (clause, found) = (obstacle.clause, obstacle.found.clone());
+        let (clause, found) = (obstacle.clause, obstacle.to_string());
         let help = match (obstacle.check, clause) {
             (8, _) => help::typed(CommandKind::FilePlan),
             (9, _) if found.contains("--base-branch") => "vsota loop start --base-branch BRANCH",
@@ -169,6 +172,7 @@ impl<'a> Entrance<'a> {
         };
         let same = only.plan == Some(plan.copy.sha256)
             && state.plan_file.as_deref() == Some(plan::PATH)
+            && only.reading.lifecycle == Lifecycle::Implementation
             && state.round == 0
             && state.base_commit.is_some()
             && state.base_commit == tip
@@ -226,9 +230,11 @@ impl<'a> Entrance<'a> {
         let mut wrong = |key: &str, found: Option<&str>, wanted: &str| {
             if found != Some(wanted) {
                 let found = found.unwrap_or("nothing");
-                let found =
-                    format!("the state of the loop {} says {key}: {found}, not {wanted}", it.dir);
-                let help = String::from("vsota loop status");
+                let found = format!(
+                    "the state of the loop {} says {key}: {found}, not {wanted}; set-up ran, and that loop is alive now",
+                    it.dir
+                );
+                let help = named::ending(it);
                 reasons.push(Reason { clause: Clause::Rl6, found, help });
             }
         };

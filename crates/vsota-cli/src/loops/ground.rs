@@ -1,6 +1,7 @@
 //! What do the twelve checks look at? Everything is read; nothing is changed, and nothing of the
 //! repository's is run.
 
+use std::collections::BTreeMap;
 use std::env;
 use std::fs;
 use std::io::Read as _;
@@ -17,7 +18,7 @@ use vsota_core::facts::{CompanionName, Handshake, Noted, Plan};
 use super::Survey;
 use crate::checkout::Checkout;
 use crate::failure::Failure;
-use crate::roots;
+use crate::roots::{self, Agent};
 
 /// The most bytes of a file of configuration that are read.
 const LIMIT: u64 = 4 << 20;
@@ -60,7 +61,8 @@ pub fn look(
         missing: TOOLS.iter().copied().filter(|it| !on_path(it)).collect(),
         project: project(survey),
         alive: survey.alive().map(|it| it.path.to_string()).collect(),
-        plan: plan_file(&checkout, survey, plan)?,
+        plan: plan_file(&checkout, survey, plan, repository.is_some())?,
+        complaint: checkout.complaint()?,
         hooked: is_hooked(&survey.top(), runtime.as_ref()),
         exposed,
         repository,
@@ -136,6 +138,7 @@ fn plan_file(
     checkout: &Checkout,
     survey: &Survey,
     plan: Option<&Plan>,
+    is_git: bool,
 ) -> Result<PlanFile, Failure> {
     let mut path = survey.checkout.clone();
     let mut link = None;
@@ -150,49 +153,82 @@ fn plan_file(
     let digest = bytes.as_ref().map(|it| vsota_core::Digest::of(it));
     Ok(PlanFile {
         link,
-        tracked: !checkout.tracked(&[plan::PATH])?.is_empty(),
+        tracked: is_git && !checkout.tracked(&[plan::PATH])?.is_empty(),
         filed: digest.is_some() && digest == plan.map(|it| it.copy.sha256),
         text: bytes.map(|it| String::from_utf8_lossy(&it).into_owned()),
     })
 }
 
-/// Whether a Stop hook of Humanize's is registered with a coding agent: by a plugin that is enabled, by
-/// a hook of the settings, or because this process was started by the plugin.
+/// Whether a Stop hook of Humanize's is registered with the coding agent in use, or with either where
+/// that cannot be told: by a plugin that is enabled, by a hook, or because this process was started by
+/// the plugin.
 pub fn is_hooked(top: &Utf8Path, runtime: Option<&Runtime>) -> bool {
-    let home = |below: &str| env::var("HOME").ok().map(|it| Utf8PathBuf::from(it).join(below));
-    let codex = env::var("CODEX_HOME").ok().filter(|it| !it.is_empty()).map(Utf8PathBuf::from);
-    let codex = codex.or_else(|| home(".codex"));
-    let settings = [home(".claude/settings.json"), home(".claude/settings.local.json")];
-    let own = [".claude/settings.json", ".claude/settings.local.json"].map(|it| top.join(it));
-    if settings.into_iter().flatten().chain(own).any(|it| enables(&it)) {
-        return true;
-    }
-    let hooks = [codex, Some(top.join(".codex"))];
-    let files =
-        hooks.iter().flatten().flat_map(|it| [it.join("hooks.json"), it.join("config.toml")]);
-    if files.filter_map(|it| text(&it)).any(|it| it.contains(STOP_HOOK)) {
-        return true;
-    }
-    let plugin = env::var("CLAUDE_PLUGIN_ROOT").ok().filter(|it| !it.is_empty());
-    plugin.zip(runtime).is_some_and(|(plugin, runtime)| {
-        let (plugin, root) = (Utf8Path::new(&plugin), Utf8Path::new(&runtime.root));
-        plugin
-            .canonicalize_utf8()
-            .is_ok_and(|it| root.canonicalize_utf8().is_ok_and(|root| it == root))
+    let home = var("HOME").map(Utf8PathBuf::from);
+    let codex = var("CODEX_HOME").map(Utf8PathBuf::from);
+    let codex = codex.or_else(|| Some(home.as_ref()?.join(".codex")));
+    let claude = home.map(|it| it.join(".claude"));
+    let real = |path: &str| Utf8Path::new(path).canonicalize_utf8().ok();
+    let plugin = var("CLAUDE_PLUGIN_ROOT").and_then(|it| real(&it));
+    let started = plugin.is_some() && plugin == runtime.and_then(|it| real(&it.root));
+    let (agents, _) = roots::agents();
+    agents.iter().any(|it| match it {
+        Agent::ClaudeCode => claude_hooks(top, claude.as_deref(), started),
+        Agent::Codex => codex_hooks(top, codex.as_deref()),
     })
 }
 
-/// Whether settings of Claude Code enable the plugin, or register its hook by themselves.
-fn enables(path: &Utf8Path) -> bool {
-    let Some(text) = text(path) else { return false };
-    let Ok(settings) = serde_json::from_str::<Value>(&text) else { return false };
-    let plugins = settings.get("enabledPlugins").and_then(Value::as_object);
-    let enabled = plugins
-        .into_iter()
-        .flatten()
-        .any(|(name, on)| name.split('@').next() == Some("humanize") && on.as_bool() == Some(true));
-    let stop = settings.get("hooks").and_then(|it| it.get("Stop"));
-    enabled || stop.is_some_and(|it| it.to_string().contains(STOP_HOOK))
+/// Claude Code: what the nearer settings say of a plugin, or of all hooks, stands.
+fn claude_hooks(top: &Utf8Path, home: Option<&Utf8Path>, started: bool) -> bool {
+    let own = top.join(".claude");
+    let files = [own.join("settings.local.json"), own.join("settings.json")];
+    let files = files.into_iter().chain(home.map(|it| it.join("settings.json")));
+    let all: Vec<Value> = files.filter_map(|it| serde_json::from_str(&text(&it)?).ok()).collect();
+    let off = all.iter().find_map(|it| it.get("disableAllHooks")?.as_bool());
+    if off == Some(true) {
+        return false;
+    }
+    let mut plugins = BTreeMap::new();
+    for (name, on) in all.iter().filter_map(|it| it.get("enabledPlugins")?.as_object()).flatten() {
+        plugins.entry(name).or_insert(on.as_bool() == Some(true));
+    }
+    let humanize = |name: &str| name.split('@').next() == Some("humanize");
+    let enabled = plugins.iter().any(|(name, on)| *on && humanize(name));
+    started || enabled || all.iter().any(stops)
+}
+
+/// Codex: a Stop hook in `hooks.json` or `config.toml`, in its home or in the checkout.
+fn codex_hooks(top: &Utf8Path, home: Option<&Utf8Path>) -> bool {
+    let own = top.join(".codex");
+    home.into_iter().chain([own.as_path()]).any(|dir| {
+        let json = text(&dir.join("hooks.json")).and_then(|it| serde_json::from_str(&it).ok());
+        let toml = text(&dir.join("config.toml")).unwrap_or_default();
+        json.as_ref().is_some_and(stops) || stops_in_toml(&toml)
+    })
+}
+
+/// Whether `hooks.Stop` calls Humanize's script.
+fn stops(settings: &Value) -> bool {
+    let matchers = settings.get("hooks").and_then(|it| it.get("Stop")?.as_array());
+    let hooks = matchers.into_iter().flatten().filter_map(|it| it.get("hooks")?.as_array());
+    let mut commands = hooks.flatten().filter_map(|it| it.get("command")?.as_str());
+    commands.any(|it| it.contains(STOP_HOOK))
+}
+
+/// The same where the tables of a TOML file stand one a line, as they are written.
+fn stops_in_toml(text: &str) -> bool {
+    let mut within = false;
+    text.lines().map(str::trim).any(|line| {
+        if line.starts_with('[') {
+            within = line.starts_with("[[hooks.Stop]]") || line.starts_with("[[hooks.Stop.hooks]]");
+        }
+        let command =
+            line.strip_prefix("command").is_some_and(|it| it.trim_start().starts_with('='));
+        within && command && line.contains(STOP_HOOK)
+    })
+}
+
+fn var(name: &str) -> Option<String> {
+    env::var(name).ok().filter(|it| !it.is_empty())
 }
 
 /// Directories of output in the checkout that git would see.
@@ -202,14 +238,15 @@ fn exposed(
     base: &Base,
     run_dir: &Utf8Path,
 ) -> Result<Vec<String>, Failure> {
-    let mut places: Vec<Utf8PathBuf> = run_dir.canonicalize_utf8().into_iter().collect();
-    // It insists on this place, and fills it while the loop runs.
+    let mut places: Vec<Utf8PathBuf> =
+        run_dir.canonicalize_utf8().into_iter().filter(|it| it.is_dir()).collect();
+    // It insists on this place, and makes and fills it while the loop runs.
     let ncu = base.companions.get(&CompanionName::NcuReport);
     if ncu.is_some_and(|it| matches!(it, Noted::Read { .. })) {
         places.push(survey.top().join("profile"));
     }
     let mut exposed = Vec::new();
-    for place in places.iter().filter(|it| it.starts_with(survey.top()) && it.is_dir()) {
+    for place in places.iter().filter(|it| it.starts_with(survey.top())) {
         let inside = place.join("x");
         if !checkout.ignores(inside.as_str())? {
             exposed.push(place.to_string());

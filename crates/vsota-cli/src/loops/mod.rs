@@ -21,7 +21,7 @@ use vsota_core::text::{Line, Name};
 use vsota_core::{Digest, Entry};
 
 use crate::checkout::Checkout;
-use crate::failure::{Failure, Reason};
+use crate::failure::{Failure, Reason, Refused};
 
 /// The most bytes of a file of a loop that are read.
 const LIMIT: u64 = 4 << 20;
@@ -40,6 +40,8 @@ pub struct Found {
     pub path: Utf8PathBuf,
     /// Whether it lies in a work tree of the checkout, not in another repository.
     pub inside: bool,
+    /// Whether it lies below the artefacts, where no loop belongs (KA-6).
+    pub below: bool,
     /// Whether a newer one lies beside it.
     pub outdated: bool,
     /// What its files say.
@@ -57,6 +59,8 @@ pub struct Survey {
     pub checkout: Utf8PathBuf,
     /// The loop that the journal knows.
     pub recorded: Option<ActiveLoop>,
+    /// Whether a claim stands.
+    pub claimed: bool,
     /// Every loop directory, by work tree and name.
     pub found: Vec<Found>,
 }
@@ -93,12 +97,23 @@ impl Survey {
         let mut found = Vec::new();
         let inside = trees::all(&there);
         for tree in &inside {
-            look(tree, true, &mut found);
+            look(tree, Place::Tree, &mut found);
         }
-        for place in elsewhere(run_dir).into_iter().filter(|it| !inside.contains(it)) {
-            look(&place, false, &mut found);
+        let below = trees::below(run_dir, &inside);
+        for place in &below {
+            look(place, Place::Artefacts, &mut found);
         }
-        Ok(Self { checkout: there, recorded: recorded(entries), found })
+        let known = |it: &Utf8PathBuf| inside.contains(it) || below.contains(it);
+        for place in elsewhere(run_dir).into_iter().filter(|it| !known(it)) {
+            look(&place, Place::Elsewhere, &mut found);
+        }
+        for it in found.iter_mut().filter(|it| it.inside && it.reading.owed == Some(Owed::Stop)) {
+            if it.is_uncommitted() {
+                it.reading.owed = Some(Owed::Commit);
+            }
+        }
+        let (recorded, claimed) = (recorded(entries), claimed(entries));
+        Ok(Self { checkout: there, recorded, claimed, found })
     }
 
     /// The directory of the recorded loop in the checkout.
@@ -118,9 +133,14 @@ impl Survey {
         self.own().map_or(LoopEnd::Gone, |it| it.reading.lifecycle.end())
     }
 
-    /// Every loop that is alive in a work tree of the checkout.
+    /// Every loop that is alive in a work tree of the checkout or below the artefacts, and the recorded
+    /// one wherever it strayed to.
     pub fn alive(&self) -> impl Iterator<Item = &Found> {
-        self.found.iter().filter(|it| it.inside && it.reading.lifecycle.is_active())
+        let strayed = self.strayed().map(|it| it.path.clone());
+        self.found.iter().filter(move |it| {
+            let counts = it.inside || it.below || Some(&it.path) == strayed.as_ref();
+            counts && it.reading.lifecycle.is_active()
+        })
     }
 
     /// Every loop that is alive beside the recorded one.
@@ -136,12 +156,10 @@ impl Survey {
 
     /// Where checkout and loop stand, for a gate (RL-7, RL-8, PA-1).
     ///
-    /// A second loop that is alive is named in place of the recorded one, which every gate refuses.
-    ///
     /// # Errors
     ///
     /// Bad evidence when no loop was entered, the checkout has no commit, or the state of the loop is
-    /// half written.
+    /// half written; refused when a second loop is alive, or the recorded one is not what was entered.
     pub fn stand(&self) -> Result<Standpoint, Failure> {
         let Some(recorded) = &self.recorded else {
             return Err(Failure::bad_evidence("no loop was entered yet: vsota loop start"));
@@ -149,16 +167,16 @@ impl Survey {
         let head = Checkout::at(&self.checkout)?.head()?.ok_or_else(|| {
             Failure::bad_evidence("the checkout has no commit").in_file(&self.checkout)
         })?;
-        if let Some(other) = self.others().next() {
-            let loop_dir = name(&other.dir)?;
-            let loop_round = other.state()?.map_or(0, |it| it.round);
-            return Ok(Standpoint { head, loop_dir, loop_state: LoopEnd::Active, loop_round });
-        }
-        let loop_round = match self.own() {
-            Some(own) => own.state()?.map_or(0, |it| it.round),
-            None => 0,
+        let (loop_round, loop_phase) = match self.own() {
+            Some(own) => (own.state()?.map_or(0, |it| it.round), own.reading.lifecycle.phase()),
+            None => (0, None),
         };
-        Ok(Standpoint { head, loop_dir: recorded.dir.clone(), loop_state: self.end(), loop_round })
+        let reasons = named::bars(self);
+        if !reasons.is_empty() {
+            return Err(Refused { reasons }.into());
+        }
+        let loop_dir = recorded.dir.clone();
+        Ok(Standpoint { head, loop_dir, loop_state: self.end(), loop_round, loop_phase })
     }
 
     /// What is wrong with the loops, each with its clause and what helps.
@@ -188,6 +206,18 @@ impl Found {
                 Err(crate::gather::bad(error, self.path.join(file)))
             }
         }
+    }
+
+    /// Whether changes lie in its work tree, or nothing was committed since it began; Humanize lets the
+    /// second pass. Where git does not answer, nothing is said.
+    fn is_uncommitted(&self) -> bool {
+        let Ok(git) = Checkout::at(&self.tree) else { return false };
+        let dirty = git.changes().is_ok_and(|it| !it.is_empty());
+        let base = self.state().ok().flatten().and_then(|it| it.base_commit.as_ref());
+        let none = base.zip(git.commit().ok().flatten()).is_some_and(|(base, head)| {
+            git.commits(base, &head).is_ok_and(|count| count == Some(0))
+        });
+        dirty || none
     }
 
     /// The loop as the machine records it when it is entered.
@@ -244,6 +274,24 @@ pub fn recorded(entries: &[Entry]) -> Option<ActiveLoop> {
     })
 }
 
+/// Whether a claim stands: no round was opened since, and no successor entered, which reviews anew.
+fn claimed(entries: &[Entry]) -> bool {
+    let last = entries.iter().rev().find_map(|it| match &it.event {
+        Event::StopClaimed(_) => Some(true),
+        Event::RoundOpened(_) | Event::LoopReentered(_) => Some(false),
+        _ => None,
+    });
+    last == Some(true)
+}
+
+/// Where a loop directory lies.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Place {
+    Tree,
+    Artefacts,
+    Elsewhere,
+}
+
 /// Work trees of other repositories in which a loop may have been started by mistake.
 fn elsewhere(run_dir: &Utf8Path) -> Vec<Utf8PathBuf> {
     let project = env::var("CLAUDE_PROJECT_DIR").ok().filter(|it| !it.is_empty());
@@ -259,7 +307,7 @@ fn elsewhere(run_dir: &Utf8Path) -> Vec<Utf8PathBuf> {
     places
 }
 
-fn look(tree: &Utf8Path, inside: bool, found: &mut Vec<Found>) {
+fn look(tree: &Utf8Path, place: Place, found: &mut Vec<Found>) {
     let entries = tree.join(LOOPS).read_dir_utf8().into_iter().flatten().flatten();
     let mut dirs: Vec<Utf8PathBuf> =
         entries.take(MOST).map(|it| it.path().to_owned()).filter(|it| it.is_dir()).collect();
@@ -270,7 +318,8 @@ fn look(tree: &Utf8Path, inside: bool, found: &mut Vec<Found>) {
         found.push(Found {
             tree: tree.to_owned(),
             dir: path.file_name().unwrap_or_default().to_owned(),
-            inside,
+            inside: place == Place::Tree,
+            below: place == Place::Artefacts,
             outdated: Some(&path) != newest.as_ref(),
             reading: humanize::read(&files),
             plan: bytes(&path.join("plan.md")).map(|it| Digest::of(&it)),

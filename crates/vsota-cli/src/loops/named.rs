@@ -14,7 +14,8 @@ const REENTER: &str = "vsota loop reenter";
 /// Everything that is wrong.
 pub(super) fn findings(survey: &Survey) -> Vec<Reason> {
     let mut found = own(survey);
-    for it in survey.others() {
+    let strayed = survey.strayed().map(|it| &it.path);
+    for it in survey.others().filter(|it| Some(&it.path) != strayed) {
         found.push(second(survey, it));
     }
     for it in survey.found.iter().filter(|it| it.inside && it.outdated) {
@@ -22,7 +23,8 @@ pub(super) fn findings(survey: &Survey) -> Vec<Reason> {
             found.push(zombie(it));
         }
     }
-    for it in survey.found.iter().filter(|it| !it.inside && it.reading.lifecycle.is_active()) {
+    let outside = survey.found.iter().filter(|it| !it.inside && !it.below);
+    for it in outside.filter(|it| it.reading.lifecycle.is_active()) {
         found.push(astray(survey, it));
     }
     found
@@ -30,6 +32,27 @@ pub(super) fn findings(survey: &Survey) -> Vec<Reason> {
 
 fn reason(clause: Clause, found: String, help: &str) -> Reason {
     Reason { clause, found, help: help.to_owned() }
+}
+
+/// What no gate passes, whatever it asks: a loop beside the recorded one, the recorded one hidden behind
+/// a newer directory, or another one under its name (RL-7, RL-8).
+pub(super) fn bars(survey: &Survey) -> Vec<Reason> {
+    let own = survey.own();
+    let others = survey.others().map(|it| Reason { clause: Clause::Rl7, ..second(survey, it) });
+    let mut all: Vec<Reason> = others.collect();
+    if let Some(own) = own {
+        all.extend(identity(survey, own));
+        if own.outdated && own.reading.lifecycle.is_active() {
+            all.push(zombie(own));
+        }
+    }
+    all
+}
+
+/// What ends a loop by hand, ready to type: no command here writes a file of Humanize's.
+pub(super) fn ending(it: &Found) -> String {
+    let state = it.path.join(it.reading.lifecycle.file().unwrap_or("state.md"));
+    format!("mv {state} {}", it.path.join("cancel-state.md"))
 }
 
 /// What is wrong with the loop that the journal knows.
@@ -55,17 +78,22 @@ fn own(survey: &Survey) -> Vec<Reason> {
             crate::failure::Why::Refused(_) => String::new(),
         };
         let found = format!("the state of the recorded loop {dir} cannot be read: {message}");
-        all.push(reason(Clause::Rl8, found, REENTER));
+        all.push(reason(Clause::Rl8, found, &ending(own)));
     }
+    all.extend(identity(survey, own));
     match survey.end() {
-        LoopEnd::Active => all.extend(identity(survey, own)),
+        LoopEnd::Active => {}
         LoopEnd::Gone => {
             let found = format!("the recorded loop {dir} has no state file: it is lost");
             all.push(reason(Clause::Rl7, found, REENTER));
         }
         LoopEnd::Complete => {
-            let found = format!("the recorded loop {dir} ended complete");
-            all.push(reason(Clause::Rl8, found, "vsota stop confirm"));
+            let (what, help) = match survey.claimed {
+                true => ("", "vsota stop confirm"),
+                false => (", and no claim stands", REENTER),
+            };
+            let found = format!("the recorded loop {dir} ended complete{what}");
+            all.push(reason(Clause::Rl8, found, help));
         }
         end => {
             let found = format!("the recorded loop {dir} ended: {end}; that is no success");
@@ -80,18 +108,20 @@ fn identity(survey: &Survey, own: &Found) -> Vec<Reason> {
     let mut all = Vec::new();
     let Some(recorded) = &survey.recorded else { return all };
     let dir = &recorded.dir;
+    let help = if own.reading.lifecycle.is_active() { ending(own) } else { REENTER.to_owned() };
+    let mut other = |found: String| all.push(reason(Clause::Rl7, found, &help));
     if own.plan != Some(recorded.plan_sha256) {
-        let found = format!("the loop {dir} runs another plan than it was entered with");
-        all.push(reason(Clause::Rl7, found, REENTER));
+        other(format!("the loop {dir} runs another plan than it was entered with"));
     }
     let Ok(Some(state)) = own.state() else { return all };
     if state.base_commit.as_ref() != Some(&recorded.base_commit) {
-        let found = format!("the loop {dir} reviews from another commit than it was entered with");
-        all.push(reason(Clause::Rl7, found, REENTER));
+        other(format!("the loop {dir} reviews from another commit than it was entered with"));
+    }
+    if state.started_at.as_ref() != Some(&recorded.started_at) {
+        other(format!("the loop {dir} was started at another time than it was entered with"));
     }
     if state.plan_file.as_deref().is_some_and(|it| it != plan::PATH) {
-        let found = format!("the loop {dir} names another plan file than {}", plan::PATH);
-        all.push(reason(Clause::Rl7, found, REENTER));
+        other(format!("the loop {dir} names another plan file than {}", plan::PATH));
     }
     all
 }
@@ -99,8 +129,7 @@ fn identity(survey: &Survey, own: &Found) -> Vec<Reason> {
 fn second(survey: &Survey, it: &Found) -> Reason {
     let what = if survey.recorded.is_some() { "a second loop" } else { "a loop" };
     let found = format!("{what} is alive: {} ({})", it.path, it.reading.lifecycle);
-    let help = if survey.recorded.is_some() { "vsota loop status" } else { "vsota loop start" };
-    reason(Clause::Rl4, found, help)
+    reason(Clause::Rl4, found, &ending(it))
 }
 
 fn zombie(it: &Found) -> Reason {
@@ -108,7 +137,7 @@ fn zombie(it: &Found) -> Reason {
         "{} is alive behind a newer directory: Humanize's set-up does not see it and would start another",
         it.path
     );
-    reason(Clause::Rl4, found, "vsota loop status")
+    reason(Clause::Rl4, found, &ending(it))
 }
 
 fn astray(survey: &Survey, it: &Found) -> Reason {
@@ -116,5 +145,5 @@ fn astray(survey: &Survey, it: &Found) -> Reason {
         "a loop is alive in the wrong repository: {}; the checkout is {}",
         it.path, survey.checkout
     );
-    reason(Clause::Rl7, found, "vsota loop status")
+    reason(Clause::Rl7, found, &ending(it))
 }

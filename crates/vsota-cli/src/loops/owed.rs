@@ -4,8 +4,8 @@
 use vsota_core::Clause;
 use vsota_core::Entry;
 use vsota_core::event::Event;
-use vsota_core::evidence::humanize::{Lifecycle, Said, is_scaffold, review};
-use vsota_core::facts::Review;
+use vsota_core::evidence::humanize::{self, Lifecycle, is_scaffold};
+use vsota_core::facts::{LoopPhase, Review};
 
 use super::{Found, Survey};
 use crate::checkout::Checkout;
@@ -55,7 +55,8 @@ impl Survey {
     }
 
     /// What Humanize's review said of the round in which the last patch was accepted; absent while it
-    /// said nothing.
+    /// said nothing, or while the loop stands where it stood: a result that its hook did not act upon
+    /// is nobody's review.
     pub fn review(&self, entries: &[Entry]) -> Option<Review> {
         let accepted = entries.iter().rev().find_map(|it| match &it.event {
             Event::PatchAccepted(it) => Some(&it.said.stand),
@@ -65,35 +66,37 @@ impl Survey {
             .found
             .iter()
             .find(|it| it.dir == accepted.loop_dir.as_str() && it.tree == self.top())?;
-        let result = own.files.get(&format!("round-{}-review-result.md", accepted.loop_round))?;
-        match review(result) {
-            Said::Verdict(verdict) => Some(verdict),
-            Said::Stop | Said::Nothing => None,
-        }
+        let state = own.state().ok().flatten()?;
+        let phase = accepted.loop_phase.unwrap_or(LoopPhase::Implementation);
+        humanize::reviewed(&own.files, state, accepted.loop_round, phase)
     }
 
-    /// Whether the loop demands a commit for this: a finding that one of its review results holds, or the
-    /// phase that it is in.
+    /// Whether the loop demands a commit for this: a finding of its latest code review, named whole or by
+    /// its title, or the finalize phase that it is in.
     pub fn demands(&self, finding: &str) -> Result<(), Reason> {
         let Some(own) = self.own() else { return Ok(()) };
-        let sought = finding.trim().to_lowercase();
         let lifecycle = own.reading.lifecycle;
-        let phase = matches!(lifecycle, Lifecycle::Finalize | Lifecycle::Methodology)
-            && sought.contains(lifecycle.as_str());
-        if phase || results(own).any(|it| it.to_lowercase().contains(&sought)) {
+        let phase = lifecycle == Lifecycle::Finalize && finding.to_lowercase().contains("finalize");
+        let mut named = latest(own).into_iter().flat_map(|it| humanize::findings(it));
+        if phase || named.any(|it| it.is_named(finding)) {
             return Ok(());
         }
         let found = format!(
-            "no review result of the loop {} holds this finding, and the loop is in its phase {lifecycle}; \
-             cite the words of a finding, or the finalize phase while it runs",
+            "the latest review result of the loop {} holds no such finding, and the loop is in its phase \
+             {lifecycle}; cite a whole [Pn] line or its title, or the finalize phase while it runs",
             own.dir
         );
         Err(reason(Clause::Rl9, found))
     }
 }
 
-fn results(own: &Found) -> impl Iterator<Item = &String> {
-    own.files.iter().filter(|(name, _)| name.ends_with("-review-result.md")).map(|(_, text)| text)
+/// The review result of the latest round that has one.
+fn latest(own: &Found) -> Option<&String> {
+    let round = |name: &str| -> Option<u32> {
+        name.strip_prefix("round-")?.strip_suffix("-review-result.md")?.parse().ok()
+    };
+    let all = own.files.iter().filter_map(|(name, text)| Some((round(name)?, text)));
+    all.max_by_key(|(round, _)| *round).map(|(_, text)| text)
 }
 
 fn reason(clause: Clause, found: String) -> Reason {

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use super::{LoopEnd, Review, words};
+use super::{LoopEnd, LoopPhase, Review, words};
 use crate::artifact::{Artifact, Digest, GitId};
 use crate::text::{Line, Name};
 
@@ -89,6 +89,10 @@ pub struct Standpoint {
     pub loop_state: LoopEnd,
     /// Humanize's own round counter.
     pub loop_round: u32,
+    /// Where the loop stands on its way, when it runs and its files were read. It tells which review a
+    /// patch accepted here waits for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loop_phase: Option<LoopPhase>,
 }
 
 /// Everything that is known when a loop is entered (RL-1 … RL-7).

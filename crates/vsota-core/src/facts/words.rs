@@ -256,6 +256,18 @@ vocabulary! {
         Gone = "gone",
     }
 
+    /// Where a Humanize loop that runs stands on its way.
+    pub enum LoopPhase("loop phase") {
+        /// Rounds are worked and reviewed.
+        Implementation = "implementation",
+        /// The code is reviewed.
+        Review = "review",
+        /// The work is cleared up.
+        Finalize = "finalize",
+        /// The development itself is looked back upon.
+        Methodology = "methodology",
+    }
+
     /// What Humanize's review said of a round.
     pub enum Review("review verdict") {
         /// The round advanced.
@@ -264,6 +276,8 @@ vocabulary! {
         Stalled = "stalled",
         /// The round regressed.
         Regressed = "regressed",
+        /// The code review had findings; it has no verdict on the round.
+        Findings = "findings",
         /// The loop is complete.
         Complete = "complete",
     }

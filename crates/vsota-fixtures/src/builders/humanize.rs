@@ -47,7 +47,7 @@ impl LoopParts {
              review_started: {review_started}\nask_codex_question: false\nsession_id:\n\
              agent_teams: false\nprivacy_mode: true\n{strict}bitlesson_required: true\n\
              mainline_stall_count: 0\nlast_mainline_verdict: unknown\ndrift_status: normal\n\
-             started_at: 2026-01-05T09:00:00Z\n---\n"
+             started_at: 2026-01-01T00:00:00Z\n---\n"
         )
     }
 

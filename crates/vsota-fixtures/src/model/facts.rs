@@ -72,6 +72,7 @@ pub fn stand(build: &str) -> Standpoint {
         loop_dir: name("2026-01-01_00-00-00"),
         loop_state: LoopEnd::Active,
         loop_round: 0,
+        loop_phase: None,
     }
 }
 

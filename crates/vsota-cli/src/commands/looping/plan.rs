@@ -3,18 +3,21 @@
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
 use vsota_core::State;
-use vsota_core::command::FilePlan;
+use vsota_core::command::{CommandKind, FilePlan};
 use vsota_core::evidence::plan;
 use vsota_core::facts::Plan;
 use vsota_core::phase::{Bench, InLoop as _};
 use vsota_core::text::Line;
-use vsota_core::{Base, Campaign};
+use vsota_core::{Base, Campaign, Clause};
 
-use crate::chronicle;
+use crate::chronicle::Chronicle;
 use crate::context::Context;
-use crate::failure::Failure;
+use crate::failure::{Failure, Reason};
+use crate::fence::Fence;
 use crate::given;
+use crate::help;
 use crate::journal::{Reading, rel};
+use crate::loops::{Found, Survey};
 use crate::output::Outcome;
 use crate::transition;
 
@@ -33,16 +36,19 @@ pub struct PlanArgs {
 /// Refused when the benchmark is not frozen, or the plan lacks what PL-1 to PL-3 ask.
 pub fn run(context: &Context, args: PlanArgs) -> Result<Outcome, Failure> {
     let run = context.run_dir()?;
-    let (campaign, _) = chronicle::campaign(&Reading::of(&run)?)?;
+    let chronicle = Chronicle::of(&Reading::of(&run)?)?;
+    let campaign = &chronicle.campaign;
     let text = match &args.file {
         Some(path) => given::text(context, path)?,
-        None => written(&campaign, run.path())?,
+        None => written(campaign, run.path())?,
     };
     let to = rel(&format!("humanize/refined-plan-{}.md", crate::short(text.as_bytes())))?;
     let staged = run.stage_bytes(text.as_bytes(), plan::PATH, &to, &context.secrets)?;
-    if args.file.is_none() && is_written(&campaign) {
-        rules(&text)?;
-    }
+    let real = Fence::around(&run)?.is_none();
+    let checkout = match real && is_written(campaign) {
+        true => Some(checkout(campaign)?),
+        false => None,
+    };
     let facts = plan::read(&text);
     let filed = Plan {
         path: Line::new(plan::PATH).map_err(Failure::bad_evidence)?,
@@ -51,8 +57,24 @@ pub fn run(context: &Context, args: PlanArgs) -> Result<Outcome, Failure> {
         duties: facts.duties,
         sections: facts.sections,
     };
+    let mut reasons = if is_written(campaign) { rules(&text) } else { Vec::new() };
+    if let Some(checkout) = &checkout {
+        reasons.extend(alive(&Survey::of(checkout, run.path(), &chronicle.entries)?));
+    }
+    if !reasons.is_empty() {
+        if let Err(refusal) = campaign.decide(FilePlan(filed)) {
+            reasons.extend(help::refused(&refusal).reasons);
+        }
+        let kind = CommandKind::FilePlan;
+        return Err(transition::object(context, &run, &chronicle, kind, reasons));
+    }
+    // What can fail of the place fails before the event.
+    let path = checkout.as_deref().map(room).transpose()?;
     let taken = transition::take_with(context, &run, vec![staged], |_| Ok(FilePlan(filed).into()))?;
-    place(&campaign, &text).map_err(|failure| failure.after(taken.head))?;
+    if let Some(path) = path {
+        let written = std::fs::write(&path, &text);
+        written.map_err(|error| Failure::file("write", &path, &error).after(taken.head))?;
+    }
     taken.outcome()
 }
 
@@ -72,15 +94,20 @@ fn written(campaign: &Campaign, run_dir: &Utf8Path) -> Result<String, Failure> {
     }
 }
 
-/// Puts the plan where Humanize reads it, when the checkout is known and here.
-fn place(campaign: &Campaign, text: &str) -> Result<(), Failure> {
-    let Some(checkout) = base(campaign).and_then(|it| it.brief.vllm_checkout()) else {
-        return Ok(());
-    };
-    let checkout = Utf8Path::new(checkout.as_str());
-    if !checkout.is_dir() {
-        return Ok(());
+/// The checkout that the plan is written into.
+fn checkout(campaign: &Campaign) -> Result<Utf8PathBuf, Failure> {
+    let known = base(campaign).and_then(|it| it.brief.vllm_checkout()).ok_or_else(|| {
+        Failure::usage("the campaign knows no vLLM checkout: vsota inputs set vllm_checkout=DIR")
+    })?;
+    let there = Utf8PathBuf::from(known.as_str());
+    if there.is_dir() {
+        return Ok(there);
     }
+    Err(Failure::bad_evidence("the vLLM checkout is not a directory here").in_file(there))
+}
+
+/// Where Humanize reads the plan, with its directory made.
+fn room(checkout: &Utf8Path) -> Result<Utf8PathBuf, Failure> {
     let path = checkout.join(plan::PATH);
     let mut part = checkout.to_owned();
     for name in plan::PATH.split('/') {
@@ -94,7 +121,20 @@ fn place(campaign: &Campaign, text: &str) -> Result<(), Failure> {
     }
     let dir = path.parent().unwrap_or(checkout);
     std::fs::create_dir_all(dir).map_err(|error| Failure::file("create", dir, &error))?;
-    std::fs::write(&path, text).map_err(|error| Failure::file("write", &path, &error))
+    Ok(path)
+}
+
+/// RL-8: under a loop that is alive the plan stays as it is, or Humanize blocks every stop.
+fn alive(survey: &Survey) -> Vec<Reason> {
+    let reason = |it: &Found| Reason {
+        clause: Clause::Rl8,
+        found: format!(
+            "the loop {} is alive, and Humanize would block every stop once its plan is another",
+            it.path
+        ),
+        help: String::from("vsota loop status"),
+    };
+    survey.alive().map(reason).collect()
 }
 
 /// Whether a plan is written in this phase; elsewhere the gate says what is missing.
@@ -107,11 +147,13 @@ fn is_written(campaign: &Campaign) -> bool {
 }
 
 /// PL-3: Humanize's own rules, before the plan is used.
-fn rules(text: &str) -> Result<(), Failure> {
-    match plan::broken(text).first() {
-        None => Ok(()),
-        Some(rule) => Err(Failure::bad_evidence(format_args!("PL-3: {rule}")).in_file(plan::PATH)),
-    }
+fn rules(text: &str) -> Vec<Reason> {
+    let reason = |rule: &plan::Broken| Reason {
+        clause: Clause::Pl3,
+        found: rule.to_string(),
+        help: String::from("vsota loop plan"),
+    };
+    plan::broken(text).iter().map(reason).collect()
 }
 
 fn base(campaign: &Campaign) -> Option<&Base> {

@@ -11,7 +11,7 @@ use crate::context::Context;
 use crate::failure::Failure;
 use crate::given;
 use crate::loops::entry::Entrance;
-use crate::output::Outcome;
+use crate::output::{Outcome, Text};
 use crate::transition;
 
 /// Enter a successor of a loop that ended or was lost; the round keeps its evidence
@@ -40,14 +40,20 @@ pub fn run(context: &Context, args: ReenterArgs) -> Result<Outcome, Failure> {
         return transition::take(context, &context.run_dir()?, ReenterLoop(entry))?.outcome();
     }
     let run = context.run_dir()?;
-    let entrance = Entrance::new(context, &run, args.wish.wish(), CommandKind::ReenterLoop)?;
-    let old_state = entrance.survey.end();
-    let say = |start| Command::from(ReenterLoop(LoopReentry { old_state, start }));
+    let entrance = || Entrance::new(context, &run, args.wish.wish(), CommandKind::ReenterLoop);
+    let say = |old_state| move |start| Command::from(ReenterLoop(LoopReentry { old_state, start }));
     if args.wish.check {
-        return tell::checked(&entrance.check(say)?);
+        let entrance = entrance()?;
+        return tell::checked(&entrance.check(say(entrance.survey.end()))?);
     }
-    let start = entrance.enter(say)?;
-    let told = tell::entered(&start);
-    let entry = LoopReentry { old_state, start };
-    transition::take(context, &run, ReenterLoop(entry))?.outcome_with(told, &())
+    let mut told = Text::new();
+    // The lock is held from the first look to the record: two calls never set up two loops.
+    let taken = transition::take_with(context, &run, Vec::new(), |_| {
+        let entrance = entrance()?;
+        let say = say(entrance.survey.end());
+        let start = entrance.enter(say)?;
+        told = tell::entered(&start);
+        Ok(say(start))
+    })?;
+    taken.outcome_with(told, &())
 }

@@ -11,7 +11,7 @@ use crate::failure::Failure;
 use crate::given;
 use crate::loops::entry::Entrance;
 use crate::loops::ground::Wish;
-use crate::output::Outcome;
+use crate::output::{Outcome, Text};
 use crate::transition;
 
 /// Enter the RLCR loop: check, run Humanize's set-up, shake hands
@@ -92,12 +92,17 @@ pub fn run(context: &Context, args: StartArgs) -> Result<Outcome, Failure> {
         return transition::take(context, &context.run_dir()?, EnterLoop(start))?.outcome();
     }
     let run = context.run_dir()?;
-    let entrance = Entrance::new(context, &run, args.wish.wish(), CommandKind::EnterLoop)?;
+    let entrance = || Entrance::new(context, &run, args.wish.wish(), CommandKind::EnterLoop);
     let say = |start| Command::from(EnterLoop(start));
     if args.wish.check {
-        return tell::checked(&entrance.check(say)?);
+        return tell::checked(&entrance()?.check(say)?);
     }
-    let start = entrance.enter(say)?;
-    let told = tell::entered(&start);
-    transition::take(context, &run, EnterLoop(start))?.outcome_with(told, &())
+    let mut told = Text::new();
+    // The lock is held from the first look to the record: two calls never set up two loops.
+    let taken = transition::take_with(context, &run, Vec::new(), |_| {
+        let start = entrance()?.enter(say)?;
+        told = tell::entered(&start);
+        Ok(say(start))
+    })?;
+    taken.outcome_with(told, &())
 }

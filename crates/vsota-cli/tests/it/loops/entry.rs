@@ -67,6 +67,10 @@ fn only_checking_sets_nothing_up() {
 /// What is wrong, and how it is made so.
 pub(super) type Wrong = (&'static str, &'static str, fn(&mut Field));
 
+/// Codex' own way to register the Stop hook.
+const CODEX: &str =
+    r#"{"hooks": {"Stop": [{"hooks": [{"command": "/x/hooks/loop-codex-stop-hook.sh"}]}]}}"#;
+
 /// Each breaks one precondition, and is refused for its clause.
 pub(super) const WRONG: &[Wrong] = &[
     ("RT-2", "no runtime", |it| {
@@ -135,6 +139,38 @@ pub(super) const WRONG: &[Wrong] = &[
     ("RL-8", "no Stop hook", |it| {
         fs::remove_file(it.world.root.join("home/.claude/settings.json")).unwrap();
     }),
+    ("RL-8", "a plugin that the project switches off", |it| {
+        it.put(
+            ".claude/settings.local.json",
+            r#"{"enabledPlugins": {"humanize@PolyArch": false}}"#,
+        );
+    }),
+    ("RL-8", "no hooks at all", |it| {
+        it.put(".claude/settings.json", r#"{"disableAllHooks": true}"#);
+    }),
+    ("RL-8", "the Stop hook of another agent", |it| {
+        fs::remove_file(it.world.root.join("home/.claude/settings.json")).unwrap();
+        it.script("home/.codex/hooks.json", CODEX);
+        it.env.insert("CLAUDECODE", "1".into());
+    }),
+    ("RL-8", "the script under another event", |it| {
+        fs::remove_file(it.world.root.join("home/.claude/settings.json")).unwrap();
+        it.script("home/.codex/hooks.json", &CODEX.replace("Stop", "PostToolUse"));
+    }),
+    ("RL-1", "a bare repository", |it| {
+        it.git(&["config", "core.bare", "true"]);
+    }),
+    ("RL-1", "a change that git was told not to see", |it| {
+        it.git(&["update-index", "--assume-unchanged", "vllm/a.py"]);
+        it.put("vllm/a.py", "a = 2\n");
+    }),
+    ("RL-1", "a file that git was told to skip", |it| {
+        it.git(&["update-index", "--skip-worktree", "vllm/a.py"]);
+    }),
+    ("RL-1", "a profile directory that git sees", |it| {
+        it.put(".gitignore", ".humanize*\n");
+        it.git(&["commit", "-q", "-am", "no profile"]);
+    }),
     ("RL-1", "the artefacts in the checkout", |it| {
         let run = it.vllm.join("run");
         fs::rename(&it.world.run, &run).unwrap();
@@ -159,6 +195,111 @@ fn each_precondition_is_refused_before_set_up() {
         assert!(!field.ran(), "{what}: set-up was run");
         assert_eq!(field.events(), before, "{what}");
     }
+}
+
+#[test]
+fn an_obstacle_says_which_check_and_what_git_said() {
+    for (break_it, said) in [
+        (
+            (|it| {
+                it.put(".gitignore", ".humanize*\n");
+                it.git(&["commit", "-q", "-am", "no profile"]);
+            }) as fn(&Field),
+            "check 12: git sees ",
+        ),
+        (|it| fs::write(it.vllm.join(".git/config"), "[core\n").unwrap(), "bad config line"),
+        (
+            |it| {
+                it.git(&["config", "core.bare", "true"]);
+            },
+            "a bare repository has no work tree",
+        ),
+        (
+            |it| {
+                it.git(&["update-index", "--assume-unchanged", "vllm/a.py"]);
+            },
+            "check 10: the work tree is not clean: 1 changes, the first `assume-unchanged vllm/a.py`",
+        ),
+    ] {
+        let field = Field::planned();
+        break_it(&field);
+        let ended = field.vsota(&START);
+        assert_eq!(ended.exit, 3, "{}", ended.told);
+        assert!(ended.told.contains(said), "{said}: {}", ended.told);
+    }
+}
+
+#[test]
+fn the_hook_of_codex_serves_where_no_other_agent_is_told() {
+    let field = Field::planned();
+    fs::remove_file(field.world.root.join("home/.claude/settings.json")).unwrap();
+    assert_eq!(field.vsota(&START).clauses(), ["RL-8"]);
+    field.script("home/.codex/hooks.json", CODEX);
+    let ended = field.vsota(&[&START[..], &["--check"]].concat());
+    assert_eq!(ended.exit, 0, "{}", ended.told);
+    fs::remove_file(field.world.root.join("home/.codex/hooks.json")).unwrap();
+    let toml = "[[hooks.Stop]]\n[[hooks.Stop.hooks]]\ncommand = \"/x/loop-codex-stop-hook.sh\"\n";
+    field.script("home/.codex/config.toml", toml);
+    let ended = field.vsota(&[&START[..], &["--check"]].concat());
+    assert_eq!(ended.exit, 0, "{}", ended.told);
+}
+
+/// Two calls at once set up one loop: the second finds the campaign held.
+#[test]
+fn two_starts_at_once_set_up_one_loop() {
+    let field = Field::planned();
+    let script =
+        runtime(false)["scripts/setup-rlcr-loop.sh"].replace("set -e\n", "set -e\nsleep 3\n");
+    let script = script.replace(
+        "sleep 3\n",
+        "[ -z \"$STAND_IN_RAN\" ] || echo slow >> \"$STAND_IN_RAN\"\nsleep 3\n",
+    );
+    field.script("humanize/scripts/setup-rlcr-loop.sh", &script);
+    std::thread::scope(|scope| {
+        let first = scope.spawn(|| field.vsota(&START));
+        while !field.ran() && !first.is_finished() {
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        let second = field.vsota(&START);
+        assert_eq!(second.exit, 6, "{}", second.told);
+        let first = first.join().unwrap();
+        assert_eq!(first.exit, 0, "{}", first.told);
+    });
+    let loops = field.vllm.join(".humanize/rlcr").read_dir_utf8().unwrap().count();
+    assert_eq!(loops, 1);
+}
+
+/// The plan of a live loop stays as it is, and a plan from a file meets the same rules.
+#[test]
+fn a_plan_is_filed_only_where_it_can_be_used() {
+    let field = Field::planned();
+    let short = field.world.root.join("short.md");
+    fs::write(&short, "# Plan\n\none\ntwo\n").unwrap();
+    let before = field.events();
+    let ended = field.vsota(&["loop", "plan", "--file", short.as_str()]);
+    assert_eq!(ended.exit, 3, "{}", ended.told);
+    assert!(ended.told.contains("PL-3") && ended.told.contains("too simple"), "{}", ended.told);
+
+    let dir = field.vllm.join(".humanize/vllm-sota-agent");
+    let away = field.world.root.join("away");
+    fs::rename(&dir, &away).unwrap();
+    symlink(&away, &dir).unwrap();
+    let ended = field.vsota(&["loop", "plan"]);
+    assert_eq!((ended.exit, field.events()), (4, before), "{}", ended.told);
+    fs::remove_file(&dir).unwrap();
+    fs::rename(&away, &dir).unwrap();
+
+    assert_eq!(field.vsota(&START).exit, 0);
+    let (before, plan) = (field.events(), fs::read(field.vllm.join(PLAN)).unwrap());
+    let ended = field.vsota(&["loop", "plan"]);
+    assert_eq!((ended.exit, ended.clauses()), (3, vec!["RL-8"]), "{}", ended.told);
+    assert_eq!((field.events(), fs::read(field.vllm.join(PLAN)).unwrap()), (before, plan));
+
+    let field = Field::planned();
+    fs::rename(&field.vllm, field.world.root.join("gone")).unwrap();
+    let before = field.events();
+    let ended = field.vsota_in(&field.world.root, &["loop", "plan"]);
+    assert_eq!((ended.exit, field.events()), (4, before), "{}", ended.told);
 }
 
 #[test]
@@ -205,7 +346,7 @@ fn a_loop_that_a_crash_left_unrecorded_is_adopted() {
     let parts = LoopParts::on(&field.id("HEAD"), &plan);
     let state = |at: &str| {
         let mut files = parts.named("state.md");
-        let text = parts.state(false).replace("2026-01-05T09:00:00Z", at);
+        let text = parts.state(false).replace("2026-01-01T00:00:00Z", at);
         files.insert("state.md".into(), text);
         files
     };
@@ -303,4 +444,12 @@ fn a_hostile_repository_runs_nothing() {
     let ended = field.vsota(&[&START[..], &["--check"]].concat());
     assert!(!mark.exists(), "something was run");
     assert_eq!(ended.exit, 0, "{}", ended.told);
+    // Nor does the set-up that calls git by itself, whatever the caller's variables say.
+    let mut field = field;
+    field.env.insert("GIT_DIR", "/nowhere".into());
+    field.env.insert("GIT_EXTERNAL_DIFF", run.to_string());
+    let ended = field.vsota(&START);
+    assert!(!mark.exists(), "something was run by set-up");
+    assert_eq!(ended.exit, 0, "{}", ended.told);
+    assert!(field.ran());
 }

@@ -48,14 +48,16 @@ impl Field {
         let mut field = Self { world, vllm, env: BTreeMap::new() };
         field.git(&["init", "-q", "-b", "main"]);
         field.put("vllm/a.py", "a = 1\n");
-        field.put(".gitignore", ".humanize*\n");
+        field.put(".gitignore", ".humanize*\nprofile/\n");
         field.commit("first");
         field.plant(model);
         for (path, text) in runtime(false) {
             field.script(&format!("humanize/{path}"), &text);
         }
         field.script("bin/codex", "#!/bin/sh\nexit 0\n");
-        field.script("bin/jq", "#!/bin/sh\nexit 0\n");
+        for tool in ["jq", "python3", "perl"] {
+            field.script(&format!("bin/{tool}"), "#!/bin/sh\nexit 0\n");
+        }
         let settings = r#"{"enabledPlugins": {"humanize@PolyArch": true}}"#;
         field.script("home/.claude/settings.json", settings);
         let runtime = field.world.root.join("humanize").into_string();
@@ -131,6 +133,11 @@ impl Field {
         let run = Run { campaign: model.campaign.clone(), events, tick: model.tick };
         fs::create_dir_all(self.world.run.join("humanize")).unwrap();
         self.world.put(run.jsonl());
+    }
+
+    /// Writes a file of the recorded loop, as Humanize would.
+    pub(super) fn tell(&self, name: &str, text: &str) {
+        self.put(&format!(".humanize/rlcr/{LOOP}/{name}"), text);
     }
 
     /// Writes a file of the checkout.

@@ -1,7 +1,9 @@
 //! What a round of Humanize owes the gates: contract and summary before a patch is accepted, the review
 //! before the next round, the complete end before the stop.
 
-use vsota_fixtures::builders::humanize::{LoopFiles, LoopParts, review_result};
+use std::fs;
+
+use vsota_fixtures::builders::humanize::{LoopFiles, LoopParts, refined_plan, review_result};
 use vsota_fixtures::model::Run;
 
 use super::field::{Field, LOOP};
@@ -42,6 +44,13 @@ fn a_patch_is_accepted_only_with_contract_and_summary() {
     assert_eq!(ended.json["phase"], "rlcr-active");
 }
 
+/// The state of the model's loop, as the hook writes it.
+fn state(field: &Field, round: u32, verdict: &str, review_started: bool) -> String {
+    let parts = LoopParts { round, ..LoopParts::on(&field.id("HEAD~1"), &refined_plan()) };
+    let verdict = format!("last_mainline_verdict: {verdict}");
+    parts.state(review_started).replace("last_mainline_verdict: unknown", &verdict)
+}
+
 /// The next round opens only after the review, whatever it says.
 #[test]
 fn the_review_is_read_by_the_next_round() {
@@ -54,12 +63,69 @@ fn the_review_is_read_by_the_next_round() {
         field.put(&format!(".humanize/rlcr/{LOOP}/round-0-review-result.md"), nothing);
         assert_eq!(field.vsota(&["round", "open"]).clauses(), ["RL-8"], "{nothing}");
     }
-    let review = review_result("REGRESSED", "- more");
-    field.put(&format!(".humanize/rlcr/{LOOP}/round-0-review-result.md"), &review);
+    // A bare file is nobody's review: the hook that acts upon one goes on, and says what it read.
+    field.tell("round-0-review-result.md", &review_result("REGRESSED", "- more"));
+    assert_eq!(field.vsota(&["round", "open"]).clauses(), ["RL-8"], "the loop stands still");
+    field.tell("state.md", &state(&field, 1, "stalled", false));
+    assert_eq!(field.vsota(&["round", "open"]).clauses(), ["RL-8"], "another verdict");
+    field.tell("state.md", &state(&field, 1, "regressed", false));
     let ended = field.vsota(&["round", "open"]);
     assert_eq!(ended.exit, 0, "{}", ended.told);
     let journal = String::from_utf8(field.world.bytes()).unwrap();
     assert!(journal.lines().last().unwrap().contains(r#""review":"regressed""#));
+}
+
+/// A review that ends the implementation is believed once the code review has begun.
+#[test]
+fn a_complete_review_is_believed_when_the_code_review_began() {
+    let field = trialled(written);
+    assert_eq!(field.vsota(&["revalidate", "accept"]).exit, 0);
+    field.tell("round-0-review-result.md", &review_result("ADVANCED", "COMPLETE"));
+    field.tell("state.md", &state(&field, 1, "advanced", false));
+    assert_eq!(field.vsota(&["round", "open"]).clauses(), ["RL-8"]);
+    field.tell("state.md", &state(&field, 0, "advanced", true));
+    let ended = field.vsota(&["round", "open"]);
+    assert_eq!(ended.exit, 0, "{}", ended.told);
+    let journal = String::from_utf8(field.world.bytes()).unwrap();
+    assert!(journal.lines().last().unwrap().contains(r#""review":"complete""#));
+}
+
+/// In the code review the files of the next round hold the review, and none is written when it is clean.
+#[test]
+fn a_patch_of_the_code_review_waits_for_its_own_review() {
+    let in_review = |it: &LoopParts| {
+        let mut files = written(it);
+        files.extend(it.in_review().into_iter().filter(|(name, _)| !name.contains("summary")));
+        // The review that ended the implementation says nothing of this patch.
+        files.insert("round-0-review-result.md".into(), review_result("ADVANCED", "COMPLETE"));
+        let state = files.get("state.md").unwrap().replace("verdict: unknown", "verdict: advanced");
+        files.insert("state.md".into(), state);
+        files
+    };
+    let accepted = || {
+        let field = trialled(in_review);
+        let ended = field.vsota(&["revalidate", "accept"]);
+        assert_eq!(ended.exit, 0, "{}", ended.told);
+        assert_eq!(field.vsota(&["round", "open"]).clauses(), ["RL-8"]);
+        field
+    };
+    let opened = |field: &Field, said: &str| {
+        let ended = field.vsota(&["round", "open"]);
+        assert_eq!(ended.exit, 0, "{}", ended.told);
+        let journal = String::from_utf8(field.world.bytes()).unwrap();
+        let review = format!(r#""review":"{said}""#);
+        assert!(journal.lines().last().unwrap().contains(&review), "{journal}");
+    };
+    let field = accepted();
+    field.tell("round-1-review-result.md", "- [P1] the empty batch is not handled\n");
+    assert_eq!(field.vsota(&["round", "open"]).clauses(), ["RL-8"], "the loop stands still");
+    field.tell("state.md", &state(&field, 1, "advanced", true));
+    opened(&field, "findings");
+
+    let field = accepted();
+    field.tell("finalize-state.md", &state(&field, 0, "advanced", true));
+    fs::remove_file(field.vllm.join(".humanize/rlcr").join(LOOP).join("state.md")).unwrap();
+    opened(&field, "complete");
 }
 
 /// The model's claim on the patched build, in a loop whose state lies under this name.
@@ -88,8 +154,11 @@ fn a_claim_is_confirmed_only_when_the_loop_ended_complete() {
 fn a_fixup_cites_a_finding_or_the_phase() {
     let field = Field::in_loop(&Run::accepted_patch(), |it| {
         let mut files = it.in_review();
-        let text = "[P1] the empty batch is not handled\n";
-        files.insert("round-1-review-result.md".into(), text.into());
+        let old = "- [P2] the last row is read twice \u{2014} /w/vllm/a.py:3-4\n";
+        files.insert("round-1-review-result.md".into(), old.into());
+        let text =
+            "Prose first.\n\n- [P1] the empty batch is not handled \u{2014} /w/vllm/a.py:9-9\n";
+        files.insert("round-2-review-result.md".into(), text.into());
         files
     });
     let fixup = |finding: &str| {
@@ -106,6 +175,9 @@ fn a_fixup_cites_a_finding_or_the_phase() {
         (ended.exit, ended.clauses().concat())
     };
     assert_eq!(fixup("make it nicer"), (3, "RL-9".into()));
+    for words in ["e", "empty batch", "[P1]", "Prose first.", "the last row is read twice"] {
+        assert_eq!(fixup(words), (3, "RL-9".into()), "{words}");
+    }
     assert_eq!(fixup("finalize phase"), (3, "RL-9".into()), "it does not run");
     assert_eq!(fixup("the empty batch is not handled").0, 4, "the next thing that is looked at");
 }

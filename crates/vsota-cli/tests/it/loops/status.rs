@@ -62,7 +62,14 @@ fn the_round_says_what_it_owes() {
     write("round-0-contract.md", "the contract\n");
     assert_eq!(owed(), "summary", "the scaffold is no summary");
     write("round-0-summary.md", "# Round 0\n\nthe kernel was changed\n");
+    assert_eq!(owed(), "commit", "Humanize lets a round without a commit pass");
+    field.put("vllm/a.py", "a = 2\n");
+    assert_eq!(owed(), "commit");
+    field.commit("the kernel");
     assert_eq!(owed(), "stop");
+    field.put("vllm/a.py", "a = 3\n");
+    assert_eq!(owed(), "commit");
+    field.commit("and more");
     write("round-0-review-prompt.md", "review\n");
     assert_eq!(owed(), "review");
     write(
@@ -87,10 +94,27 @@ fn a_lost_loop_a_second_one_and_a_zombie_are_named() {
     let found = findings(&shown(&field).1);
     assert!(found.len() == 1 && found[0].starts_with("RL-4"), "{found:?}");
     assert!(found[0].contains("alive behind a newer directory"), "{found:?}");
+    let all = shown(&field).1;
+    let mend = all["findings"][0]["help"].as_str().unwrap();
+    assert!(mend.starts_with("mv ") && mend.ends_with("/cancel-state.md"), "{mend}");
+    assert_eq!(field.vsota(&["round", "open"]).clauses(), ["RL-4"], "no gate passes a zombie");
 
     let field = Field::in_loop(&Run::in_loop(), |it| it.named("state.md"));
     field.git(&["worktree", "add", "-q", "-b", "kernel", "../kernel"]);
     let kernel = field.world.root.join("kernel");
+    // Under the very name of the recorded one, which is over: nobody takes it for that.
+    let over = |state: &str| {
+        let own = field.vllm.join(".humanize/rlcr").join(LOOP);
+        fs::rename(own.join("state.md"), own.join(state)).unwrap();
+        field.lay(&kernel, LOOP, &parts.named("state.md"));
+        let ended = field.vsota(&["round", "open"]);
+        fs::remove_dir_all(kernel.join(".humanize")).unwrap();
+        fs::rename(own.join(state), own.join("state.md")).unwrap();
+        ended
+    };
+    let ended = over("cancel-state.md");
+    assert_eq!((ended.exit, ended.clauses()), (3, vec!["RL-7"]), "{}", ended.told);
+    assert!(ended.told.contains("kernel/.humanize"), "{}", ended.told);
     field.lay(&kernel, "2026-01-02_00-00-00", &parts.named("finalize-state.md"));
     let found = findings(&shown(&field).1);
     assert!(found.len() == 1 && found[0].starts_with("RL-4 a second loop is alive"), "{found:?}");
@@ -103,6 +127,22 @@ fn a_lost_loop_a_second_one_and_a_zombie_are_named() {
     let found = findings(&all);
     assert!(found.len() == 1 && found[0].contains("is lost"), "{found:?}");
     assert!(found[0].starts_with("RL-7"), "{found:?}");
+}
+
+/// KA-6: whatever the kernel work starts among the artefacts is a second loop too.
+#[test]
+fn a_loop_below_the_artefacts_is_a_second_one() {
+    let field = Field::in_loop(&Run::in_loop(), |it| it.named("state.md"));
+    let parts = LoopParts::on(&field.id("HEAD"), &refined_plan());
+    let below = field.world.run.join("kernel/moe");
+    field.lay(&below, "2026-01-02_00-00-00", &parts.named("complete-state.md"));
+    assert_eq!(findings(&shown(&field).1).len(), 0, "it is over");
+    field.lay(&below, "2026-01-03_00-00-00", &parts.named("state.md"));
+    let found = findings(&shown(&field).1);
+    assert!(found.len() == 1 && found[0].starts_with("RL-4 a second loop is alive"), "{found:?}");
+    let ended = field.vsota(&["round", "open"]);
+    assert_eq!((ended.exit, ended.clauses()), (3, vec!["RL-7"]), "{}", ended.told);
+    assert!(ended.told.contains("kernel/moe/.humanize"), "{}", ended.told);
 }
 
 #[test]
@@ -123,6 +163,11 @@ fn a_loop_in_the_wrong_repository_is_named() {
         "{found:?}"
     );
     assert!(found.iter().any(|it| it.contains("in the wrong repository")), "{found:?}");
+    let ended = field.vsota(&["round", "open"]);
+    assert_eq!((ended.exit, ended.clauses()), (3, vec!["RL-7"]), "{}", ended.told);
+    let ended = field.vsota(&["loop", "reenter", "--handshake", "round-contract"]);
+    assert_eq!(ended.exit, 3, "it is alive: {}", ended.told);
+    assert!(!field.ran());
 }
 
 #[test]
@@ -155,6 +200,18 @@ fn another_loop_under_the_recorded_name_is_named() {
     });
     let found = findings(&shown(&field).1);
     assert!(found.len() == 1 && found[0].contains("another plan"), "{found:?}");
+    let ended = field.vsota(&["round", "open"]);
+    assert_eq!((ended.exit, ended.clauses()), (3, vec!["RL-7"]), "{}", ended.told);
+
+    let field = Field::in_loop(&Run::in_loop(), |it| {
+        let mut files = it.named("state.md");
+        let state = it.state(false).replace("2026-01-01T00:00:00Z", "2026-01-01T00:00:01Z");
+        files.insert("state.md".into(), state);
+        files
+    });
+    let found = findings(&shown(&field).1);
+    assert!(found.len() == 1 && found[0].contains("started at another time"), "{found:?}");
+    assert_eq!(field.vsota(&["round", "open"]).clauses(), ["RL-7"]);
 }
 
 #[test]

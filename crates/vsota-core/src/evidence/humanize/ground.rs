@@ -25,8 +25,9 @@ pub const RUNTIME: [&str; 6] = [
     "templates/bitlesson.md",
 ];
 
-/// The programs that set-up and hooks call.
-pub const TOOLS: [&str; 3] = ["codex", "jq", "git"];
+/// The programs that set-up and hooks call: without the last two, set-up runs, but the Stop hook sees no
+/// open task, and no edit is checked.
+pub const TOOLS: [&str; 5] = ["codex", "jq", "git", "python3", "perl"];
 
 /// What the set-up script of a runtime understands, read from its text.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
@@ -119,6 +120,8 @@ pub struct Ground {
     pub project: Option<String>,
     /// The checkout; absent when it is no git repository.
     pub repository: Option<Repository>,
+    /// What git says when it knows no work tree there.
+    pub complaint: Option<String>,
     /// Loops that are alive in any work tree.
     pub alive: Vec<String>,
     /// The plan.
@@ -153,7 +156,7 @@ pub fn obstacles(ground: &Ground) -> Vec<Obstacle> {
             3,
             Clause::Rl5,
             format!(
-                "not on the path: {names} (Humanize: \"Error: Missing required dependencies for RLCR loop\"); install it"
+                "not on the path: {names} (Humanize: \"Error: Missing required dependencies for RLCR loop\", or nothing for python3 and perl); install it"
             ),
         );
     }
@@ -167,13 +170,7 @@ pub fn obstacles(ground: &Ground) -> Vec<Obstacle> {
         );
     }
     match &ground.repository {
-        None => say(
-            5,
-            Clause::Rl1,
-            String::from(
-                "the checkout is no git repository (Humanize: \"Error: Project must be a git repository (or git command timed out)\"); git init, or name another checkout",
-            ),
-        ),
+        None => say(5, Clause::Rl1, no_repository(ground.complaint.as_deref().unwrap_or_default())),
         Some(it) => repository(it, ground, &mut say),
     }
     if !ground.hooked {
@@ -240,6 +237,25 @@ fn runtime(ground: &Ground, say: &mut impl FnMut(u8, Clause, String)) {
             ),
         );
     }
+}
+
+/// Only where there is none may `git init` help; anything else is told in git's own words.
+fn no_repository(said: &str) -> String {
+    let humanize =
+        "Humanize: \"Error: Project must be a git repository (or git command timed out)\"";
+    if said.is_empty() || said.contains("not a git repository") {
+        return format!(
+            "the checkout is no git repository ({humanize}); git init, or name another checkout"
+        );
+    }
+    let mend = if said.contains("dubious ownership") {
+        "git config --global --add safe.directory DIR, or let its owner run this"
+    } else if said.contains("bare repository") {
+        "name a clone with a work tree"
+    } else {
+        "mend what git names"
+    };
+    format!("git does not answer for the checkout: `{}` ({humanize}); {mend}", plain(said))
 }
 
 fn repository(it: &Repository, ground: &Ground, say: &mut impl FnMut(u8, Clause, String)) {
@@ -323,14 +339,15 @@ fn repository(it: &Repository, ground: &Ground, say: &mut impl FnMut(u8, Clause,
 
 fn plan_file(it: &PlanFile, say: &mut impl FnMut(u8, Clause, String)) {
     let path = plan::PATH;
-    let mut bad =
-        |clause, found: String| say(8, clause, format!("{found}; vsota loop plan writes it anew"));
+    let mut bad = |clause, found: String, mend: &str| say(8, clause, format!("{found}; {mend}"));
+    let anew = "vsota loop plan writes it anew";
     if let Some(link) = &it.link {
         bad(
             Clause::Pl1,
             format!(
                 "{link} is a symbolic link (Humanize: \"Error: Plan file cannot be a symbolic link\", or in its parent directory)"
             ),
+            "put a directory or file in its place, then vsota loop plan",
         );
         return;
     }
@@ -338,6 +355,7 @@ fn plan_file(it: &PlanFile, say: &mut impl FnMut(u8, Clause, String)) {
         bad(
             Clause::Pl1,
             format!("there is no plan {path} (Humanize: \"Error: Plan file not found: {path}\")"),
+            anew,
         );
         return;
     };
@@ -347,13 +365,14 @@ fn plan_file(it: &PlanFile, say: &mut impl FnMut(u8, Clause, String)) {
             format!(
                 "git tracks {path} (Humanize: \"Error: Plan file must be gitignored when not using --track-plan-file\")"
             ),
+            "git rm --cached it, and commit",
         );
     }
     if !it.filed {
-        bad(Clause::Pl1, format!("{path} is not the plan that was filed"));
+        bad(Clause::Pl1, format!("{path} is not the plan that was filed"), anew);
     }
     for rule in plan::broken(text) {
-        bad(Clause::Pl3, rule.to_string());
+        bad(Clause::Pl3, rule.to_string(), anew);
     }
 }
 

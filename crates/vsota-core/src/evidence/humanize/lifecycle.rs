@@ -5,7 +5,7 @@ use core::fmt;
 use serde::{Serialize, Serializer};
 
 use super::{Files, LoopState};
-use crate::facts::LoopEnd;
+use crate::facts::{LoopEnd, LoopPhase};
 
 /// The states of a loop directory.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -88,6 +88,32 @@ impl Lifecycle {
             Self::Stop => LoopEnd::Stop,
             Self::Unexpected => LoopEnd::Unexpected,
             Self::Broken => LoopEnd::Gone,
+        }
+    }
+
+    /// What the loop ends as: the phase that looks back upon it comes after every end but one, and its
+    /// files say after which.
+    #[must_use]
+    pub fn outcome(self, files: &Files) -> Self {
+        if self != Self::Methodology {
+            return self;
+        }
+        match files.get(super::EXIT_REASON).map(|it| it.trim()) {
+            Some("complete") => Self::Complete,
+            Some("stop") => Self::Stop,
+            Some("maxiter") => Self::Maxiter,
+            _ => self,
+        }
+    }
+
+    /// The phase of a loop that is alive, as an event holds it.
+    pub fn phase(self) -> Option<LoopPhase> {
+        match self {
+            Self::Implementation => Some(LoopPhase::Implementation),
+            Self::Review => Some(LoopPhase::Review),
+            Self::Finalize => Some(LoopPhase::Finalize),
+            Self::Methodology => Some(LoopPhase::Methodology),
+            _ => None,
         }
     }
 

@@ -14,7 +14,7 @@ pub use ground::{
     Capabilities, Ground, Obstacle, PlanFile, RUNTIME, Repository, Runtime, TOOLS, obstacles,
 };
 pub use lifecycle::{Lifecycle, state_file};
-pub use review::{Said, review};
+pub use review::{Said, findings, review, reviewed};
 pub use round::{Owed, is_scaffold, owed};
 pub use state::LoopState;
 
@@ -29,6 +29,9 @@ pub type Files = BTreeMap<String, String>;
 /// The directory of all loops, below the root of a work tree.
 pub const LOOPS: &str = ".humanize/rlcr";
 
+/// The file that says why a loop went into its methodology phase.
+const EXIT_REASON: &str = ".methodology-exit-reason";
+
 /// Whether the text of a file of a loop directory is read; of the others the name is enough.
 pub fn wants(name: &str) -> bool {
     name == "state.md"
@@ -38,6 +41,7 @@ pub fn wants(name: &str) -> bool {
         || name.starts_with("round-") && name.ends_with("-review-result.md")
         || name == "round-0-prompt.md"
         || name == "finalize-summary.md"
+        || name == EXIT_REASON
 }
 
 /// One loop directory, read.

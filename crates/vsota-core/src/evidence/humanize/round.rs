@@ -16,6 +16,9 @@ pub enum Owed {
     Contract,
     /// The agent works, commits, and writes the summary.
     Summary,
+    /// All is written, but the work tree is not clean, or nothing was committed since the loop began. Git
+    /// says that, not the loop's files.
+    Commit,
     /// All is written: the agent stops, so that the review can run.
     Stop,
     /// The review runs, or failed without a result.
@@ -39,6 +42,9 @@ impl Owed {
             }
             Self::Contract => "write the round's contract before the code",
             Self::Summary => "work, commit, and write the round's summary",
+            Self::Commit => {
+                "commit the work of the round, so that the work tree is clean, then stop"
+            }
             Self::Stop => "stop, so that the review can run",
             Self::Review => "the review runs or failed; stop again",
             Self::Verdict => {
