@@ -184,9 +184,12 @@ impl Load {
             "temperature": 0,
         });
         let prompt = self.prompt(number);
-        match self.endpoint.ends_with("/chat/completions") {
-            true => body["messages"] = json!([{"role": "user", "content": prompt}]),
-            false => body["prompt"] = prompt.into(),
+        let (key, said) = match self.endpoint.ends_with("/chat/completions") {
+            true => ("messages", json!([{"role": "user", "content": prompt}])),
+            false => ("prompt", prompt.into()),
+        };
+        if let Some(body) = body.as_object_mut() {
+            body.insert(key.to_owned(), said);
         }
         let begun = Instant::now();
         let mut coming = self.at.ask("POST", &self.endpoint, body.to_string().as_bytes(), WAIT)?;

@@ -123,7 +123,9 @@ impl Runner<'_> {
             let outcome = Outcome::without(Status::Skipped, reason);
             let launched = Launched { started_at: outcome.started_at, ..Launched::default() };
             let mut skipped = record(brief, job, asked, &launched, &outcome);
-            skipped["launch"] = Value::Null;
+            if let Some(record) = skipped.as_object_mut() {
+                record.insert("launch".to_owned(), Value::Null);
+            }
             let side = job.build.map_or(job.launch.framework.as_str(), which);
             Part { dir: format!("{at}-{side}"), skipped }
         };

@@ -84,9 +84,12 @@ impl Runner<'_> {
 pub(super) fn demote(path: &Utf8Path, why: &Failure) -> Result<(), Failure> {
     let bytes = std::fs::read(path).map_err(|error| Failure::file("read", path, &error))?;
     let mut value: serde_json::Value = serde_json::from_slice(&bytes).map_err(Failure::io)?;
-    value["status"] = "failed".into();
-    value["failure_reason"] = crate::escape::brief(&why.to_string(), 200).into();
-    value["result"] = serde_json::Value::Null;
+    if let Some(record) = value.as_object_mut() {
+        record.insert("status".to_owned(), "failed".into());
+        let reason = crate::escape::brief(&why.to_string(), 200);
+        record.insert("failure_reason".to_owned(), reason.into());
+        record.insert("result".to_owned(), serde_json::Value::Null);
+    }
     write(path, value.to_string().as_bytes())
 }
 
