@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use vsota_core::evidence::{
-    BlockRecord, EvidenceError, NativeRun, RunFiles, RunRecord, Settings, read_all,
+    BlockRecord, EvidenceError, NativeRun, RunFiles, RunRecord, Settings, read_all, yaml,
 };
 use vsota_core::facts::{Block, Buckets, Candidate, Dimension, Input};
 use vsota_core::text::{Line, Name, RelPath};
@@ -176,10 +176,10 @@ impl<'a> Shelf<'a> {
 ///
 /// Bad evidence when it is no YAML.
 pub fn settings(bytes: &[u8], file: Artifact, from: &Utf8Path) -> Result<Settings, Failure> {
-    let value = serde_yaml_ng::from_slice(bytes).map_err(|error| {
-        let line = error.location().map_or(1, |it| it.line() as u64);
-        Failure::bad_evidence(error).in_file(from).at_line(line)
+    let text = str::from_utf8(bytes).map_err(|_| {
+        Failure::bad_evidence("not UTF-8: a file of settings is YAML").in_file(from)
     })?;
+    let value = yaml::read(text).map_err(|error| bad(&error, from))?.json();
     Ok(Settings { file, value })
 }
 

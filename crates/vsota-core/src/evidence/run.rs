@@ -325,7 +325,7 @@ impl RunRecord {
             server_command: self.server_command.iter().collect(),
             status: joined.status,
             smoke: self.smoke,
-            mock: self.is_mock(native),
+            mock: self.is_mock(files.native.as_ref()),
             measured: joined.measured,
             identity: joined.identity.dimensions,
             results: files.result.iter().cloned().collect(),

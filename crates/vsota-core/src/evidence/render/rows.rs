@@ -66,6 +66,7 @@ fn never_run(framework: Framework, it: &SkippedCandidate, scenario: &Scenario) -
         record: None,
         result: None,
         log: None,
+        settings: None,
     }
 }
 
