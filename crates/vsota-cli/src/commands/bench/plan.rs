@@ -8,7 +8,7 @@ use serde::Serialize;
 use vsota_core::command::DeclareSearch;
 use vsota_core::evidence::command_line::join;
 use vsota_core::evidence::search::{Candidate, Estimate, Launch, Part, Plan};
-use vsota_core::facts::{Framework, LeftOut, SearchPlan, SearchSpace, SkippedCandidate};
+use vsota_core::facts::{Framework, LeftOut, PlannedLaunch, SearchPlan, SearchSpace, SkippedCandidate};
 use vsota_core::text::{Line, Name};
 
 use crate::chronicle;
@@ -118,7 +118,11 @@ pub fn run(context: &Context, args: PlanArgs) -> Result<Outcome, Failure> {
 fn declared(plan: &Plan, artefact: vsota_core::Artifact) -> SearchPlan {
     let spaces = plan.searches.iter().map(|it| SearchSpace {
         framework: it.framework,
-        candidates: it.candidates.iter().map(|it| it.id.clone()).collect(),
+        candidates: it
+            .candidates
+            .iter()
+            .map(|it| PlannedLaunch::new(it.id.clone(), &it.server_command.iter().collect()))
+            .collect(),
         whole: it.whole,
         skipped: it
             .skipped

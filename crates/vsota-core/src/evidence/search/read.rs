@@ -520,6 +520,7 @@ fn one(
 /// What a launch command says of itself.
 fn told(framework: Framework, command: &[Line]) -> Result<Identity, EvidenceError> {
     let told = BTreeMap::new();
-    let known = command_line::Known { framework, native: None, gpus: None, told: &told };
+    let known =
+        command_line::Known { framework, native: None, gpus: None, told: &told, settings: None };
     identify(command, &[], known)
 }
