@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use camino::{Utf8Path, Utf8PathBuf};
+use vsota_core::evidence::yaml;
 use vsota_core::evidence::{
     BlockRecord, EvidenceError, NativeRun, RunFiles, RunRecord, Settings, read_all,
 };
@@ -176,10 +177,10 @@ impl<'a> Shelf<'a> {
 ///
 /// Bad evidence when it is no YAML.
 pub fn settings(bytes: &[u8], file: Artifact, from: &Utf8Path) -> Result<Settings, Failure> {
-    let value = serde_yaml_ng::from_slice(bytes).map_err(|error| {
-        let line = error.location().map_or(1, |it| it.line() as u64);
-        Failure::bad_evidence(error).in_file(from).at_line(line)
-    })?;
+    let not_utf8 = |_| Failure::bad_evidence("the file is not UTF-8").in_file(from);
+    let text = std::str::from_utf8(bytes).map_err(not_utf8)?;
+    let node = yaml::read(text).map_err(|error| crate::gather::bad(&error, from))?;
+    let value = node.json();
     Ok(Settings { file, value })
 }
 
