@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use camino::{Utf8Path, Utf8PathBuf};
+use vsota_core::evidence::yaml;
 use vsota_core::evidence::{
     BlockRecord, EvidenceError, NativeRun, RunFiles, RunRecord, Settings, read_all, yaml,
 };
@@ -176,10 +177,10 @@ impl<'a> Shelf<'a> {
 ///
 /// Bad evidence when it is no YAML.
 pub fn settings(bytes: &[u8], file: Artifact, from: &Utf8Path) -> Result<Settings, Failure> {
-    let text = str::from_utf8(bytes).map_err(|_| {
-        Failure::bad_evidence("not UTF-8: a file of settings is YAML").in_file(from)
-    })?;
-    let value = yaml::read(text).map_err(|error| bad(&error, from))?.json();
+    let not_utf8 = |_| Failure::bad_evidence("the file is not UTF-8").in_file(from);
+    let text = std::str::from_utf8(bytes).map_err(not_utf8)?;
+    let node = yaml::read(text).map_err(|error| crate::gather::bad(&error, from))?;
+    let value = node.json();
     Ok(Settings { file, value })
 }
 

@@ -207,13 +207,16 @@ fn a_plan_shows_everything_that_it_comes_to_and_keeps_what_is_skipped() {
     let (launches, estimate) = (&ended.json["launches"], &ended.json["estimate"]);
     assert_eq!(launches.as_array().unwrap().len(), 6);
     assert_eq!(launches[0]["port"], 8_000);
-    assert_eq!(launches[0]["runs"].as_array().unwrap().len(), SCENARIOS.len());
+    assert_eq!(
+        launches[0]["runs"].as_array().unwrap().len(),
+        vsota_fixtures::model::SCENARIOS.len()
+    );
     assert_eq!((&estimate["launches"], &estimate["runs"]), (&json!(6), &json!(12)));
     assert!(estimate["seconds"].as_u64().unwrap() > 600);
     assert_eq!(ended.json["unsupported"][0]["name"], "tokenspeed");
     let rows = std::fs::read_to_string(stage.path("benchmark/candidates.jsonl")).unwrap();
     let rows: Vec<Value> = rows.lines().map(|it| serde_json::from_str(it).unwrap()).collect();
-    assert_eq!(rows.len(), SCENARIOS.len(), "{rows:?}");
+    assert_eq!(rows.len(), vsota_fixtures::model::SCENARIOS.len(), "{rows:?}");
     assert!(rows.iter().all(|it| it["status"] == "skipped"));
     assert!(rows[0]["failure_reason"].as_str().unwrap().contains("trt"), "{rows:?}");
     assert!(

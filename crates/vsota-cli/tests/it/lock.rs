@@ -127,11 +127,8 @@ fn of_size(world: &World, bytes: usize) -> Entry {
     let mut entry = world.read().unwrap().entries.pop().unwrap();
     entry.seq.0 += 1;
     let line = |len| Line::new("x".repeat(len)).unwrap();
-    let mut said = HistoryBlock {
-        framework: Framework::Vllm,
-        tried: vec![line(900); 16],
-        reason: line(1),
-    };
+    let mut said =
+        HistoryBlock { framework: Framework::Vllm, tried: vec![line(900); 16], reason: line(1) };
     entry.event = HistoryBlocked { said: said.clone() }.into();
     let missing = bytes - serde_json::to_vec(&entry).unwrap().len();
     // Each further one brings two quotes and a comma.

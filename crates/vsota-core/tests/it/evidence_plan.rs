@@ -105,7 +105,13 @@ fn every_framework_is_asked_for_the_same_thing() {
     for framework in Framework::ALL.iter().copied() {
         let launch = first(&plan, framework);
         let run = plan.client(&launch, &scenario, Part::Measured, 0, "raw", "r.json").unwrap();
-        let known = command_line::Known { framework, native: None, gpus: None, told: &told };
+        let known = command_line::Known {
+            framework,
+            native: None,
+            gpus: None,
+            told: &told,
+            settings: None,
+        };
         let identity = identify(&launch.argv, &run.argv, known).unwrap();
         assert_eq!(identity.requested, Some(80), "{}", command(&run.argv));
         assert!(identity.streaming);

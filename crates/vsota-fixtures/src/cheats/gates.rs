@@ -129,9 +129,13 @@ fn alone(row: impl Fn(&mut Candidate) -> bool) -> Run {
     let mut run = Run::with_history();
     let sglang = Framework::Sglang;
     let candidates = vec![planned(sglang, 4)];
-    let spaces = vec![SearchSpace { framework: sglang, candidates, whole: true, skipped: Vec::new() }];
-    let plan = artifact("benchmark/plan.json");
-    run.ask(DeclareSearch(SearchPlan { plan, spaces, unsupported: Vec::new() }));
+    let spaces =
+        vec![SearchSpace { framework: sglang, candidates, whole: true, skipped: Vec::new() }];
+    run.ask(DeclareSearch(SearchPlan {
+        plan: artifact("benchmark/plan.json"),
+        spaces,
+        unsupported: Vec::new(),
+    }));
     run.searched(|it| it.framework != sglang || (it.id == name("sglang-4") && row(it)))
 }
 

@@ -122,7 +122,11 @@ fn as_planned(it: &Candidate) -> PlannedLaunch {
 fn declared(plan: &Plan, artefact: vsota_core::Artifact) -> SearchPlan {
     let spaces = plan.searches.iter().map(|it| SearchSpace {
         framework: it.framework,
-        candidates: it.candidates.iter().map(as_planned).collect(),
+        candidates: it
+            .candidates
+            .iter()
+            .map(|it| PlannedLaunch::new(it.id.clone(), &it.server_command.iter().collect()))
+            .collect(),
         whole: it.whole,
         skipped: it
             .skipped

@@ -521,6 +521,6 @@ fn one(
 fn told(framework: Framework, command: &[Line]) -> Result<Identity, EvidenceError> {
     let told = BTreeMap::new();
     let known =
-        command_line::Known { framework, native: None, settings: None, gpus: None, told: &told };
+        command_line::Known { framework, native: None, gpus: None, told: &told, settings: None };
     identify(command, &[], known)
 }
