@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use camino::{Utf8Path, Utf8PathBuf};
 use vsota_core::evidence::yaml;
 use vsota_core::evidence::{
-    BlockRecord, EvidenceError, NativeRun, RunFiles, RunRecord, Settings, read_all, yaml,
+    BlockRecord, EvidenceError, NativeRun, RunFiles, RunRecord, Settings, read_all,
 };
 use vsota_core::facts::{Block, Buckets, Candidate, Dimension, Input};
 use vsota_core::text::{Line, Name, RelPath};

@@ -6,7 +6,7 @@ use vsota_fixtures::builders::{
     MODEL, RecordParts, RunNumbers, benchmark_command, run_record, server_command, trtllm_bench,
     vllm_bench,
 };
-use vsota_fixtures::model::{BASELINE, Run, SCENARIOS, freeze, git, line, measured, name};
+use vsota_fixtures::model::{BASELINE, Run, freeze, git, line, measured, name};
 
 use crate::late::{Ended, Stage};
 use crate::world::vsota;

@@ -187,7 +187,7 @@ fn plain_number(text: &str) -> Option<Value> {
         return u64::from_str_radix(hex, 16).ok().map(Value::from);
     }
     let first = digits.bytes().next()?;
-    let second = digits.bytes().nth(1);
+    let second = digits.as_bytes().get(1).copied();
     let starts =
         first.is_ascii_digit() || (first == b'.' && second.is_some_and(|it| it.is_ascii_digit()));
     if !starts {

@@ -71,12 +71,11 @@ pub fn server_trace(of: &PassesOf) -> String {
             let launch = host + launched * 2_000;
             at = at.max(launch + 2_000);
             let PassKernel { name, frame, ns } = kernel;
-            let _ = write!(
+            let _ = writeln!(
                 events,
                 r#"{{"ph":"X","cat":"python_function","name":"{frame}","pid":9,"tid":9,"ts":{},"dur":1.900}},
 {{"ph":"X","cat":"cuda_runtime","name":"cudaLaunchKernel","pid":9,"tid":9,"ts":{},"dur":1.000,"args":{{"correlation":{n}}}}},
-{{"ph":"X","cat":"kernel","name":"{name}","pid":0,"tid":7,"ts":{},"dur":{},"args":{{"device":0,"stream":7,"correlation":{n}}}}},
-"#,
+{{"ph":"X","cat":"kernel","name":"{name}","pid":0,"tid":7,"ts":{},"dur":{},"args":{{"device":0,"stream":7,"correlation":{n}}}}},"#,
                 us(launch - 500),
                 us(launch),
                 us(at),
@@ -85,10 +84,9 @@ pub fn server_trace(of: &PassesOf) -> String {
             at += ns + 500;
         }
         let launching = (kernels.len() as u64 + 1) * 2_000;
-        let _ = write!(
+        let _ = writeln!(
             events,
-            r#"{{"ph":"X","cat":"user_annotation","name":"{}","pid":9,"tid":9,"ts":{},"dur":{}}},
-"#,
+            r#"{{"ph":"X","cat":"user_annotation","name":"{}","pid":9,"tid":9,"ts":{},"dur":{}}},"#,
             step(of, number),
             us(host),
             us(launching)

@@ -8,7 +8,9 @@ use serde::Serialize;
 use vsota_core::command::DeclareSearch;
 use vsota_core::evidence::command_line::join;
 use vsota_core::evidence::search::{Candidate, Estimate, Launch, Part, Plan};
-use vsota_core::facts::{Framework, LeftOut, PlannedLaunch, SearchPlan, SearchSpace, SkippedCandidate};
+use vsota_core::facts::{
+    Framework, LeftOut, PlannedLaunch, SearchPlan, SearchSpace, SkippedCandidate,
+};
 use vsota_core::text::{Line, Name};
 
 use crate::chronicle;
@@ -122,11 +124,7 @@ fn as_planned(it: &Candidate) -> PlannedLaunch {
 fn declared(plan: &Plan, artefact: vsota_core::Artifact) -> SearchPlan {
     let spaces = plan.searches.iter().map(|it| SearchSpace {
         framework: it.framework,
-        candidates: it
-            .candidates
-            .iter()
-            .map(|it| PlannedLaunch::new(it.id.clone(), &it.server_command.iter().collect()))
-            .collect(),
+        candidates: it.candidates.iter().map(as_planned).collect(),
         whole: it.whole,
         skipped: it
             .skipped

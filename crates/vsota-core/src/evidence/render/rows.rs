@@ -63,7 +63,6 @@ fn never_run(framework: Framework, it: &SkippedCandidate, scenario: &Scenario) -
         tree: None,
         measured: None,
         buckets: None,
-        settings: None,
         record: None,
         result: None,
         log: None,

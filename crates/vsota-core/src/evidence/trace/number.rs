@@ -220,7 +220,7 @@ mod tests {
                 assert_eq!(super::digits(&text, 0), one_by_one(&text, 0), "{byte} at {at}");
             }
         }
-        let fractions: &[(&[u8], Option<(i64, usize)>)] = &[
+        let fractions: [(&[u8], Option<_>); 7] = [
             (b"5,       ", Some((500, 1))),
             (b"05,      ", Some((50, 2))),
             (b"005,     ", Some((5, 3))),
@@ -230,7 +230,7 @@ mod tests {
             (b",        ", None),
         ];
         for (text, expected) in fractions {
-            assert_eq!(thousandths(text, 0), *expected, "{}", text.escape_ascii());
+            assert_eq!(thousandths(text, 0), expected, "{}", text.escape_ascii());
         }
     }
 

@@ -4,8 +4,10 @@ use alloc::vec;
 use super::super::read;
 use super::*;
 
+type Row<'a> = (&'a str, &'a str, &'a str, &'a str);
+
 /// An export of the page `details`: launches as kernel and rows (section, metric, unit, value).
-fn details(launches: &[(&str, &[(&str, &str, &str, &str)])]) -> String {
+fn details(launches: &[(&str, &[Row<'_>])]) -> String {
     let mut text = String::from(
         "\"ID\",\"Kernel Name\",\"Section Name\",\"Metric Name\",\"Metric Unit\",\"Metric Value\",\"Rule Name\"\n",
     );
