@@ -235,7 +235,7 @@ mod tests {
             "COMMIT" | "ID" => "0".repeat(40),
             "gpu_model=VALUE" => "gpu_model=NVIDIA".to_owned(),
             "workload=FILE" => "workload=x".to_owned(),
-            "DRAFT" | "FILE" | "PATH" | "TEXT" => "x".to_owned(),
+            "DRAFT" | "FILE" | "PATH" | "TEXT" | "A.csv" | "B.csv" => "x".to_owned(),
             word => {
                 assert!(
                     !word.contains(|c: char| c.is_ascii_uppercase()),

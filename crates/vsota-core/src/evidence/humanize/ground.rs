@@ -383,7 +383,7 @@ fn branch(it: &Repository, say: &mut impl FnMut(u8, Clause, String)) {
             Clause::Rl3,
             String::from("HEAD is detached, and a loop is bound to its branch; git switch -c NAME"),
         ),
-        Some(name) if is_unsafe(name) => say(
+        Some(name) if is_unfit(name) => say(
             9,
             Clause::Rl3,
             format!(
@@ -400,7 +400,7 @@ fn branch(it: &Repository, say: &mut impl FnMut(u8, Clause, String)) {
                 "the review base branch is ambiguous or not there (Humanize: \"Error: Cannot determine base branch for code review\"); name it with --base-branch",
             ),
         ),
-        Some(name) if is_unsafe(name) => say(
+        Some(name) if is_unfit(name) => say(
             9,
             Clause::Rl3,
             format!(
@@ -420,7 +420,7 @@ fn branch(it: &Repository, say: &mut impl FnMut(u8, Clause, String)) {
 }
 
 /// Whether a branch name would break the state file, or be taken for an option.
-fn is_unsafe(name: &str) -> bool {
+fn is_unfit(name: &str) -> bool {
     name.starts_with('-')
         || name.contains([':', '#', '"', '\'', '`'])
         || name.contains(|c: char| c.is_whitespace() || crate::text::is_unsafe(c))
