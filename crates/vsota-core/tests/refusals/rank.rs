@@ -4,6 +4,7 @@ use vsota_core::Clause::{self, *};
 use vsota_core::command::*;
 use vsota_core::event::CandidateFiled;
 use vsota_core::facts::*;
+use vsota_core::phase::rank;
 use vsota_core::text::Argv;
 use vsota_fixtures::model::*;
 
@@ -238,5 +239,42 @@ fn filed_under_other_guards(all: &mut Cases) {
     forge("other backend", Fb6, "backend is tensorrt", Framework::TensorrtLlm, |it| {
         it.backend = Some(name("tensorrt"));
     });
+    forge("unknown backend", Fb6, "its server backend is unknown", Framework::TensorrtLlm, |it| {
+        it.backend = None;
+    });
     forge("no numbers", Fb9, "measured nothing", SGLANG, |it| it.measured = None);
+}
+
+/// FB-9: a row that breaks a limit stays in the table, behind all that keep them, and says which.
+#[test]
+fn every_limit_that_a_row_does_not_keep_is_named() {
+    let mut run = Run::with_history();
+    let good = candidate(&mut run, SGLANG, 1, "chat", 10.0);
+    let state = run.campaign.state();
+    let brief = state.brief();
+    let scenario = &brief.workload().unwrap().scenarios[0];
+    let ttft = Metric::Latency(LatencyMetric { stat: Stat::P50, kind: LatencyKind::Ttft });
+    let broken = |change: &dyn Fn(&mut Measurement)| {
+        let mut row = good.clone();
+        change(measured_of(&mut row));
+        let ranked = rank(brief, scenario, [&row]);
+        assert!(ranked.rejected.is_empty(), "{:?}", ranked.rejected);
+        ranked.failing.into_iter().flat_map(|(_, breaches)| breaches).collect::<Vec<_>>()
+    };
+    assert_eq!(broken(&|_| {}), [""; 0]);
+    assert_eq!(
+        broken(&|it| it.metrics.extend([(ttft, measured(2_000.5))])),
+        ["its p50_ttft_ms is 2000.5, above the limit of 2000"]
+    );
+    assert_eq!(
+        broken(&|it| it.metrics.retain(|metric, _| *metric != ttft)),
+        ["it did not measure p50_ttft_ms, which is limited to 2000"]
+    );
+    assert_eq!(
+        broken(&|it| {
+            it.completed = 79;
+            (it.input_tokens, it.output_tokens) = (Some(79_000), Some(79_000));
+        }),
+        ["a share of 0.9875 of its requests completed; 1 is the least"]
+    );
 }
