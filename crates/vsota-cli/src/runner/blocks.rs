@@ -56,7 +56,8 @@ impl Runner<'_> {
     ///
     /// # Errors
     ///
-    /// Refused when the machine does not take the block; child when it breaks again and again.
+    /// Refused when the machine does not take the block; child when it breaks again and again, or is
+    /// filed as report-only.
     pub fn block(
         &self,
         kind: BlockKind,
@@ -72,7 +73,16 @@ impl Runner<'_> {
                     self.progress.note("the block broke; it is kept, and made again in its slot");
                     why = Some(filed);
                 }
-                _ => return Ok(filed),
+                // It would not count the next time either: whoever waits for it waits for ever.
+                Some(reason) => {
+                    let failure = Failure::child(format_args!(
+                        "a block of {} was filed and does not count: {reason}; look at its rows with \
+                         `vsota log`, mend the workload or the plan, then call again",
+                        scenario.name
+                    ));
+                    return Err(failure.after(filed.step.head));
+                }
+                None => return Ok(filed),
             }
         }
         let head = why.map(|it| it.step.head);

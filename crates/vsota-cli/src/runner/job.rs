@@ -285,7 +285,7 @@ impl Trip<'_> {
         if self.job.launch.framework != Framework::Vllm {
             return None;
         }
-        if self.job.launch.argv.iter().any(|it| it.as_str() == "mock-server") {
+        if self.runner.demo {
             return self.told("/version", "tree");
         }
         super::tree::of(&self.job.launch.argv)

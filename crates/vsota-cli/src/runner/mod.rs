@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use vsota_core::event::Event;
-use vsota_core::evidence::search::{BuildPlan, Candidate, Plan};
+use vsota_core::evidence::search::{BuildPlan, Candidate, LauncherKind, Plan};
 use vsota_core::facts::{Build, Framework};
 use vsota_core::text::{Argv, Line};
 use vsota_core::{Artifact, Campaign};
@@ -128,8 +128,26 @@ impl<'a> Runner<'a> {
         // The tree says which build ran; the winning command stays the same for every build (GD-2).
         let plain = self.plan.launch(it, None, None).map_err(wrong)?;
         let is_mock = launch.argv.iter().any(|it| it.as_str() == "mock-server");
-        if self.demo && !is_mock {
-            let message = "FB-5: a demonstration launches mock servers only";
+        let message = match (self.demo, is_mock) {
+            (true, false) => Some("FB-5: a demonstration launches mock servers only".to_owned()),
+            (false, true) => Some(
+                "FB-5: a mock server measures nothing; only a demonstration launches one"
+                    .to_owned(),
+            ),
+            _ => None,
+        };
+        let kind = self.plan.launcher(it.framework).kind;
+        let message = message.or_else(|| {
+            (kind != LauncherKind::Local).then(|| {
+                format!(
+                    "the launcher of {} reaches another machine or container, where a server cannot be \
+                     supervised yet: run the printed commands there and file them with `vsota bench \
+                     ingest`, `vsota gap ingest` or `vsota revalidate ingest`",
+                    it.framework
+                )
+            })
+        });
+        if let Some(message) = message {
             return Err(Failure::bad_evidence(message).at_field(&it.id));
         }
         Ok(Job { launch, server_command: plain.argv, build: None, tree: None })

@@ -46,8 +46,11 @@ impl Watch {
 }
 
 /// Words of a log that end a start, in small letters.
-const FATAL: [(&str, Status); 11] = [
-    ("out of memory", Status::Oom),
+///
+/// Advice of a healthy start names memory too ("if you are running out of memory, consider …").
+const FATAL: [(&str, Status); 12] = [
+    ("cuda out of memory", Status::Oom),
+    ("hip out of memory", Status::Oom),
     ("outofmemoryerror", Status::Oom),
     ("no available memory for the cache blocks", Status::Oom),
     ("larger than the available kv cache memory", Status::Oom),
@@ -201,5 +204,7 @@ mod tests {
             assert_eq!((fatal.status, fatal.reason.as_str()), (status, line));
         }
         assert_eq!(kept(b"INFO: max memory 4 GiB\n").1, None);
+        let advice = b"INFO: if you are running out of memory, consider a smaller share\n";
+        assert_eq!(kept(advice).1, None);
     }
 }

@@ -57,6 +57,8 @@ pub struct Supervised {
     pub process: Process,
     ended: Option<Ending>,
     gone: bool,
+    /// What all of the family carry.
+    marker: String,
 }
 
 /// What the reaper says.
@@ -110,8 +112,8 @@ impl Supervised {
         let failed = |error: std::io::Error| {
             Failure::child(format_args!("could not start a process: {error}"))
         };
-        let own = std::env::current_exe().map_err(failed)?;
-        let mut command = Command::new(own);
+        // This very program, also when another one was put in its place meanwhile.
+        let mut command = Command::new("/proc/self/exe");
         command.arg(reaper::WORD).arg(it.grace.as_millis().to_string()).args(it.argv);
         command.envs(it.env).env(MARKER, it.marker);
         // Whoever renames itself would overwrite its environment, and with it the marker.
@@ -140,8 +142,19 @@ impl Supervised {
         });
         let process = Process { pid: 0, start: 0 };
         let (control, log, grace) = (Some(control), Some(log), it.grace);
-        let mut started =
-            Self { reaper, control, said, log, watch, grace, process, ended: None, gone: false };
+        let marker = it.marker.to_owned();
+        let mut started = Self {
+            reaper,
+            control,
+            said,
+            log,
+            watch,
+            grace,
+            process,
+            ended: None,
+            gone: false,
+            marker,
+        };
         match started.said.recv_timeout(Duration::from_secs(30)) {
             Ok(Said::Started(process)) => started.process = process,
             Ok(Said::Failed(why)) => {
@@ -160,7 +173,12 @@ impl Supervised {
             match self.said.recv_timeout(end.saturating_duration_since(Instant::now())) {
                 Ok(said) => self.hear(&said),
                 Err(RecvTimeoutError::Timeout) => break,
-                Err(RecvTimeoutError::Disconnected) => self.gone = true,
+                Err(RecvTimeoutError::Disconnected) => {
+                    self.gone = true;
+                    self.end_orphans();
+                    // The reaper can say no more; whoever waits hears of an end all the same.
+                    self.ended.get_or_insert(Ending::Signal(9));
+                }
             }
         }
         self.ended
@@ -249,13 +267,35 @@ impl Supervised {
         Ok(self.ended)
     }
 
+    /// Kills whoever carries the marker, till nobody does, for a few seconds at most.
+    fn end_orphans(&self) {
+        let end = Instant::now() + Duration::from_secs(5);
+        while Instant::now() < end {
+            let mut left = process::marked(&self.marker);
+            left.extend((self.process.pid != 0).then_some(self.process).filter(|it| it.is_alive()));
+            // The reaper carries the marker as well, and is waited for by its own handle.
+            left.retain(|it| it.pid != self.reaper.id());
+            if left.is_empty() {
+                return;
+            }
+            for it in left {
+                it.signal(rustix::process::Signal::KILL);
+            }
+            thread::sleep(ASK);
+        }
+    }
+
     /// Waits until nobody is left.
     fn finish(&mut self) -> Result<(), Failure> {
         let end = Instant::now() + self.grace + Duration::from_secs(30);
         while !self.gone {
             match self.said.recv_timeout(end.saturating_duration_since(Instant::now())) {
                 Ok(said) => self.hear(&said),
-                Err(RecvTimeoutError::Disconnected) => self.gone = true,
+                // Somebody killed the reaper: its family is ended by its marker.
+                Err(RecvTimeoutError::Disconnected) => {
+                    self.gone = true;
+                    self.end_orphans();
+                }
                 Err(RecvTimeoutError::Timeout) => {
                     let shown = self.process.shown();
                     return Err(Failure::child(format_args!("{shown} does not end")));

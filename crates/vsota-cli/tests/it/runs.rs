@@ -219,3 +219,39 @@ fn a_second_runner_is_refused_while_transitions_go_on() {
     child.kill().unwrap();
     child.wait().unwrap();
 }
+
+/// P15: the reaper may be killed as well; the run then ends by itself and nobody of it is left.
+#[test]
+fn a_killed_reaper_leaves_nobody_either() {
+    let site = Site::new(str::to_owned);
+    let mut child = site.vsota();
+    child.args(["bench", "run", "--grace", "1"]).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut child = child.spawn().unwrap();
+    let reapers = || {
+        let all = fs::read_dir("/proc").unwrap().filter_map(Result::ok);
+        let words = |it: &fs::DirEntry| fs::read(it.path().join("cmdline")).unwrap_or_default();
+        let ours = |it: &fs::DirEntry| {
+            let words = String::from_utf8_lossy(&words(it)).replace('\0', " ");
+            words.contains("__reap")
+                && site.ports().iter().any(|port| words.contains(&format!("--port {port} ")))
+        };
+        all.filter(ours)
+            .filter_map(|it| it.file_name().to_str()?.parse().ok())
+            .collect::<Vec<i32>>()
+    };
+    let begun = Instant::now();
+    while reapers().is_empty() {
+        assert!(begun.elapsed() < Duration::from_secs(20), "no reaper comes up");
+        thread::sleep(Duration::from_millis(20));
+    }
+    thread::sleep(Duration::from_millis(300));
+    for pid in reapers() {
+        let _ = Command::new("kill").args(["-9", &pid.to_string()]).status();
+    }
+    let begun = Instant::now();
+    while child.try_wait().unwrap().is_none() {
+        assert!(begun.elapsed() < Duration::from_secs(90), "it hangs");
+        thread::sleep(Duration::from_millis(50));
+    }
+    assert_eq!(site.family(), Vec::<String>::new());
+}

@@ -334,10 +334,14 @@ impl RunRecord {
         })
     }
 
-    /// Whether a mock made it up, as the native file or one of the commands says (FB-5).
+    /// Whether a mock made it up, as the native file, the server's version or one of the commands says
+    /// (FB-5). The version tells it of a server behind the words of a build or a script.
     fn is_mock(&self, native: Option<&NativeRun>) -> bool {
         let mut words = self.server_command.iter().chain(&self.benchmark_command);
-        native.is_some_and(|it| it.mock) || words.any(|it| it.as_str() == MOCK)
+        let version = self.framework_version.as_ref();
+        native.is_some_and(|it| it.mock)
+            || version.is_some_and(|it| it.as_str().ends_with("+mock"))
+            || words.any(|it| it.as_str() == MOCK)
     }
 
     fn join(

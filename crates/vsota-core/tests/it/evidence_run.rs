@@ -502,3 +502,15 @@ fn a_result_that_keeps_lengths_has_buckets() {
         None
     );
 }
+
+/// FB-5: a mock behind the words of a build, measured by a real client, is told by its version.
+#[test]
+fn a_version_tells_a_mock() {
+    for (version, mock) in [("0.33.0", false), ("0.0.0+mock", true)] {
+        let mut value = record(Framework::Vllm);
+        value["framework_version"] = version.into();
+        let run = native(Framework::Vllm, &numbers());
+        let found = RunRecord::parse(value).unwrap().candidate(Some(&run), filed()).unwrap();
+        assert_eq!(found.mock, mock, "{version}");
+    }
+}
