@@ -96,8 +96,8 @@ pub(crate) fn of_its_numbers(scenario: &Scenario, measured: &Measurement) -> Vec
     reasons
 }
 
-/// What a run realised that the workload did not ask for. Counts are exact; of lengths see
-/// [`off_lengths`].
+/// What a run realised that the workload did not ask for. Counts are exact; lengths
+/// may differ by what a tokenizer changes, never by the 1 % that decides.
 pub fn off_workload(brief: &Brief, scenario: &Scenario, measured: &Measurement) -> Vec<String> {
     let mut found = Vec::new();
     match (measured.requested, scenario.num_prompts) {
