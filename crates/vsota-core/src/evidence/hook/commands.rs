@@ -33,20 +33,14 @@ const CHANGES: &[&str] =
     &["rm", "touch", "truncate", "unlink", "shred", "chmod", "tee", "ed", "ex"];
 
 /// Verbs of git that bring a commit or foreign lines into the tree.
-const COMMITS: &[&str] = &["commit", "am", "merge", "cherry-pick", "apply", "rebase", "pull"];
+const COMMITS: &[&str] =
+    &["commit", "am", "merge", "cherry-pick", "revert", "apply", "rebase", "pull"];
 
 /// Options with which such a verb changes nothing, or takes an unfinished change back.
-const HARMLESS: &[&str] = &[
-    "--dry-run",
-    "--check",
-    "--stat",
-    "--numstat",
-    "--summary",
-    "--abort",
-    "--quit",
-    "--help",
-    "-h",
-];
+const HARMLESS: &[&str] = &["--dry-run", "--abort", "--quit", "--help", "-h"];
+
+/// Options with which `apply` only looks; `merge` and `rebase` do their work with them.
+const LOOKS: &[&str] = &["--check", "--stat", "--numstat", "--summary"];
 
 /// The deeds of a script.
 pub(super) fn of_script(script: &str, at: &Place, depth: usize, deeds: &mut Vec<Deed>) {
@@ -185,14 +179,33 @@ fn git(rest: &[String], at: &Place) -> Option<Deed> {
         }
     };
     let options: Vec<&str> = words.map(String::as_str).collect();
-    if options.iter().any(|it| HARMLESS.contains(it)) {
+    let looks = verb == "apply" && !options.contains(&"--apply");
+    let harmless = |it: &&str| HARMLESS.contains(it) || (looks && LOOKS.contains(it));
+    if options.iter().any(harmless) {
         return None;
     }
     let brings = match verb {
-        "stash" => matches!(options.first(), Some(&"pop" | &"apply")),
+        "stash" => matches!(options.first(), Some(&"pop" | &"apply" | &"branch")),
+        "reset" => moves_the_tree(&options),
+        "restore" => options.iter().any(|it| it.starts_with("--source") || *it == "-s"),
+        "checkout" => of_another_commit(&options),
         verb => COMMITS.contains(&verb),
     };
     brings.then(|| Deed::Commit { dir, verb: verb.to_owned() })
+}
+
+/// Whether a reset brings the files of another commit; to HEAD it only takes changes back.
+fn moves_the_tree(options: &[&str]) -> bool {
+    let hard = options.iter().any(|it| matches!(*it, "--hard" | "--keep" | "--merge"));
+    hard && options.iter().any(|it| !it.starts_with('-') && !matches!(*it, "HEAD" | "@"))
+}
+
+/// Whether a checkout takes paths from another commit: `checkout REF -- PATH`. To check out a branch is
+/// left open, since the next gate looks at HEAD.
+fn of_another_commit(options: &[&str]) -> bool {
+    let Some(end) = options.iter().position(|it| *it == "--") else { return false };
+    let before = options.iter().take(end);
+    before.filter(|it| !it.starts_with('-')).any(|it| !matches!(*it, "HEAD" | "@"))
 }
 
 fn patch(rest: &[String], at: &Place) -> Vec<Deed> {
