@@ -11,7 +11,7 @@ use crate::context::Context;
 use crate::failure::Failure;
 use crate::journal::{PATH, rel};
 use crate::rundir::{RunDir, intake};
-use crate::runner::WORK;
+use crate::runner::RUNNING;
 
 /// The most bytes of the first line of a journal.
 const OPENING: u64 = 16 * 1024;
@@ -20,7 +20,7 @@ const OPENING: u64 = 16 * 1024;
 #[derive(Clone, Debug)]
 pub struct Fence {
     evidence: Utf8PathBuf,
-    work: Utf8PathBuf,
+    running: Utf8PathBuf,
 }
 
 impl Fence {
@@ -38,7 +38,7 @@ impl Fence {
         };
         let above = there.parent().and_then(Utf8Path::parent).unwrap_or(Utf8Path::new("/"));
         let above = above.canonicalize_utf8().unwrap_or_else(|_| above.to_owned());
-        Ok(Self { evidence: above.join("evidence"), work: there.join(WORK) })
+        Ok(Self { evidence: above.join("evidence"), running: there.join(RUNNING) })
     }
 
     /// The fence of a campaign; `None` unless its opening says that it is a demonstration.
@@ -73,7 +73,7 @@ impl Fence {
             Err(error) => return Err(Failure::file("resolve", from, &error)),
         };
         // A link may lead to a name that is no UTF-8: that is elsewhere like any other.
-        if there.starts_with(&self.evidence) || there.starts_with(&self.work) {
+        if there.starts_with(&self.evidence) || there.starts_with(&self.running) {
             return Ok(());
         }
         let message = format_args!(

@@ -6,7 +6,6 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use vsota_core::evidence::Metrics;
 use vsota_core::facts::Framework;
-use vsota_core::text::Line;
 
 use crate::http::Address;
 
@@ -32,37 +31,29 @@ fn hit_rate(before: Option<&Metrics>, after: Option<&Metrics>) -> Option<f64> {
     }
 }
 
-/// The words before `nvidia-smi`; none where a server is out of reach.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Gpus<'a>(pub(super) Option<&'a [Line]>);
+/// What `nvidia-smi` says of this machine's GPUs, by lines; `None` where it is not.
+fn gpus(query: &str) -> Option<Vec<String>> {
+    let mut command = Command::new("nvidia-smi");
+    command.args([query, "--format=csv,noheader"]).stdin(Stdio::null()).stderr(Stdio::null());
+    let output = command.output().ok().filter(|it| it.status.success())?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    Some(text.lines().map(|it| it.trim().to_owned()).filter(|it| !it.is_empty()).collect())
+}
 
-impl Gpus<'_> {
-    fn ask(self, query: &str) -> Option<Vec<String>> {
-        let mut words: Vec<&str> = self.0?.iter().map(Line::as_str).collect();
-        words.extend(["nvidia-smi", query, "--format=csv,noheader"]);
-        let (program, rest) = words.split_first()?;
-        let mut command = Command::new(program);
-        command.args(rest).stdin(Stdio::null()).stderr(Stdio::null());
-        let output = command.output().ok().filter(|it| it.status.success())?;
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        Some(text.lines().map(|it| it.trim().to_owned()).filter(|it| !it.is_empty()).collect())
-    }
+/// The processes that compute on the GPUs; unknown where nobody tells.
+pub(super) fn processes() -> Option<Vec<String>> {
+    gpus("--query-compute-apps=pid,process_name")
+}
 
-    /// The processes that compute on the GPUs; unknown where nobody tells.
-    pub(super) fn processes(self) -> Option<Vec<String>> {
-        self.ask("--query-compute-apps=pid,process_name")
-    }
-
-    /// Why the clocks are lowered.
-    fn throttled(self) -> Option<Vec<String>> {
-        let reasons = self.ask("--query-gpu=clocks_throttle_reasons.hw_slowdown,clocks_throttle_reasons.sw_thermal_slowdown")?;
-        Some(reasons.iter().flat_map(|it| it.split(',')).map(|it| it.trim().to_owned()).collect())
-    }
+/// Why the clocks are lowered.
+fn throttled() -> Option<Vec<String>> {
+    let reasons = "--query-gpu=clocks_throttle_reasons.hw_slowdown,clocks_throttle_reasons.sw_thermal_slowdown";
+    let told = gpus(reasons)?;
+    Some(told.iter().flat_map(|it| it.split(',')).map(|it| it.trim().to_owned()).collect())
 }
 
 /// What a run record says of disturbances. `others` computed on the GPUs before the server was started.
 pub(super) fn found(
-    gpus: Gpus<'_>,
     others: Option<&[String]>,
     before: Option<&Metrics>,
     after: Option<&Metrics>,
@@ -70,6 +61,6 @@ pub(super) fn found(
     json!({
         "prefix_cache_hit_rate": hit_rate(before, after),
         "other_gpu_processes": others,
-        "throttle": gpus.throttled(),
+        "throttle": throttled(),
     })
 }

@@ -7,11 +7,11 @@ use std::time::Duration;
 use camino::Utf8Path;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use vsota_core::evidence::search::{Launch, LauncherKind, Part};
+use vsota_core::evidence::search::{Launch, Part};
 use vsota_core::facts::{Build, Framework, Scenario, Status};
 use vsota_core::text::Line;
 
-use super::hygiene::{self, Gpus};
+use super::hygiene;
 use super::record::{Launched, Outcome, moment, now, record};
 use super::{Runner, which};
 use crate::failure::Failure;
@@ -19,7 +19,7 @@ use crate::gather::bad;
 use crate::http::Address;
 use crate::supervise::process::Process;
 use crate::supervise::reaper::Ending;
-use crate::supervise::{self, NotReady, Start, Supervised};
+use crate::supervise::{self, NotReady, NotStarted, Start, Supervised};
 
 /// The log of a server, in the directory of its launch.
 pub(super) const LOG: &str = "server.log";
@@ -101,23 +101,16 @@ impl Runner<'_> {
         dir: &Utf8Path,
     ) -> Result<Vec<Value>, Failure> {
         let at = Address { host: job.launch.host.as_str().to_owned(), port: job.launch.port };
-        let launcher = self.plan.launcher(job.launch.framework);
-        if launcher.kind == LauncherKind::Local {
-            supervise::free(&at)?;
-        }
-        let local: &[Line] = &[];
-        let probe = match launcher.kind {
-            LauncherKind::Local => Some(local),
-            _ => launcher.probe.as_deref(),
-        };
-        let others = Gpus(probe).processes();
+        supervise::free(&at)?;
+        let others = hygiene::processes();
         let launched = Launched { started_at: now(), ..Launched::default() };
         let marker = self.marker(dir);
         let mut note = self.begin(job, asked, dir, &launched, &marker)?;
-        let trip = Trip { runner: self, job, dir, at, gpus: Gpus(probe), others, marker };
+        let trip = Trip { runner: self, job, dir, at, others, marker };
         let records = match trip.start(&mut note) {
             Ok(server) => trip.through(server, launched, asked)?,
-            Err(failure) => trip.all(asked, &launched, Status::Failed, &failure.to_string())?,
+            Err(NotStarted::Program(why)) => trip.all(asked, &launched, Status::Failed, &why)?,
+            Err(NotStarted::Own(failure)) => return Err(failure),
         };
         Ok(records)
     }
@@ -175,13 +168,12 @@ struct Trip<'a> {
     job: &'a Job,
     dir: &'a Utf8Path,
     at: Address,
-    gpus: Gpus<'a>,
     others: Option<Vec<String>>,
     marker: String,
 }
 
 impl Trip<'_> {
-    fn start(&self, note: &mut Note) -> Result<Supervised, Failure> {
+    fn start(&self, note: &mut Note) -> Result<Supervised, NotStarted> {
         let env: BTreeMap<String, String> = self
             .job
             .launch
@@ -229,9 +221,7 @@ impl Trip<'_> {
                 records?
             }
         };
-        if self.runner.plan.launcher(self.job.launch.framework).kind == LauncherKind::Local {
-            supervise::free(&self.at)?;
-        }
+        supervise::free(&self.at)?;
         Ok(records)
     }
 
@@ -316,7 +306,7 @@ impl Trip<'_> {
         let mut outcome = self.client(server, it, Part::Measured)?;
         let after = hygiene::scrape(&self.at, framework);
         let others = self.others.as_deref();
-        outcome.hygiene = hygiene::found(self.gpus, others, before.as_ref(), after.as_ref());
+        outcome.hygiene = hygiene::found(others, before.as_ref(), after.as_ref());
         if let Some(reason) = &outcome.reason {
             let (id, scenario) = (&self.job.launch.candidate, &it.scenario.name);
             self.runner.progress.note(&format!("{id} in {scenario}: {}: {reason}", outcome.status));

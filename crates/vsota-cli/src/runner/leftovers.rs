@@ -27,7 +27,7 @@ impl Runner<'_> {
     ///
     /// Child when a leftover does not end; as filing says.
     pub fn settle(&self) -> Result<(), Failure> {
-        for dir in directories(&self.work) {
+        for dir in directories(&self.running) {
             end_all(&dir)?;
             if dir.join(blocks::NOTE).exists() {
                 self.settle_block(&dir)?;

@@ -1,5 +1,5 @@
 //! Who runs what, in which order, and what becomes of it when the run is killed? One runner at a time in
-//! a campaign; what it was doing lies under `benchmark/work/` till it is filed.
+//! a campaign; what it was doing lies under `benchmark/running/` till it is filed.
 
 mod blocks;
 mod hygiene;
@@ -13,6 +13,7 @@ use std::fs::{File, TryLockError};
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
+use serde::Serialize;
 use vsota_core::event::Event;
 use vsota_core::evidence::search::{BuildPlan, Candidate, LauncherKind, Plan};
 use vsota_core::facts::{Build, Framework};
@@ -24,9 +25,11 @@ use crate::context::Context;
 use crate::failure::Failure;
 use crate::gather::bad;
 use crate::journal::{Reading, rel};
+use crate::output::{Outcome, Text};
 use crate::planned;
 use crate::rundir::RunDir;
 use crate::rundir::intake::LIMIT;
+use crate::transition::Transition;
 
 pub use blocks::{Filed, Member};
 pub use job::{Asked, Job};
@@ -36,7 +39,7 @@ pub use progress::Progress;
 const LOCK: &str = "humanize/runner.lock";
 
 /// Where what is being run lies.
-pub const WORK: &str = "benchmark/work";
+pub const RUNNING: &str = "benchmark/running";
 
 /// How long servers and clients may take.
 #[derive(Clone, Copy, Debug, clap::Args)]
@@ -76,7 +79,7 @@ pub struct Runner<'a> {
     pub limits: Limits,
     /// How far it is.
     pub progress: Progress<'a>,
-    work: Utf8PathBuf,
+    running: Utf8PathBuf,
     demo: bool,
     /// Held as long as the runner lives.
     _lock: File,
@@ -104,8 +107,8 @@ impl<'a> Runner<'a> {
         let root = run.path().canonicalize_utf8();
         let root = root.map_err(|error| Failure::file("resolve", run.path(), &error))?;
         let progress = Progress::new(context);
-        let (work, demo) = (root.join(WORK), chronicle.campaign.opening().demo);
-        Ok(Self { context, run, plan, limits, progress, work, demo, _lock: lock })
+        let (running, demo) = (root.join(RUNNING), chronicle.campaign.opening().demo);
+        Ok(Self { context, run, plan, limits, progress, running, demo, _lock: lock })
     }
 
     /// The campaign as its journal stands now.
@@ -115,6 +118,27 @@ impl<'a> Runner<'a> {
     /// When the journal cannot be read or believed.
     pub fn campaign(&self) -> Result<Campaign, Failure> {
         Ok(crate::chronicle::campaign(&Reading::of(self.run)?)?.0)
+    }
+
+    /// What a command that made blocks says: its last transition, or where the campaign stands.
+    ///
+    /// # Errors
+    ///
+    /// When the journal cannot be read.
+    pub fn outcome(
+        &self,
+        last: Option<Transition>,
+        text: Text,
+        view: &impl Serialize,
+    ) -> Result<Outcome, Failure> {
+        let step = match last {
+            Some(step) => step,
+            None => {
+                let (campaign, head) = crate::chronicle::campaign(&Reading::of(self.run)?)?;
+                Transition::none(&campaign, head)
+            }
+        };
+        step.outcome_with(text, view)
     }
 
     /// The job of launching a candidate, as a build of vLLM where one is meant.
@@ -188,9 +212,10 @@ impl<'a> Runner<'a> {
     ///
     /// When it cannot be made.
     pub fn place(&self, name: &str) -> Result<Utf8PathBuf, Failure> {
-        let free = (1..100_000).map(|n| self.work.join(format!("{name}-{n}")));
+        let free = (1..100_000).map(|n| self.running.join(format!("{name}-{n}")));
         let dir = free.into_iter().find(|it| !it.exists());
-        let dir = dir.ok_or_else(|| Failure::io("there is no free place").in_file(&self.work))?;
+        let dir =
+            dir.ok_or_else(|| Failure::io("there is no free place").in_file(&self.running))?;
         std::fs::create_dir_all(&dir).map_err(|error| Failure::file("create", &dir, &error))?;
         Ok(dir)
     }
@@ -199,7 +224,7 @@ impl<'a> Runner<'a> {
     pub fn forget(&self, dir: &Utf8Path) {
         // What stays is filed no second time: its digests are in the journal.
         let _ = std::fs::remove_dir_all(dir);
-        let _ = std::fs::remove_dir(&self.work);
+        let _ = std::fs::remove_dir(&self.running);
     }
 }
 

@@ -70,6 +70,30 @@ enum Said {
     Gone,
 }
 
+/// Why nothing was started.
+#[derive(Debug)]
+pub enum NotStarted {
+    /// The program cannot be run: the fault of whoever named it.
+    Program(String),
+    /// Something here failed; it says nothing of the program.
+    Own(Failure),
+}
+
+impl From<Failure> for NotStarted {
+    fn from(failure: Failure) -> Self {
+        Self::Own(failure)
+    }
+}
+
+impl From<NotStarted> for Failure {
+    fn from(it: NotStarted) -> Self {
+        match it {
+            NotStarted::Program(why) => Self::child(why),
+            NotStarted::Own(failure) => failure,
+        }
+    }
+}
+
 /// Why a server did not become ready.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum NotReady {
@@ -105,8 +129,8 @@ impl Supervised {
     ///
     /// # Errors
     ///
-    /// I/O when the log cannot be made; child when the program cannot be run.
-    pub fn start(it: &Start<'_>) -> Result<Self, Failure> {
+    /// That the program cannot be run, or what failed here: the log, the reaper.
+    pub fn start(it: &Start<'_>) -> Result<Self, NotStarted> {
         let to = File::options().create(true).append(true).open(it.log);
         let to = to.map_err(|error| Failure::file("open", it.log, &error))?;
         let failed = |error: std::io::Error| {
@@ -159,9 +183,9 @@ impl Supervised {
             Ok(Said::Started(process)) => started.process = process,
             Ok(Said::Failed(why)) => {
                 started.gone = true;
-                return Err(Failure::child(why));
+                return Err(NotStarted::Program(why));
             }
-            _ => return Err(Failure::child("the reaper did not start")),
+            _ => return Err(Failure::child("the reaper did not start").into()),
         }
         Ok(started)
     }

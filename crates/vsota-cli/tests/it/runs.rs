@@ -146,7 +146,7 @@ fn a_killed_run_leaves_nobody_and_goes_on_where_it_was() {
     let all = digests.len();
     digests.dedup();
     assert_eq!(digests.len(), all, "a result is counted twice");
-    assert!(!site.run.join("benchmark/work").exists());
+    assert!(!site.run.join("benchmark/running").exists());
     assert!(
         site.vsota().args(["verify", "--without", "checkout"]).output().unwrap().status.success()
     );

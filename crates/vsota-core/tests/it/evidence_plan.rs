@@ -201,8 +201,8 @@ fn launchers_and_builds_are_data() {
         .replace("base_server_flags:\n", "env: {K: v}\n    base_server_flags:\n");
     let plan = read(&text);
     let launcher = plan.launcher(Framework::Vllm);
-    assert!(launcher.kind == LauncherKind::Command && launcher.supervises());
-    assert!(plan.launcher(Framework::Sglang).supervises());
+    assert_eq!(launcher.kind, LauncherKind::Command);
+    assert_eq!(plan.launcher(Framework::Sglang).kind, LauncherKind::Local);
     let (_, build) = plan.builds.iter().next().unwrap();
     let candidate = &plan.search(Framework::Vllm).unwrap().candidates[0];
     let launch = plan.launch(candidate, Some(8_123), Some(build)).unwrap();
@@ -238,6 +238,10 @@ fn bad_plans_are_named_with_line_and_field() {
     let port = "base_server_flags: {backend: pytorch, port: 30000}";
     let before = |piece: &str| changed("frameworks:", &format!("{piece}\nframeworks:"));
     let lens = "output_len: [1000, 1000, 1000]";
+    let in_order = |piece: &str| {
+        let search = "search: {candidate_generation: ordered_list}\nframeworks:";
+        changed("frameworks:", search).replacen("  vllm:\n", &format!("  vllm:\n{piece}"), 1)
+    };
     // The text, a piece of the line that is named, and a piece of the message.
     for (text, on, message) in [
         (
@@ -263,6 +267,20 @@ fn bad_plans_are_named_with_line_and_field() {
             changed("  vllm:\n", "  vllm:\n    benchmark_flags: {num_prompts: 5}\n"),
             "benchmark_flags",
             "FB-14",
+        ),
+        (
+            changed(
+                "    search_space:\n",
+                "    candidates: [{max_num_seqs: 32}]\n    search_space:\n",
+            ),
+            "candidates:",
+            "wants search.candidate_generation: ordered_list",
+        ),
+        (in_order("    candidates: [fast]\n"), "candidates:", "a list of mappings"),
+        (
+            in_order("    candidates: [{max_model_len: 1024}]\n"),
+            "candidates:",
+            "FB-10: max_model_len of 1024",
         ),
         (before("sla: {max_p51_ttft_ms: 1}"), "p51", "known"),
         (before("search: {candidate_generation: random}"), "search:", "ordered_list"),

@@ -75,13 +75,7 @@ pub fn run(context: &Context, args: RunArgs) -> Result<Outcome, Failure> {
     let text =
         Text::new().line(format!("{blocks} blocks; the verdict would be {action:?}")).clone();
     let view = View { blocks, action };
-    match last {
-        Some(step) => step.outcome_with(text, &view),
-        None => {
-            let (campaign, head) = chronicle::campaign(&Reading::of(&run)?)?;
-            Transition::none(&campaign, head).outcome_with(text, &view)
-        }
-    }
+    runner.outcome(last, text, &view)
 }
 
 /// Looks at the gap decision as the journal has it now.

@@ -77,13 +77,7 @@ pub fn run(context: &Context, args: RunArgs) -> Result<Outcome, Failure> {
     let gain = on_trial(&runner, |it| Ok(it.gain()))?;
     let text = Text::new().line(format!("{blocks} blocks; {}", told(gain.as_ref()))).clone();
     let view = View { blocks, gain };
-    match last {
-        Some(step) => step.outcome_with(text, &view),
-        None => {
-            let (campaign, head) = chronicle::campaign(&Reading::of(&run)?)?;
-            Transition::none(&campaign, head).outcome_with(text, &view)
-        }
-    }
+    runner.outcome(last, text, &view)
 }
 
 fn on_trial<T>(

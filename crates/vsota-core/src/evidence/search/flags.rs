@@ -5,6 +5,8 @@ use alloc::vec::Vec;
 
 use serde_json::Value;
 
+use super::keys::At;
+use crate::evidence::error::EvidenceError;
 use crate::evidence::yaml::Node;
 
 /// Flags in the order of the file.
@@ -32,6 +34,18 @@ impl Flags {
             line: key.line,
         };
         Self(entries.iter().map(flag).collect())
+    }
+
+    /// The flag sets of a list; `None` when there is none.
+    pub(super) fn list(at: &At<'_>, key: &str) -> Result<Option<Vec<Self>>, EvidenceError> {
+        let Some(node) = at.get(key) else { return Ok(None) };
+        let wrong = |line| {
+            let message = "a list of mappings from flag to value is expected";
+            EvidenceError::new(message).at(line).of(&at.path(key))
+        };
+        let list = node.list().ok_or_else(|| wrong(node.line))?;
+        let set = |it: &Node| it.map().map(|_| Self::of(Some(it))).ok_or_else(|| wrong(it.line));
+        list.iter().map(set).collect::<Result<_, _>>().map(Some)
     }
 
     /// The flags, in order.

@@ -47,12 +47,6 @@ pub struct BuildPlan {
 }
 
 impl Launcher {
-    /// Whether what was started can be stopped and looked at from here; where it cannot, the run is
-    /// not supervised beyond its client.
-    pub fn supervises(&self) -> bool {
-        self.kind == LauncherKind::Local || (self.stop.is_some() && self.probe.is_some())
-    }
-
     pub(super) fn read(at: &At<'_>) -> Result<Self, EvidenceError> {
         at.only(&["kind", "start", "stop", "probe"])?;
         let kind = match at.text("kind")?.as_deref() {

@@ -317,15 +317,17 @@ fn search(
     at.below("search_space")?;
     let base = Flags::of(at.get("base_server_flags"));
     let space = Flags::of(at.get("search_space"));
-    let sets = if cap.ordered {
-        let list = at.get("candidates").and_then(Node::list).unwrap_or_default();
-        let list: Vec<Flags> = list.iter().map(|it| Flags::of(Some(it))).collect();
-        ordered(&base, &list, cap.most)
-    } else {
-        product(&base, &space, cap.most)
+    let list = Flags::list(at, "candidates")?;
+    if list.is_some() && !cap.ordered {
+        let message = "a list of candidates wants search.candidate_generation: ordered_list";
+        return Err(at.wrong("candidates", message));
+    }
+    let list = list.unwrap_or_default();
+    long_enough(framework, at, [&base, &space].into_iter().chain(&list), longest)?;
+    let Sets { sets, whole } = match cap.ordered {
+        true => ordered(&base, &list, cap.most),
+        false => product(&base, &space, cap.most),
     };
-    long_enough(framework, at, [&base, &space], longest)?;
-    let Sets { sets, whole } = sets;
     let program = program(framework, at)?;
     let model = model_of(framework, &base, plan, at)?;
     let mut search = Search {
@@ -373,12 +375,12 @@ fn not_pytorch(candidate: &Candidate) -> Result<Option<Line>, EvidenceError> {
     Line::new(reason).map(Some).map_err(EvidenceError::new)
 }
 
-/// FB-10: no value of a context flag, in the baseline or the space, is shorter than the longest
-/// request.
-fn long_enough(
+/// FB-10: no value of a context flag, in the baseline, the space or a candidate, is shorter than the
+/// longest request.
+fn long_enough<'a>(
     framework: Framework,
     at: &At<'_>,
-    sets: [&Flags; 2],
+    sets: impl IntoIterator<Item = &'a Flags>,
     longest: Option<u64>,
 ) -> Result<(), EvidenceError> {
     let name = CONTEXT.iter().find(|(it, _)| *it == framework).map_or("", |(_, name)| *name);
