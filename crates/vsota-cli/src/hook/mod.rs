@@ -69,8 +69,14 @@ pub fn answer(hook: Hook) -> Exit {
         payload.clear();
     }
     // A panic prints on stderr, which nobody reads as an answer.
+    let failed = "the hook itself failed";
     let answer = catch_unwind(AssertUnwindSafe(|| of(hook, &payload, &here)));
-    let answer = answer.unwrap_or_else(|_| closed(hook, &here, "the hook itself failed"));
+    let answer = answer.or_else(|_| catch_unwind(AssertUnwindSafe(|| closed(hook, &here, failed))));
+    // What fails on a journal fails on it twice: then nobody knows, and what a gate may care for waits.
+    let answer = answer.unwrap_or_else(|_| match hook {
+        Hook::PreToolUse | Hook::PreCommit => deny(failed),
+        Hook::Stop | Hook::SessionStart => json!({}),
+    });
     tell(hook, &answer)
 }
 
@@ -94,14 +100,14 @@ fn of(hook: Hook, payload: &[u8], here: &Utf8Path) -> Value {
             let deeds = vec![Deed::Commit { dir: here.to_string(), verb }];
             ToolCall { cwd: here.to_string(), deeds, ..ToolCall::default() }
         }
-        _ => match tool_call(payload, &home) {
+        _ => match tool_call(payload, &home, here.as_str()) {
             Ok(call) => call,
             Err(error) => {
                 return closed(hook, here, &format!("the payload is unreadable: {error}"));
             }
         },
     };
-    let cwd = if call.cwd.is_empty() { here.to_owned() } else { Utf8PathBuf::from(&call.cwd) };
+    let cwd = Utf8PathBuf::from(&call.cwd);
     match hook {
         Hook::PreToolUse | Hook::PreCommit => before(&call, &cwd),
         Hook::Stop => stopping(&call, &cwd),

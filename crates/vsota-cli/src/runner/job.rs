@@ -173,17 +173,16 @@ struct Trip<'a> {
 }
 
 impl Trip<'_> {
+    /// The variables of the launch.
+    fn env(&self) -> BTreeMap<String, String> {
+        let env = self.job.launch.env.iter();
+        env.map(|(name, value)| (name.to_string(), value.as_str().to_owned())).collect()
+    }
+
     fn start(&self, note: &mut Note) -> Result<Supervised, NotStarted> {
-        let env: BTreeMap<String, String> = self
-            .job
-            .launch
-            .env
-            .iter()
-            .map(|(name, value)| (name.to_string(), value.as_str().to_owned()))
-            .collect();
         let server = Supervised::start(&Start {
             argv: &words(&self.job.launch.argv),
-            env: &env,
+            env: &self.env(),
             marker: &self.marker,
             log: &self.dir.join(LOG),
             grace: self.runner.limits.grace(),
@@ -278,7 +277,7 @@ impl Trip<'_> {
         if self.runner.demo {
             return self.told("/version", "tree");
         }
-        super::tree::of(&self.job.launch.argv)
+        super::tree::of(&self.job.launch.argv, &self.env())
     }
 
     fn other_tree(&self, launched: &Launched) -> Option<String> {

@@ -1,34 +1,38 @@
 //! Which tree does a build of vLLM run? The build itself is asked where it lies; what it does not tell
 //! stays unknown (PA-1).
 
+use std::collections::BTreeMap;
 use std::process::{Command, Stdio};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use vsota_core::text::Line;
 
-/// The git tree of the checkout that this launch command runs, when it is a clean one.
-pub(super) fn of(argv: &[Line]) -> Option<String> {
+use crate::checkout::Checkout;
+
+/// The git tree of the checkout that this launch runs, when it is a clean one. It is asked with the
+/// variables of the launch, and from a directory of nobody: Python looks for modules where it stands.
+pub(super) fn of(argv: &[Line], env: &BTreeMap<String, String>) -> Option<String> {
     let at = argv.iter().position(|it| program(it.as_str()) == "vllm")?;
-    let vllm = argv.get(at)?.as_str();
-    let python = interpreter(vllm)?;
-    let before = argv.get(..at)?.iter().map(Line::as_str);
-    let words: Vec<&str> =
-        before.chain([python.as_str(), "-c", "import vllm; print(vllm.__file__)"]).collect();
+    let (before, rest) = argv.split_at_checked(at)?;
+    let python = interpreter(rest.first()?.as_str())?;
+    let mut words: Vec<&str> = before.iter().map(Line::as_str).collect();
+    words.extend(python.split_whitespace());
+    words.extend(["-c", "import vllm; print(vllm.__file__)"]);
     let (program, rest) = words.split_first()?;
     let mut command = Command::new(program);
-    command.args(rest).stdin(Stdio::null()).stderr(Stdio::null());
+    command.args(rest).envs(env).current_dir("/").stdin(Stdio::null()).stderr(Stdio::null());
     let output = command.output().ok().filter(|it| it.status.success())?;
     let text = String::from_utf8(output.stdout).ok()?;
     let file = Utf8PathBuf::from(text.lines().last()?.trim());
-    let checkout = file.parent()?.parent()?;
-    if clean(checkout) { tree(checkout) } else { None }
+    let head = Checkout::at(file.parent()?.parent()?).ok()?.head().ok()??;
+    head.clean.then(|| head.tree.to_string())
 }
 
 fn program(word: &str) -> &str {
     word.rsplit('/').next().unwrap_or(word)
 }
 
-/// The Python of a script: what its first line names.
+/// The Python of a script: the words after `#!` in its first line.
 fn interpreter(script: &str) -> Option<String> {
     let path = match script.contains('/') {
         true => Utf8PathBuf::from(script),
@@ -40,24 +44,52 @@ fn interpreter(script: &str) -> Option<String> {
     };
     let text = std::fs::read(path).ok()?;
     let first = text.split(|it| *it == b'\n').next()?;
-    let first = std::str::from_utf8(first).ok()?.strip_prefix("#!")?;
-    first.split_whitespace().next().map(str::to_owned)
+    Some(std::str::from_utf8(first).ok()?.strip_prefix("#!")?.trim().to_owned())
 }
 
-/// Git, so that a hostile configuration of the repository runs nothing.
-fn git(checkout: &Utf8Path, args: &[&str]) -> Option<String> {
-    let mut command = Command::new("git");
-    command.args(["-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", "-C"]);
-    command.arg(checkout).args(args).stdin(Stdio::null()).stderr(Stdio::null());
-    let output = command.output().ok().filter(|it| it.status.success())?;
-    String::from_utf8(output.stdout).ok().map(|it| it.trim().to_owned())
-}
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
 
-fn clean(checkout: &Utf8Path) -> bool {
-    git(checkout, &["status", "--porcelain", "--untracked-files=no"])
-        .is_some_and(|it| it.is_empty())
-}
+    use super::*;
 
-fn tree(checkout: &Utf8Path) -> Option<String> {
-    git(checkout, &["rev-parse", "HEAD^{tree}"])
+    fn git(dir: &Utf8Path, args: &[&str]) -> String {
+        let mut command = Command::new("git");
+        command.args(["-c", "user.name=a", "-c", "user.email=a@b", "-C", dir.as_str()]).args(args);
+        String::from_utf8(command.output().unwrap().stdout).unwrap().trim().to_owned()
+    }
+
+    fn script(path: &Utf8Path, text: &str) {
+        fs::write(path, text).unwrap();
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    #[test]
+    fn the_build_says_which_tree_it_runs() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = Utf8Path::from_path(dir.path()).unwrap().canonicalize_utf8().unwrap();
+        let (checkout, file) = (dir.join("checkout"), dir.join("checkout/vllm/__init__.py"));
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(&file, "").unwrap();
+        git(&checkout, &["init", "-q"]);
+        git(&checkout, &["add", "."]);
+        git(&checkout, &["commit", "-qm", "one"]);
+        // A Python that finds vLLM only with the variable of the launch, and not where it stands.
+        script(&dir.join("python"), "#!/bin/sh\n[ \"$PWD\" = / ] && echo \"$VLLM_AT\"\n");
+        let argv =
+            |words: &[&str]| words.iter().map(|it| Line::new(*it).unwrap()).collect::<Vec<_>>();
+        let env = BTreeMap::from([("VLLM_AT".to_owned(), file.to_string())]);
+        let tree = Some(git(&checkout, &["rev-parse", "HEAD^{tree}"]));
+        assert_eq!(tree.as_ref().map(String::len), Some(40));
+        let vllm = dir.join("vllm");
+        for first in [format!("#!{dir}/python"), format!("#!/usr/bin/env {dir}/python")] {
+            script(&vllm, &format!("{first}\n"));
+            assert_eq!(of(&argv(&[vllm.as_str(), "serve", "m"]), &env), tree, "{first}");
+        }
+        assert_eq!(of(&argv(&[vllm.as_str(), "serve", "m"]), &BTreeMap::new()), None);
+        assert_eq!(of(&argv(&["sglang"]), &env), None);
+        fs::write(checkout.join("vllm/new.py"), "").unwrap();
+        assert_eq!(of(&argv(&[vllm.as_str(), "serve", "m"]), &env), None, "not clean");
+    }
 }

@@ -8,7 +8,7 @@ const CWD: &str = "/src/vllm";
 
 fn deeds(tool: &str, input: &serde_json::Value) -> Vec<Deed> {
     let payload = json!({"cwd": CWD, "tool_name": tool, "tool_input": input}).to_string();
-    tool_call(payload.as_bytes(), "/home/u").unwrap().deeds
+    tool_call(payload.as_bytes(), "/home/u", "/").unwrap().deeds
 }
 
 fn bash(command: &str) -> Vec<Deed> {
@@ -47,7 +47,21 @@ fn tools_that_write_name_their_file_in_both_dialects() {
         assert_eq!(deeds(tool, &input), std::slice::from_ref(&file), "{tool} {input}");
     }
     assert!(deeds("Read", &json!({"file_path": "/src/vllm/vllm/x.py"})).is_empty());
-    assert!(tool_call(b"not json", "").is_err() && tool_call(b"[]", "").is_err());
+    for text in [
+        "not json",
+        "[]",
+        r#"{"cwd":5,"tool_name":"Edit","tool_input":{"file_path":"vllm/x.py"}}"#,
+        r#"{"cwd":"/src/vllm","tool_name":7}"#,
+        r#"{"cwd":"/src/vllm","tool_name":"Bash","tool_input":{"command":5}}"#,
+        r#"{"cwd":"/src/vllm","tool_name":"Bash","tool_input":{}}"#,
+        r#"{"cwd":"/src/vllm","tool_name":"Edit","tool_input":{"file_path":["vllm/x.py"]}}"#,
+    ] {
+        assert!(tool_call(text.as_bytes(), "", "").is_err(), "{text}");
+    }
+    let without = br#"{"tool_name":"Edit","tool_input":{"file_path":"vllm/x.py"}}"#;
+    assert_eq!(tool_call(without, "", CWD).unwrap().deeds, [file]);
+    let deep = json!({"command": "sed -i s/a/b/ x.py", "workdir": "vllm"});
+    assert!(deeds("shell", &deep).contains(&write("/src/vllm/vllm/x.py")));
 }
 
 #[test]
@@ -85,7 +99,26 @@ fn a_shell_is_seen_to_write() {
     }
     assert_eq!(bash("patch -p1 < /tmp/fix.diff"), [Deed::Patch(CWD.to_string())]);
     assert_eq!(bash("cd /tmp && patch -p1 -i f.diff -d /src/vllm"), [Deed::Patch(CWD.to_string())]);
-    assert!(bash("grep -rl a vllm/ | xargs sed -i s/a/b/").contains(&write("/src/vllm/vllm")));
+    for command in [
+        "grep -rl a vllm/ | xargs sed -i s/a/b/",
+        "grep -rl a vllm | xargs sed -i s/a/b/",
+        "git ls-files vllm | xargs -I{} sed -i s/a/b/ {}",
+        "sed -i s/a/b/ $PWD/vllm",
+        "cd /tmp; cd /src/vllm && sed -i s/a/b/ \"${PWD}/vllm\"",
+        "sed -i s/a/b/ $(pwd)/vllm",
+        "sed -i s/a/b/ \"$(git rev-parse --show-toplevel)/vllm\"",
+        "export F=vllm; sed -i s/a/b/ $F",
+        "declare -r F=vllm; sed -i s/a/b/ $F",
+        "(cd vllm; sed -i s/a/b/ .); ls $PWD/vllm",
+    ] {
+        assert!(bash(command).contains(&write("/src/vllm/vllm")), "{command}: {:?}", bash(command));
+    }
+    assert!(bash("cd $HOME/co && git commit -am x").contains(&commit("/home/u/co", "commit")));
+    let away = bash("ls vllm/ | xargs -I{} cp vllm/{} /tmp/a");
+    assert!(
+        away.iter().all(|it| matches!(it, Deed::Write(to) if to.starts_with("/tmp/a"))),
+        "{away:?}"
+    );
 }
 
 #[test]

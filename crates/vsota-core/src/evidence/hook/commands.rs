@@ -66,11 +66,10 @@ fn of_words(words: &[String], it: &Simple, at: &Place, depth: usize, deeds: &mut
     let name = base(program);
     if let Some((_, takes)) = WRAPPERS.iter().find(|(wrapper, _)| *wrapper == name) {
         let inner = unwrapped(name, rest, takes);
-        let mut words = inner.to_vec();
         if name == "xargs" {
-            words.extend(it.before.iter().filter(|it| it.contains('/')).cloned());
+            return of_xargs(rest, inner, it, at, depth, deeds);
         }
-        return of_words(&words, it, at, depth.saturating_add(1), deeds);
+        return of_words(inner, it, at, depth.saturating_add(1), deeds);
     }
     match name {
         "sh" | "bash" | "zsh" | "dash" | "ksh" => of_shell(rest, it, at, depth, deeds),
@@ -101,6 +100,31 @@ fn of_words(words: &[String], it: &Simple, at: &Place, depth: usize, deeds: &mut
         if let Some(text) = inline.or(fed) {
             code::deeds(text, at, depth, deeds);
         }
+    }
+}
+
+/// `… | xargs COMMAND`: what the commands before it name is what it may be given.
+fn of_xargs(
+    rest: &[String],
+    inner: &[String],
+    it: &Simple,
+    at: &Place,
+    depth: usize,
+    deeds: &mut Vec<Deed>,
+) {
+    let given = it.before.iter().filter(|it| !it.starts_with('-'));
+    let placed = rest.iter().position(|it| it.starts_with("-I")).and_then(|at| {
+        let here = rest.get(at)?.trim_start_matches("-I");
+        if here.is_empty() { rest.get(at.checked_add(1)?).cloned() } else { Some(here.to_owned()) }
+    });
+    let next = depth.saturating_add(1);
+    let Some(place) = placed else {
+        let words: Vec<String> = inner.iter().chain(given).cloned().collect();
+        return of_words(&words, it, at, next, deeds);
+    };
+    for one in given {
+        let words: Vec<String> = inner.iter().map(|it| it.replace(&place, one)).collect();
+        of_words(&words, it, at, next, deeds);
     }
 }
 

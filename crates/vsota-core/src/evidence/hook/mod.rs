@@ -39,7 +39,7 @@ pub enum Deed {
 /// A tool call that an agent is about to make.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct ToolCall {
-    /// Where the agent is; empty when the payload does not say.
+    /// Where the agent is.
     pub cwd: String,
     /// What it would do, as far as a gate cares.
     pub deeds: Vec<Deed>,
@@ -51,34 +51,43 @@ pub struct ToolCall {
 const SHELLS: &[&str] =
     &["Bash", "bash", "shell", "local_shell", "exec_command", "unified_exec", "container.exec"];
 
-/// Reads the payload of a hook, in the words of Claude Code or of Codex. `home` stands for `~`.
+/// Reads the payload of a hook, in the words of Claude Code or of Codex. `home` stands for `~`, `here` is
+/// where the hook runs, for a payload that does not say where the agent is.
 ///
 /// # Errors
 ///
-/// When it is no JSON object.
-pub fn tool_call(payload: &[u8], home: &str) -> Result<ToolCall, EvidenceError> {
+/// When it is no JSON object, or a field that matters has another shape than it should: what cannot be
+/// read is no harmless call.
+pub fn tool_call(payload: &[u8], home: &str, here: &str) -> Result<ToolCall, EvidenceError> {
     let payload: Value = serde_json::from_slice(payload).map_err(EvidenceError::new)?;
     if !payload.is_object() {
         return Err(EvidenceError::new("the payload is no object"));
     }
-    let word = |value: &Value, key: &str| value.get(key).and_then(Value::as_str).map(String::from);
-    let cwd = word(&payload, "cwd").unwrap_or_default();
-    let tool = word(&payload, "tool_name").unwrap_or_default();
+    let word = |value: &Value, key: &str| match value.get(key) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text.clone())),
+        Some(_) => Err(EvidenceError::new("not a text").of(key)),
+    };
+    let cwd = word(&payload, "cwd")?.filter(|it| !it.is_empty());
+    let cwd = cwd.unwrap_or_else(|| here.to_string());
+    let tool = word(&payload, "tool_name")?.unwrap_or_default();
     let input = payload.get("tool_input").unwrap_or(&Value::Null);
     let stop_hook_active = payload.get("stop_hook_active").and_then(Value::as_bool);
-    let at =
-        Place { dir: word(input, "workdir").unwrap_or_else(|| cwd.clone()), home: home.into() };
+    let mut at = Place { dir: cwd.clone(), home: home.into() };
+    if let Some(dir) = word(input, "workdir")? {
+        at.dir = at.join(&dir);
+    }
     let mut deeds = Vec::new();
     for key in ["file_path", "notebook_path"] {
         let writes = !matches!(tool.as_str(), "Read" | "NotebookRead" | "Glob" | "Grep" | "LS");
-        if let Some(path) = word(input, key).filter(|_| writes) {
+        if let Some(path) = word(input, key)?.filter(|_| writes) {
             deeds.push(Deed::Write(at.join(&path)));
         }
     }
     if SHELLS.contains(&tool.as_str()) {
-        commands::of_script(&script(input), &at, 0, &mut deeds);
+        commands::of_script(&script(input)?, &at, 0, &mut deeds);
     } else if tool == "apply_patch" {
-        deeds.extend(patched(&script(input), &at));
+        deeds.extend(patched(&script(input)?, &at));
     }
     deeds.sort();
     deeds.dedup();
@@ -86,15 +95,16 @@ pub fn tool_call(payload: &[u8], home: &str) -> Result<ToolCall, EvidenceError> 
 }
 
 /// The text that a shell or patch tool is given: a line, or a list of words.
-fn script(input: &Value) -> String {
+fn script(input: &Value) -> Result<String, EvidenceError> {
     let keys = ["command", "cmd", "input", "patch"];
-    match keys.into_iter().find_map(|key| input.get(key)).or(Some(input)) {
-        Some(Value::String(text)) => text.clone(),
-        Some(Value::Array(words)) => {
-            let words: Vec<&str> = words.iter().filter_map(Value::as_str).collect();
-            super::command_line::join(words)
+    let wrong = || EvidenceError::new("neither a text nor a list of words").of("command");
+    match keys.into_iter().find_map(|key| input.get(key)).unwrap_or(input) {
+        Value::String(text) => Ok(text.clone()),
+        Value::Array(words) => {
+            let words: Option<Vec<&str>> = words.iter().map(Value::as_str).collect();
+            Ok(super::command_line::join(words.ok_or_else(wrong)?))
         }
-        _ => String::new(),
+        _ => Err(wrong()),
     }
 }
 

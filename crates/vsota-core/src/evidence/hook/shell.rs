@@ -48,13 +48,14 @@ pub(super) fn simple(script: &str, at: &Place, depth: usize) -> Vec<Simple> {
     let mut lexer = Lexer {
         text: script.chars().collect(),
         at: 0,
-        variables: BTreeMap::new(),
+        variables: BTreeMap::from([("HOME".to_owned(), at.home.clone())]),
         nested: Vec::new(),
         pending: Vec::new(),
         bodies: Vec::new(),
     };
     let mut found = Vec::new();
     let mut dirs = Vec::from([at.dir.clone()]);
+    lexer.stand(&dirs);
     let mut now = Simple::default();
     let mut piped: Vec<String> = Vec::new();
     let mut here: Vec<usize> = Vec::new();
@@ -95,6 +96,7 @@ pub(super) fn simple(script: &str, at: &Place, depth: usize) -> Vec<Simple> {
                 if closes && dirs.len() > 1 {
                     dirs.pop();
                 }
+                lexer.stand(&dirs);
             }
         }
     }
@@ -146,9 +148,15 @@ fn finish(
     {
         lexer.variables.insert(name.clone(), value.clone());
     }
-    let assigns = |it: &String| assignment(it).is_some();
-    if !done.words.is_empty() && done.words.iter().all(assigns) {
-        for (name, value) in done.words.iter().filter_map(|it| assignment(it)) {
+    let declares =
+        |it: &&String| matches!(it.as_str(), "export" | "declare" | "local" | "readonly");
+    let said = match done.words.split_first() {
+        Some((first, rest)) if declares(&first) => rest,
+        _ => done.words.as_slice(),
+    };
+    let assigns = |it: &String| it.starts_with('-') || assignment(it).is_some();
+    if !said.is_empty() && said.iter().all(assigns) {
+        for (name, value) in said.iter().filter_map(|it| assignment(it)) {
             lexer.variables.insert(name.to_owned(), value.to_owned());
         }
     }
@@ -193,6 +201,22 @@ impl Lexer {
 
     fn skip(&mut self, count: usize) {
         self.at = self.at.saturating_add(count);
+    }
+
+    /// Says where the commands that follow are run.
+    fn stand(&mut self, dirs: &[String]) {
+        self.variables.insert("PWD".to_owned(), dirs.last().cloned().unwrap_or_default());
+    }
+
+    /// Puts what a substitution prints into the word where that is known: the place where it runs. The
+    /// top of the work tree counts as that place, which it mostly is.
+    fn substitute(&mut self, script: String, word: &mut String) {
+        if matches!(script.trim(), "pwd" | "pwd -P" | "git rev-parse --show-toplevel")
+            && let Some(here) = self.variables.get("PWD")
+        {
+            word.push_str(here);
+        }
+        self.nested.push(script);
     }
 
     fn next(&mut self) -> Option<Token> {
@@ -308,7 +332,7 @@ impl Lexer {
             self.skip(1);
             let script = self.until(|it| it == '`');
             self.skip(1);
-            self.nested.push(script);
+            self.substitute(script, word);
             return;
         }
         if self.peek(1) == Some('(') {
@@ -323,7 +347,7 @@ impl Lexer {
                 depth == 0
             });
             self.skip(1);
-            self.nested.push(script);
+            self.substitute(script, word);
             return;
         }
         self.skip(1);
