@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Stdio};
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -293,7 +294,13 @@ fn hooks_are_merged_once_and_taken_out_again() {
     let settings = dir.join(".claude/settings.local.json");
     let theirs = "{\n  \"model\":   \"x\",\n  \"hooks\": {\"PreToolUse\": [{\"matcher\": \"Bash\", \"hooks\": [{\"type\": \"command\", \"command\": \"mine\"}]}]}\n}\n";
     fs::create_dir_all(dir.join(".claude")).unwrap();
-    fs::write(&settings, theirs).unwrap();
+    // A link to a file that nobody else may read.
+    let real = dir.join("dotfiles.json");
+    fs::write(&real, theirs).unwrap();
+    fs::set_permissions(&real, fs::Permissions::from_mode(0o600)).unwrap();
+    std::os::unix::fs::symlink(&real, &settings).unwrap();
+    let private =
+        |path: &Utf8Path| fs::metadata(path).unwrap().permissions().mode() & 0o777 == 0o600;
     let (exit, first) = install(&["--claude", "--codex", "--git"]);
     assert_eq!(exit, 0, "{first}");
     assert!(first["files"][0]["diff"].to_string().contains("vsota hook pre-tool-use"), "{first}");
@@ -303,12 +310,32 @@ fn hooks_are_merged_once_and_taken_out_again() {
     assert_eq!((tools.len(), &tools[0]["hooks"][0]["command"]), (2, &json!("mine")));
     let exclude = fs::read_to_string(dir.join(".git/info/exclude")).unwrap();
     assert_eq!(exclude, "/.claude/settings.local.json\n/.codex/hooks.json\n");
+    assert!(settings.is_symlink() && private(&real));
+    let kept: Vec<_> =
+        dir.join(".git/vsota").read_dir_utf8().unwrap().map(Result::unwrap).collect();
+    assert!(kept.len() == 1 && private(kept[0].path()));
+    assert_eq!(
+        dir.join(".claude").read_dir_utf8().unwrap().count(),
+        1,
+        "nothing is left beside it"
+    );
     // Again: nothing changes.
     let (_, again) = install(&["--claude", "--codex", "--git"]);
     assert!(again["files"].as_array().unwrap().iter().all(|it| it["changed"] == false), "{again}");
     // Out again: theirs byte for byte, ours gone.
     assert_eq!(install(&["--claude", "--codex", "--git", "--uninstall"]).0, 0);
     assert_eq!(fs::read_to_string(&settings).unwrap(), theirs);
+    assert!(settings.is_symlink() && private(&real));
+    assert_eq!(install(&["--uninstall"]).1["files"][0]["changed"], false, "and stays as it is");
+    // What the user puts beside ours outlives them.
+    assert_eq!(install(&["--claude"]).0, 0);
+    let mut edited = value(&fs::read(&settings).unwrap());
+    let beside = edited["hooks"]["PreToolUse"][1]["hooks"].as_array_mut().unwrap();
+    beside.push(json!({"type": "command", "command": "theirs"}));
+    fs::write(&settings, edited.to_string()).unwrap();
+    assert_eq!(install(&["--claude", "--uninstall"]).0, 0);
+    let left = value(&fs::read(&settings).unwrap())["hooks"]["PreToolUse"][1]["hooks"].clone();
+    assert_eq!(left, json!([{"type": "command", "command": "theirs"}]));
     assert!(!dir.join(".codex/hooks.json").exists() && !dir.join(".git/hooks/pre-commit").exists());
     assert!(fs::read_to_string(dir.join(".git/info/exclude")).unwrap_or_default().is_empty());
     // What is no settings file, and a hook of somebody else, stay.
@@ -320,12 +347,9 @@ fn hooks_are_merged_once_and_taken_out_again() {
 }
 
 #[test]
-fn a_long_campaign_is_answered_at_once() {
+fn a_long_campaign_is_answered_as_any() {
     let stage = at(long_campaign(2_000));
     let commit = claude("Bash", &json!({"command": "git commit -am x"}));
-    let started = std::time::Instant::now();
     let answer = ask("pre-tool-use", Some(&stage.world.run), &commit);
-    println!("{} ms, {}", started.elapsed().as_millis(), answer);
-    // The goal of 10 ms of CPU is measured on a release build; this only keeps it from growing.
-    assert!(started.elapsed().as_secs() < 5);
+    assert_eq!(answer["hookSpecificOutput"]["permissionDecision"], "deny", "{answer}");
 }

@@ -69,15 +69,19 @@ pub fn run(_: &Context, args: InstallArgs) -> Result<Outcome, Failure> {
     let every = !args.claude && !args.codex && !args.git;
     let mut changed = Vec::new();
     if args.claude || every {
-        changed.push(settings(&top.join(".claude/settings.local.json"), claude(), args.uninstall)?);
+        let file = top.join(".claude/settings.local.json");
+        changed.push(settings(&file, &common, claude(), args.uninstall)?);
         ignored(&common, ".claude/settings.local.json", args.uninstall)?;
     }
     if args.codex || every {
-        changed.push(settings(&top.join(".codex/hooks.json"), codex(), args.uninstall)?);
+        let file = top.join(".codex/hooks.json");
+        changed.push(settings(&file, &common, codex(), args.uninstall)?);
         ignored(&common, ".codex/hooks.json", args.uninstall)?;
     }
-    if args.git {
-        changed.push(of_git(&common.join("hooks/pre-commit"), args.uninstall)?);
+    let pre_commit = common.join("hooks/pre-commit");
+    let ours = every && args.uninstall && text(&pre_commit)? == PRE_COMMIT;
+    if args.git || ours {
+        changed.push(of_git(&pre_commit, args.uninstall)?);
     }
     told(&changed)
 }
@@ -97,7 +101,7 @@ fn claude() -> Vec<(&'static str, Value)> {
                 "vsota hook pre-tool-use --runtime claude",
             ),
         ),
-        ("SessionStart", one("startup|resume|compact", "vsota hook session-start")),
+        ("SessionStart", one("startup|resume|clear|compact", "vsota hook session-start")),
         ("Stop", stop),
     ]
 }
@@ -112,20 +116,27 @@ fn codex() -> Vec<(&'static str, Value)> {
     ]
 }
 
-/// A settings file with our hooks, or without them; all else stays in its place.
+/// A settings file with our hooks, or without them; all else stays in its place. A link stays a link,
+/// and what was there is kept in git's own directory, where it makes no tree unclean.
 fn settings(
     path: &Utf8Path,
+    common: &Utf8Path,
     ours: Vec<(&'static str, Value)>,
     uninstall: bool,
 ) -> Result<Changed, Failure> {
+    let path = &path.canonicalize_utf8().unwrap_or_else(|_| path.to_owned());
     let before = text(path)?;
-    let kept = Utf8PathBuf::from(format!("{path}.before-vsota"));
+    let kept =
+        common.join("vsota").join(format!("{}.before", crate::short(path.as_str().as_bytes())));
     let mut file: Map<String, Value> = match before.trim() {
         "" => Map::new(),
         text => serde_json::from_str(text)
             .map_err(|error| Failure::bad_evidence(error).in_file(path))?,
     };
     let installed = with(file.clone(), &ours, path)?;
+    if uninstall && without(file.clone(), path)? == file {
+        return Ok(Changed { file: path.to_string(), changed: false, diff: Vec::new() });
+    }
     if uninstall {
         let original = text(&kept)?;
         let as_installed = match original.trim() {
@@ -144,7 +155,10 @@ fn settings(
     }
     file = with(without(file, path)?, &ours, path)?;
     if !before.is_empty() && !before.contains(MARK) {
-        std::fs::write(&kept, &before).map_err(|error| Failure::file("write", &kept, &error))?;
+        let failed = |error: &std::io::Error| Failure::file("write", &kept, error);
+        std::fs::create_dir_all(common.join("vsota")).map_err(|error| failed(&error))?;
+        // With its mode: such a file may hold what nobody else should read.
+        std::fs::copy(path, &kept).map_err(|error| failed(&error))?;
     }
     write(path, &before, &pretty(&file)?)
 }
@@ -176,12 +190,17 @@ fn without(mut file: Map<String, Value>, path: &Utf8Path) -> Result<Map<String, 
     let hooks = hooks.as_object_mut().ok_or_else(wrong)?;
     for list in hooks.values_mut() {
         let list = list.as_array_mut().ok_or_else(wrong)?;
-        list.retain(|entry| {
-            let inner = entry.get("hooks").and_then(Value::as_array);
+        list.retain_mut(|entry| {
+            let Some(inner) = entry.get_mut("hooks").and_then(Value::as_array_mut) else {
+                return true;
+            };
             let ours = |it: &Value| {
                 it.get("command").and_then(Value::as_str).is_some_and(|it| it.starts_with(MARK))
             };
-            !inner.is_some_and(|it| !it.is_empty() && it.iter().all(ours))
+            // What the user put beside ours stays.
+            let was_empty = inner.is_empty();
+            inner.retain(|it| !ours(it));
+            was_empty || !inner.is_empty()
         });
     }
     hooks.retain(|_, list| list.as_array().is_none_or(|it| !it.is_empty()));
@@ -249,7 +268,12 @@ fn write(path: &Utf8Path, before: &str, after: &str) -> Result<Changed, Failure>
         }
         // A reader never meets half of it.
         let beside = Utf8PathBuf::from(format!("{path}.vsota-new"));
-        std::fs::write(&beside, after).map_err(|error| Failure::file("write", &beside, &error))?;
+        let failed = |error: &std::io::Error| Failure::file("write", &beside, error);
+        std::fs::write(&beside, after).map_err(|error| failed(&error))?;
+        if let Ok(there) = std::fs::metadata(path) {
+            std::fs::set_permissions(&beside, there.permissions())
+                .map_err(|error| failed(&error))?;
+        }
         std::fs::rename(&beside, path).map_err(|error| Failure::file("write", path, &error))?;
     }
     Ok(Changed { file: path.to_string(), changed, diff: diff(before, after) })
