@@ -126,7 +126,7 @@ fn is_secret(value: &str) -> bool {
     value.len() >= MIN_LEN && varies && !stands_for && !is_placeholder(value)
 }
 
-/// As it is, in a JSON string, in a URL, and in Base64 wherever it begins in a group of three.
+/// As it is, in a JSON string, in a URL, in hexadecimal, and in Base64 wherever it begins in a group of three.
 fn forms(value: &str) -> Vec<Vec<u8>> {
     let mut forms: Vec<Cow<'_, str>> = vec![value.into()];
     if let Ok(quoted) = serde_json::to_string(value) {
@@ -135,6 +135,9 @@ fn forms(value: &str) -> Vec<Vec<u8>> {
     forms.push(percent(value).into());
     let mut forms: Vec<Vec<u8>> = forms.iter().map(|it| it.as_bytes().to_vec()).collect();
     forms.extend((0..3).map(|skip| super::scan::encoded(value.as_bytes(), skip)));
+    let bytes = value.bytes();
+    forms.push(bytes.clone().flat_map(|it| format!("{it:02x}").into_bytes()).collect());
+    forms.push(bytes.flat_map(|it| format!("{it:02X}").into_bytes()).collect());
     forms.sort();
     forms.dedup();
     forms

@@ -210,6 +210,8 @@ mod tests {
             format!("x\ny {value} z"),
             format!("\n{json}"),
             format!("\n?t={}", known::percent(&value)),
+            format!("\n{}", value.bytes().map(|it| format!("{it:02x}")).collect::<String>()),
+            format!("\n{}", value.bytes().map(|it| format!("{it:02X}")).collect::<String>()),
         ] {
             let hit = secrets.find(&text).unwrap();
             assert_eq!((&hit.kind, hit.line), (&Kind::Variable("HF_TOKEN".into()), 2));

@@ -8,7 +8,15 @@ use std::ops::Range;
 pub(super) struct View {
     /// What is read.
     pub(super) text: Vec<u8>,
-    places: Vec<Range<usize>>,
+    parts: Vec<Part>,
+}
+
+/// Bytes that are read one by one as they stand, or one that several spell.
+#[derive(Debug)]
+struct Part {
+    text: usize,
+    raw: usize,
+    width: usize,
 }
 
 /// The reading of `raw`; `None` where it would be the very same bytes.
@@ -20,42 +28,69 @@ pub(super) fn view(raw: &[u8]) -> Option<View> {
         return None;
     }
     let mut view = View::default();
-    let mut at = 0;
-    while let Some(byte) = raw.get(at) {
-        let rest = raw.get(at..).unwrap_or_default();
-        let (read, width) = match rest {
-            [0x1B, ..] => (None, escape(rest)),
-            [0xE2, 0x80, 0x8B..=0x8F, ..] | [0xE2, 0x81, 0xA0, ..] | [0xEF, 0xBB, 0xBF, ..] => {
-                (None, 3)
-            }
-            [b'%', high, low, ..] => match (digit(*high), digit(*low)) {
-                (Some(high), Some(low)) => (Some(high << 4 | low), 3),
-                _ => (Some(*byte), 1),
-            },
-            // As JSON may spell any letter.
-            [b'\\', b'u', b'0', b'0', high, low, ..] => match (digit(*high), digit(*low)) {
-                (Some(high), Some(low)) => (Some(high << 4 | low), 6),
-                _ => (Some(*byte), 1),
-            },
-            // Text in UTF-16: every other byte is zero.
-            [0, ..] if is_wide(raw, at) => (None, 1),
-            _ => (Some(*byte), 1),
+    // Up to where the reading goes, and where to look on.
+    let (mut read, mut at) = (0, 0);
+    while let Some(next) = raw.get(at..).and_then(|it| it.iter().position(|it| stands_out(*it))) {
+        at += next;
+        let Some((byte, width)) = other(raw, at) else {
+            at += 1;
+            continue;
         };
-        if let Some(read) = read {
-            view.text.push(read);
-            view.places.push(at..at + width);
+        view.plain(raw, read..at);
+        if let Some(byte) = byte {
+            view.parts.push(Part { text: view.text.len(), raw: at, width });
+            view.text.push(byte);
         }
         at += width;
+        read = at;
     }
+    view.plain(raw, read..raw.len());
     (view.text != raw).then_some(view)
 }
 
+/// Whether something else than the byte itself may be read here.
+fn stands_out(byte: u8) -> bool {
+    matches!(byte, 0x1B | b'%' | b'\\' | 0 | 0xE2 | 0xEF)
+}
+
+/// What is read here instead of the byte itself, if anything is, and how many bytes that takes.
+fn other(raw: &[u8], at: usize) -> Option<(Option<u8>, usize)> {
+    let rest = raw.get(at..)?;
+    let spelled = |high, low, width| Some((Some(digit(high)? << 4 | digit(low)?), width));
+    match rest {
+        [0x1B, ..] => Some((None, escape(rest))),
+        [0xE2, 0x80, 0x8B..=0x8F, ..] | [0xE2, 0x81, 0xA0, ..] | [0xEF, 0xBB, 0xBF, ..] => {
+            Some((None, 3))
+        }
+        [b'%', high, low, ..] => spelled(*high, *low, 3),
+        // As JSON may spell any letter.
+        [b'\\', b'u', b'0', b'0', high, low, ..] => spelled(*high, *low, 6),
+        // Text in UTF-16: every other byte is zero.
+        [0, ..] if is_wide(raw, at) => Some((None, 1)),
+        _ => None,
+    }
+}
+
 impl View {
+    /// Reads a run as it stands.
+    fn plain(&mut self, raw: &[u8], run: Range<usize>) {
+        let Some(bytes) = raw.get(run.clone()).filter(|it| !it.is_empty()) else { return };
+        self.parts.push(Part { text: self.text.len(), raw: run.start, width: 1 });
+        self.text.extend_from_slice(bytes);
+    }
+
     /// Where a part of the reading stands in the bytes.
     pub(super) fn place(&self, at: Range<usize>) -> Option<Range<usize>> {
-        let first = self.places.get(at.start)?;
-        let last = self.places.get(at.end.checked_sub(1)?)?;
+        let (first, last) = (self.one(at.start)?, self.one(at.end.checked_sub(1)?)?);
         Some(first.start..last.end)
+    }
+
+    /// Where one byte of the reading stands.
+    fn one(&self, at: usize) -> Option<Range<usize>> {
+        let part = self.parts.partition_point(|it| it.text <= at).checked_sub(1)?;
+        let part = self.parts.get(part)?;
+        let start = part.raw + (at - part.text);
+        Some(start..start + part.width)
     }
 }
 
