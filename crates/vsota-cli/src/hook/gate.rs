@@ -26,8 +26,8 @@ pub(super) fn against(deed: &Deed, site: &Site, campaign: &Campaign) -> Option<S
         Deed::Commit { dir, verb } if site.is_checkout(Utf8Path::new(dir)) => {
             (format!("git {verb} in {dir}"), patching(campaign))
         }
-        Deed::SetUpLoop => ("setup-rlcr-loop.sh".to_owned(), setting_up(campaign)),
-        Deed::CancelLoop => ("cancel-rlcr-loop.sh".to_owned(), cancelling(campaign)),
+        Deed::SetUpLoop(_) => ("setup-rlcr-loop.sh".to_owned(), setting_up(campaign)),
+        Deed::CancelLoop(_) => ("cancel-rlcr-loop.sh".to_owned(), cancelling(campaign)),
         _ => return None,
     };
     if reasons.is_empty() {

@@ -19,8 +19,10 @@ pub(super) struct Site {
 pub(super) fn dir_of(deed: &Deed) -> Option<&str> {
     match deed {
         Deed::Write(path) => path.rsplit_once('/').map(|(dir, _)| dir),
-        Deed::Patch(dir) | Deed::Commit { dir, .. } => Some(dir),
-        Deed::SetUpLoop | Deed::CancelLoop => None,
+        Deed::Patch(dir)
+        | Deed::Commit { dir, .. }
+        | Deed::SetUpLoop(dir)
+        | Deed::CancelLoop(dir) => Some(dir),
     }
 }
 
@@ -80,10 +82,12 @@ impl Site {
         self.below_checkout(&real(dir)).is_some()
     }
 
-    /// Whether a path is source that only a patch may change.
+    /// Whether a path is source that only a patch may change. What a build or an import leaves among it
+    /// is none.
     pub(super) fn is_source(&self, path: &Utf8Path) -> bool {
-        let below = self.below_checkout(&real(path));
-        below.is_some_and(|it| matches!(it.components().next(), Some(first) if matches!(first.as_str(), "csrc" | "vllm")))
+        let built = path.components().any(|it| it.as_str() == "__pycache__")
+            || matches!(path.extension(), Some("pyc" | "so" | "o" | "egg-info"));
+        !built && self.below_checkout(&real(path)).is_some_and(|it| in_source(&it))
     }
 
     /// Whether a path is one of the benchmark's files.
@@ -91,11 +95,12 @@ impl Site {
         real(path).starts_with(self.run.join("benchmark"))
     }
 
-    /// Whether files below a directory may be source.
+    /// Whether files below a directory may be source: it lies in the source, or the source in it.
     pub(super) fn may_hold_source(&self, dir: &Utf8Path) -> bool {
         let dir = real(dir);
         let above = self.checkout.as_ref().is_some_and(|it| it.starts_with(&dir));
-        above || self.below_checkout(&dir).is_some()
+        above
+            || self.below_checkout(&dir).is_some_and(|it| it.as_str().is_empty() || in_source(&it))
     }
 
     /// The path below the top of the checkout, or of a worktree.
@@ -109,6 +114,11 @@ impl Site {
         let top = here.ancestors().find(|it| it.join(".git").exists())?;
         path.strip_prefix(top).ok().filter(|_| ours).map(Utf8Path::to_owned)
     }
+}
+
+/// Whether a path below the top of a checkout lies in what is compiled or imported.
+fn in_source(below: &Utf8Path) -> bool {
+    below.components().next().is_some_and(|it| matches!(it.as_str(), "csrc" | "vllm"))
 }
 
 fn common(dir: &Utf8Path) -> Option<Utf8PathBuf> {

@@ -83,6 +83,11 @@ fn patches() -> Vec<String> {
         "sh -c 'git commit'",
         "env A=1 git commit",
         "git stash pop",
+        "find . -name '*.py' -exec sed -i s/a/b/ {} +",
+        "tar xzf /tmp/new.tgz",
+        "cp -r /tmp/new/. .",
+        "env -C /src/vllm git commit -am x",
+        "cd /tmp && GIT_DIR=/src/vllm/.git git commit -m x",
     ] {
         calls.push(claude("Bash", &json!({"command": command, "timeout": 1000})));
         calls.push(codex("Bash", &json!({ "command": command })));
@@ -123,6 +128,13 @@ fn harmless() -> Vec<String> {
         "git stash list",
         "git apply --check /tmp/x.diff",
         "rm -rf build",
+        "rm -rf vllm/__pycache__",
+        "rm -f vllm/_C.abi3.so",
+        "find . -name '*.pyc' -delete",
+        "cp -r /tmp/results tests/data",
+        "cd /tmp && tar xzf logs.tgz",
+        "tar xzf /tmp/data.tgz -C benchmarks",
+        "python -c \"import shutil; shutil.copy('vllm/x.py', '/tmp/x.py')\"",
     ]
     .map(|it| claude("Bash", &json!({ "command": it })))
     .to_vec()

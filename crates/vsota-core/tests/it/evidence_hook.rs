@@ -82,6 +82,7 @@ fn a_shell_is_seen_to_write() {
         "python -c \"open('vllm/x.py', 'w').write('a')\"",
         "python3 - <<'EOF'\nfrom pathlib import Path\np = Path('vllm/x.py')\np.write_text(p.read_text().replace('a', 'b'))\nEOF",
         "dd if=/tmp/x of=vllm/x.py",
+        "python -c \"import shutil; shutil.copy('/tmp/x.py', 'vllm/x.py')\"",
         "truncate -s 0 vllm/x.py",
         "rm vllm/x.py",
         "cd vllm && sed -i s/a/b/ x.py",
@@ -99,6 +100,20 @@ fn a_shell_is_seen_to_write() {
     }
     assert_eq!(bash("patch -p1 < /tmp/fix.diff"), [Deed::Patch(CWD.to_string())]);
     assert_eq!(bash("cd /tmp && patch -p1 -i f.diff -d /src/vllm"), [Deed::Patch(CWD.to_string())]);
+    for (command, dir) in [
+        ("find . -name '*.py' -exec sed -i s/a/b/ {} +", CWD),
+        ("find /src/vllm -name '*.py' -delete", CWD),
+        ("grep -rl a . | xargs sed -i s/a/b/", CWD),
+        ("cp -r /tmp/new/. .", CWD),
+        ("rsync -a /tmp/new/ /src/vllm/", CWD),
+        ("tar xzf /tmp/new.tgz", CWD),
+        ("tar -C vllm -xf /tmp/new.tar", "/src/vllm/vllm"),
+        ("cd /tmp && tar --extract -f new.tar --directory=/src/vllm", CWD),
+        ("unzip -o /tmp/new.zip -d vllm", "/src/vllm/vllm"),
+    ] {
+        let seen = bash(command);
+        assert!(seen.contains(&Deed::Patch(dir.to_string())), "{command}: {seen:?}");
+    }
     for command in [
         "grep -rl a vllm/ | xargs sed -i s/a/b/",
         "grep -rl a vllm | xargs sed -i s/a/b/",
@@ -147,6 +162,11 @@ fn a_shell_is_seen_to_commit() {
         ("eval \"git commit -m x\"", CWD, "commit"),
         ("sudo -u me git commit", CWD, "commit"),
         ("echo ok\ngit commit -m x", CWD, "commit"),
+        ("env -C /src/other git commit -m x", "/src/other", "commit"),
+        ("env --chdir=../other git commit -m x", "/src/other", "commit"),
+        ("GIT_DIR=/src/other/.git git commit -m x", "/src/other", "commit"),
+        ("env GIT_WORK_TREE=/src/other git commit -m x", "/src/other", "commit"),
+        ("git --git-dir=/src/other/.git commit -m x", "/src/other", "commit"),
         (
             "python -c \"import subprocess; subprocess.run(['git', 'commit', '-am', 'x'])\"",
             CWD,
@@ -158,8 +178,16 @@ fn a_shell_is_seen_to_commit() {
     }
     // A subshell's directory ends with it.
     assert_eq!(bash("(cd /tmp && ls); git commit"), [commit(CWD, "commit")]);
-    assert_eq!(bash("/h/scripts/setup-rlcr-loop.sh plan.md --yolo"), [Deed::SetUpLoop]);
-    assert_eq!(bash("bash \"/h/scripts/cancel-rlcr-loop.sh\" --force"), [Deed::CancelLoop]);
+    assert_eq!(
+        bash("/h/scripts/setup-rlcr-loop.sh plan.md --yolo"),
+        [Deed::SetUpLoop(CWD.to_string())]
+    );
+    assert_eq!(
+        bash("bash \"/h/scripts/cancel-rlcr-loop.sh\" --force"),
+        [Deed::CancelLoop(CWD.to_string())]
+    );
+    let there = bash("cd /src/co && ../humanize/scripts/setup-rlcr-loop.sh plan.md");
+    assert_eq!(there, [Deed::SetUpLoop("/src/co".to_string())]);
 }
 
 #[test]
@@ -197,9 +225,19 @@ fn what_only_reads_is_no_deed() {
         "python setup.py build_ext --inplace",
         "nvidia-smi --query-gpu=name --format=csv",
         "ssh box 'ls'",
+        "tar tzf /tmp/new.tgz",
+        "tar czf /tmp/logs.tgz logs",
+        "unzip -l /tmp/new.zip",
+        "find . -name '*.pyc' -delete",
+        "find vllm -name __pycache__ -exec rm -rf {} +",
+        "find . -name '*.py' | xargs grep -l x",
+        "cpio -o < list",
     ] {
         assert_eq!(bash(command), [], "{command}");
     }
+    // What is copied out of the source is only read there.
+    let away = "python -c \"import shutil; shutil.copy('vllm/x.py', '/tmp/x.py')\"";
+    assert_eq!(bash(away), [write("/tmp/x.py")]);
     // Output that goes elsewhere is a write elsewhere.
     assert_eq!(bash("git diff > /tmp/x.diff"), [write("/tmp/x.diff")]);
     assert!(

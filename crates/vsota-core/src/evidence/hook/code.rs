@@ -18,11 +18,15 @@ const WRITES: &[&str] = &[
     "os.replace",
     "os.remove",
     "os.unlink",
-    "shutil.",
+    "shutil.move",
+    "shutil.rmtree",
     "inplace",
     ".unlink(",
     "File.write",
 ];
+
+/// Calls that write what they name last.
+const COPIES: &[&str] = &["shutil.copy", "copyfile(", "copytree(", "copySync(", "FileUtils.cp"];
 
 /// Calls that start another program.
 const STARTS: &[&str] = &["os.system", "subprocess", "os.popen", "child_process", "system("];
@@ -34,6 +38,15 @@ pub(super) fn deeds(code: &str, at: &Place, depth: usize, deeds: &mut Vec<Deed>)
         let paths =
             strings.iter().filter(|it| it.contains('/') && !it.contains(char::is_whitespace));
         deeds.extend(paths.map(|it| Deed::Write(at.join(it))));
+    }
+    for copy in COPIES {
+        for (start, _) in code.match_indices(copy) {
+            let call = code.get(start..).unwrap_or_default();
+            let named = self::strings(call.split(')').next().unwrap_or_default());
+            // Where the destination is no string, nothing is known about it.
+            let to = named.get(1).filter(|it| it.contains('/'));
+            deeds.extend(to.map(|it| Deed::Write(at.join(it))));
+        }
     }
     if STARTS.iter().any(|it| code.contains(it)) {
         for it in &strings {

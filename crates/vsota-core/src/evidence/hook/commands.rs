@@ -69,13 +69,16 @@ fn of_words(words: &[String], it: &Simple, at: &Place, depth: usize, deeds: &mut
         if name == "xargs" {
             return of_xargs(rest, inner, it, at, depth, deeds);
         }
+        if name == "env" {
+            return of_env(rest, inner, it, at, depth, deeds);
+        }
         return of_words(inner, it, at, depth.saturating_add(1), deeds);
     }
     match name {
         "sh" | "bash" | "zsh" | "dash" | "ksh" => of_shell(rest, it, at, depth, deeds),
         "eval" => of_script(&rest.join(" "), at, depth.saturating_add(1), deeds),
         "find" => of_find(rest, it, at, depth, deeds),
-        "git" => deeds.extend(git(rest, at)),
+        "git" => deeds.extend(git(rest, words.get(..assigned).unwrap_or_default(), at)),
         "patch" => deeds.extend(patch(rest, at)),
         "apply_patch" | "applypatch" => {
             let text = rest.first().or(it.stdin.as_ref());
@@ -86,10 +89,15 @@ fn of_words(words: &[String], it: &Simple, at: &Place, depth: usize, deeds: &mut
         }
         "dd" => deeds
             .extend(rest.iter().filter_map(|it| it.strip_prefix("of=")).map(|it| write(it, at))),
+        "tar" | "bsdtar" | "unzip" | "cpio" => deeds.extend(unpacked(name, rest, at)),
         _ if COPIES.contains(&name) => deeds.extend(copied(name, rest, at)),
         _ if CHANGES.contains(&name) => deeds.extend(named(rest, at)),
-        _ if name.ends_with("setup-rlcr-loop.sh") => deeds.push(Deed::SetUpLoop),
-        _ if name.ends_with("cancel-rlcr-loop.sh") => deeds.push(Deed::CancelLoop),
+        _ if name.ends_with("setup-rlcr-loop.sh") => {
+            deeds.push(Deed::SetUpLoop(at.dir.clone()));
+        }
+        _ if name.ends_with("cancel-rlcr-loop.sh") => {
+            deeds.push(Deed::CancelLoop(at.dir.clone()));
+        }
         _ => {}
     }
     if is_interpreter(name) {
@@ -101,6 +109,26 @@ fn of_words(words: &[String], it: &Simple, at: &Place, depth: usize, deeds: &mut
             code::deeds(text, at, depth, deeds);
         }
     }
+}
+
+/// `env -C DIR NAME=VALUE COMMAND`: the directory and the variables are those of the command.
+fn of_env(
+    rest: &[String],
+    inner: &[String],
+    it: &Simple,
+    at: &Place,
+    depth: usize,
+    deeds: &mut Vec<Deed>,
+) {
+    let outer = rest.get(..rest.len().saturating_sub(inner.len())).unwrap_or_default();
+    let asked = outer.iter().position(|it| it == "-C" || it == "--chdir");
+    let asked = asked.and_then(|it| outer.get(it.checked_add(1)?)).map(String::as_str);
+    let asked = asked.or_else(|| outer.iter().find_map(|it| it.strip_prefix("--chdir=")));
+    let dir = asked.map_or_else(|| at.dir.clone(), |it| at.join(it));
+    let there = Place { dir, home: at.home.clone() };
+    let variables = outer.iter().filter(|it| assignment(it).is_some());
+    let words: Vec<String> = variables.chain(inner).cloned().collect();
+    of_words(&words, it, &there, depth.saturating_add(1), deeds);
 }
 
 /// `… | xargs COMMAND`: what the commands before it name is what it may be given.
@@ -119,12 +147,24 @@ fn of_xargs(
     });
     let next = depth.saturating_add(1);
     let Some(place) = placed else {
-        let words: Vec<String> = inner.iter().chain(given).cloned().collect();
-        return of_words(&words, it, at, next, deeds);
+        let words: Vec<String> = inner.iter().chain(given.clone()).cloned().collect();
+        of_words(&words, it, at, next, deeds);
+        return of_trees(given, at, deeds);
     };
-    for one in given {
+    for one in given.clone() {
         let words: Vec<String> = inner.iter().map(|it| it.replace(&place, one)).collect();
         of_words(&words, it, at, next, deeds);
+    }
+    of_trees(given, at, deeds);
+}
+
+/// Where what is written was found below a directory, it lies anywhere in it.
+fn of_trees<'w>(roots: impl Iterator<Item = &'w String>, at: &Place, deeds: &mut Vec<Deed>) {
+    let whole = |it: &&String| it.starts_with(['.', '/']) || it.ends_with('/');
+    for root in roots.filter(whole).map(|it| at.join(it)) {
+        if deeds.contains(&Deed::Write(root.clone())) {
+            deeds.push(Deed::Patch(root));
+        }
     }
 }
 
@@ -149,20 +189,30 @@ fn of_shell(rest: &[String], it: &Simple, at: &Place, depth: usize, deeds: &mut 
 /// `find ROOTS … -exec COMMAND {} ;`, and `-delete`.
 fn of_find(rest: &[String], it: &Simple, at: &Place, depth: usize, deeds: &mut Vec<Deed>) {
     let roots: Vec<&String> = rest.iter().take_while(|it| !it.starts_with('-')).collect();
+    // What a build or an import left is swept away by everybody.
+    let built = [".pyc", ".so", ".o", "__pycache__"];
+    if rest.iter().any(|it| built.iter().any(|end| it.ends_with(end))) {
+        return;
+    }
     if rest.iter().any(|it| it == "-delete") {
         deeds.extend(roots.iter().map(|root| write(root, at)));
     }
     let exec = |it: &String| matches!(it.as_str(), "-exec" | "-execdir" | "-ok");
-    let Some(start) = rest.iter().position(exec) else { return };
+    let Some(start) = rest.iter().position(exec) else {
+        return of_trees(roots.into_iter(), at, deeds);
+    };
     let command = rest
         .iter()
         .skip(start.saturating_add(1))
         .take_while(|it| !matches!(it.as_str(), ";" | "+"));
-    for root in roots {
-        let words: Vec<String> =
-            command.clone().map(|it| if it == "{}" { root.clone() } else { it.clone() }).collect();
+    for root in &roots {
+        let words: Vec<String> = command
+            .clone()
+            .map(|it| if it == "{}" { (*root).clone() } else { it.clone() })
+            .collect();
         of_words(&words, it, at, depth.saturating_add(1), deeds);
     }
+    of_trees(roots.into_iter(), at, deeds);
 }
 
 /// The words that a wrapper runs.
@@ -184,16 +234,28 @@ fn unwrapped<'w>(name: &str, rest: &'w [String], takes: &[&str]) -> &'w [String]
     rest.get(at..).unwrap_or_default()
 }
 
-fn git(rest: &[String], at: &Place) -> Option<Deed> {
+/// What git does with these words and, before them, these variables.
+fn git(rest: &[String], variables: &[String], at: &Place) -> Option<Deed> {
     let mut dir = at.dir.clone();
+    for (name, value) in variables.iter().filter_map(|it| assignment(it)) {
+        match name {
+            "GIT_WORK_TREE" => dir = at.join(value),
+            "GIT_DIR" => dir = at.join(value.trim_end_matches('/').trim_end_matches(".git")),
+            _ => {}
+        }
+    }
     let mut words = rest.iter();
     let verb = loop {
         let word = words.next()?;
         match word.as_str() {
             "-C" => dir = at.join(words.next()?),
             "--work-tree" => dir = at.join(words.next()?),
-            "-c" | "--git-dir" | "--namespace" | "--exec-path" => {
+            "--git-dir" => dir = at.join(words.next()?.trim_end_matches(".git")),
+            "-c" | "--namespace" | "--exec-path" => {
                 words.next()?;
+            }
+            other if other.starts_with("--git-dir=") => {
+                dir = at.join(other.trim_start_matches("--git-dir=").trim_end_matches(".git"));
             }
             other if other.starts_with("--work-tree=") => {
                 dir = at.join(other.trim_start_matches("--work-tree="));
@@ -279,6 +341,9 @@ fn copied(name: &str, rest: &[String], at: &Place) -> Vec<Deed> {
     let mut deeds = Vec::new();
     if let Some(to) = joined.or(target.map(String::as_str)).or(last.map(String::as_str)) {
         deeds.push(write(to, at));
+        if copies_trees(name, rest) {
+            deeds.push(Deed::Patch(at.join(to)));
+        }
         // A file goes below the directory that it is copied to.
         let below = files.iter().map(|from| write(&alloc::format!("{to}/{}", base(from)), at));
         deeds.extend(below.filter(|_| !to.ends_with(".py")));
@@ -287,6 +352,40 @@ fn copied(name: &str, rest: &[String], at: &Place) -> Vec<Deed> {
         deeds.extend(files.iter().map(|it| write(it, at)));
     }
     deeds
+}
+
+/// Whether whole trees are copied: then what is written lies anywhere below the destination.
+fn copies_trees(name: &str, rest: &[String]) -> bool {
+    let letters = |it: &String| {
+        let short = it.strip_prefix('-').filter(|it| !it.starts_with('-')).unwrap_or_default();
+        short.contains(['r', 'R', 'a']) || matches!(it.as_str(), "--recursive" | "--archive")
+    };
+    matches!(name, "cp" | "rsync") && rest.iter().any(letters)
+}
+
+/// Where an archive is unpacked; to look into one is nothing.
+fn unpacked(name: &str, rest: &[String], at: &Place) -> Option<Deed> {
+    let option = |names: &[&str]| {
+        let here = rest.iter().position(|it| names.contains(&it.as_str()))?;
+        rest.get(here.checked_add(1)?).map(String::as_str)
+    };
+    let first = rest.first().map(String::as_str).unwrap_or_default();
+    let letters = |letter| {
+        let short = |it: &&String| it.starts_with('-') && !it.starts_with("--");
+        let old_style = name.ends_with("tar") && !first.starts_with('-') && first.contains(letter);
+        old_style || rest.iter().filter(short).any(|it| it.contains(letter))
+    };
+    let (unpacks, to) = match name {
+        "unzip" => (!letters('l') && !letters('t') && !letters('p'), option(&["-d"])),
+        "cpio" => (letters('i') || rest.iter().any(|it| it == "--extract"), option(&["-D"])),
+        _ => {
+            let long = ["--extract", "--get"];
+            let extracts = letters('x') || rest.iter().any(|it| long.contains(&it.as_str()));
+            let joined = rest.iter().find_map(|it| it.strip_prefix("--directory="));
+            (extracts && !letters('t'), joined.or_else(|| option(&["-C", "--directory"])))
+        }
+    };
+    unpacks.then(|| Deed::Patch(to.map_or_else(|| at.dir.clone(), |it| at.join(it))))
 }
 
 fn write(path: &str, at: &Place) -> Deed {

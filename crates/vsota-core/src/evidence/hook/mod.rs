@@ -21,7 +21,7 @@ use super::error::EvidenceError;
 pub enum Deed {
     /// A file is written, moved or removed: its absolute path, which may hold wildcards.
     Write(String),
-    /// Files below a directory are written; which ones, only the patch says.
+    /// Files below a directory are written; which ones, only the patch or the archive says.
     Patch(String),
     /// A commit comes into the repository around a directory.
     Commit {
@@ -30,10 +30,10 @@ pub enum Deed {
         /// How: `commit`, `am`, `merge` and the like.
         verb: String,
     },
-    /// A loop of Humanize is set up.
-    SetUpLoop,
-    /// The loop is cancelled.
-    CancelLoop,
+    /// A loop of Humanize is set up, from a directory.
+    SetUpLoop(String),
+    /// The loop is cancelled, from a directory.
+    CancelLoop(String),
 }
 
 /// A tool call that an agent is about to make.
