@@ -30,8 +30,9 @@ pub(super) fn view(raw: &[u8]) -> Option<View> {
     let mut view = View::default();
     // Up to where the reading goes, and where to look on.
     let (mut read, mut at) = (0, 0);
-    while let Some(next) = raw.get(at..).and_then(|it| it.iter().position(|it| stands_out(*it))) {
-        at += next;
+    let (mut marks, mut letters) = (Next::new(MARKS), Next::new(LETTERS));
+    while let Some(next) = marks.since(raw, at).into_iter().chain(letters.since(raw, at)).min() {
+        at = next;
         let Some((byte, width)) = other(raw, at) else {
             at += 1;
             continue;
@@ -48,9 +49,32 @@ pub(super) fn view(raw: &[u8]) -> Option<View> {
     (view.text != raw).then_some(view)
 }
 
-/// Whether something else than the byte itself may be read here.
-fn stands_out(byte: u8) -> bool {
-    matches!(byte, 0x1B | b'%' | b'\\' | 0 | 0xE2 | 0xEF)
+/// Where something else than the byte itself may be read.
+const MARKS: [u8; 3] = [0x1B, b'%', 0];
+const LETTERS: [u8; 3] = [b'\\', 0xE2, 0xEF];
+
+/// The next of three bytes, looked for once.
+struct Next {
+    bytes: [u8; 3],
+    known: Option<usize>,
+    ended: bool,
+}
+
+impl Next {
+    fn new(bytes: [u8; 3]) -> Self {
+        Self { bytes, known: None, ended: false }
+    }
+
+    /// The first one at or after `at`; `at` never goes back.
+    fn since(&mut self, raw: &[u8], at: usize) -> Option<usize> {
+        if !self.ended && self.known.is_none_or(|it| it < at) {
+            let [a, b, c] = self.bytes;
+            let found = raw.get(at..).and_then(|it| memchr::memchr3(a, b, c, it));
+            self.known = found.map(|it| at + it);
+            self.ended = found.is_none();
+        }
+        self.known
+    }
 }
 
 /// What is read here instead of the byte itself, if anything is, and how many bytes that takes.
