@@ -4,7 +4,8 @@ use vsota_core::Clause::{self, *};
 use vsota_core::command::*;
 use vsota_core::event::CandidateFiled;
 use vsota_core::facts::*;
-use vsota_core::phase::rank;
+use vsota_core::measure::Fraction;
+use vsota_core::phase::{Limits, Load, Lone, Terms, compare, rank};
 use vsota_core::text::Argv;
 use vsota_fixtures::model::*;
 
@@ -277,4 +278,18 @@ fn every_limit_that_a_row_does_not_keep_is_named() {
         }),
         ["a share of 0.9875 of its requests completed; 1 is the least"]
     );
+    // In a campaign a row that does not say how many requests it sent is off the workload; without one
+    // its own limits ask.
+    let mut row = good.clone();
+    let mute = measured_of(&mut row);
+    (mute.requested, mute.completed) = (0, 0);
+    let limits = Limits { min_success_rate: Some(Fraction::ONE), ..Limits::default() };
+    let lone = Lone { row, load: Load::default(), limits, contradictions: Vec::new() };
+    let compared = compare(&Terms::default(), [&lone]);
+    let rank = &compared[0].rank;
+    let failing = rank.failing.iter().flat_map(|(_, breaches)| breaches.clone());
+    let rejected = rank.rejected.iter().flat_map(|it| it.reasons.iter().map(|(_, it)| it.clone()));
+    let said: Vec<String> = failing.chain(rejected).collect();
+    let mute = "it does not say that a share of 1 completed";
+    assert!(said.iter().any(|it| it == mute), "{said:?}");
 }
