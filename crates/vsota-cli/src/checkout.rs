@@ -5,16 +5,24 @@
 //! git is handed on.
 
 use std::env;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Output};
+use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use vsota_core::GitId;
 use vsota_core::facts::Head;
 
+use crate::bounded::{self, Patience};
 use crate::failure::Failure;
 
 /// What is set for every question, whatever the repository says.
-const SETTINGS: [(&str, &str); 7] = [
+const SETTINGS: [(&str, &str); 11] = [
+    // A copy of what the commits say, which nobody holds to them.
+    ("core.commitGraph", "false"),
+    // What makes an edited file look untouched.
+    ("core.checkStat", "default"),
+    ("core.trustctime", "true"),
+    ("advice.graftFileDeprecated", "false"),
     ("core.fsmonitor", "false"),
     ("core.hooksPath", "/dev/null"),
     ("core.untrackedCache", "false"),
@@ -27,6 +35,9 @@ const SETTINGS: [(&str, &str); 7] = [
 /// The parts of a filter that name a program, and what leaves it out.
 const FILTER: [(&str, &str); 4] =
     [(".clean", ""), (".smudge", ""), (".process", ""), (".required", "false")];
+
+/// What a question may cost: the status of a large work tree on a slow disk takes its time.
+const PATIENCE: Patience = Patience { time: Duration::from_secs(120), bytes: 64 << 20 };
 
 /// A git checkout that can be asked.
 #[derive(Clone, Debug)]
@@ -269,15 +280,11 @@ impl Checkout {
 
     /// Lets a child that calls git run nothing of the repository's either.
     pub fn shield(&self, child: &mut Command) {
-        for (key, _) in env::vars_os() {
-            if key.to_string_lossy().starts_with("GIT_") {
-                child.env_remove(key);
-            }
-        }
-        child
+        without_variables(child)
             // It stands above `protocol.NAME.allow`, which the repository may set.
             .env("GIT_ALLOW_PROTOCOL", "none")
             .env("GIT_NO_REPLACE_OBJECTS", "1")
+            .env("GIT_GRAFT_FILE", "/dev/null")
             .env("GIT_OPTIONAL_LOCKS", "0")
             .env("GIT_NO_LAZY_FETCH", "1")
             .env("GIT_TERMINAL_PROMPT", "0")
@@ -292,19 +299,23 @@ impl Checkout {
     fn answer(&self, args: &[&str]) -> Result<Output, Failure> {
         let mut git = Command::new("git");
         self.shield(&mut git);
-        let asked = git
-            .env("LC_ALL", "C")
-            .arg("-C")
-            .arg(&self.root)
-            .args(args)
-            .stdin(Stdio::null())
-            .output();
-        asked.map_err(|error| {
-            Failure::child(format_args!("could not run git: {error}")).in_file(&self.root)
-        })
+        git.env("LC_ALL", "C").arg("-C").arg(&self.root).args(args);
+        bounded::ask(&mut git, PATIENCE)
+            .map_err(|error| Failure::child(format_args!("git {error}")).in_file(&self.root))
     }
 }
 
-fn first_line(bytes: &[u8]) -> String {
+/// Takes away every variable that steers git.
+pub fn without_variables(child: &mut Command) -> &mut Command {
+    for (key, _) in env::vars_os() {
+        if key.to_string_lossy().starts_with("GIT_") {
+            child.env_remove(key);
+        }
+    }
+    child
+}
+
+/// The first line of what a program said.
+pub fn first_line(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).lines().next().unwrap_or_default().trim().to_owned()
 }

@@ -61,6 +61,10 @@ pub struct Files {
     /// What `nvidia-smi --query-gpu=index,name,… --format=csv` printed where the GPUs are
     #[arg(long, value_name = "FILE.csv")]
     nvidia_smi: Option<Utf8PathBuf>,
+
+    /// What `pip list --format=json` printed where a framework is installed; once for each place
+    #[arg(long, value_name = "FILE.json")]
+    pip_list: Vec<Utf8PathBuf>,
 }
 
 impl Files {
@@ -77,6 +81,7 @@ pub fn named<'a>(files: &'a Files, pairs: &'a [Pair]) -> impl Iterator<Item = &'
         Pair::Input(_) => None,
     });
     let named = files.config.iter().chain(&files.workload).chain(&files.nvidia_smi);
+    let named = named.chain(&files.pip_list);
     named.chain(of_pairs).map(Utf8PathBuf::as_path)
 }
 
@@ -99,6 +104,11 @@ pub fn inputs(context: &Context, files: &Files, pairs: &[Pair]) -> Result<Inputs
     if let Some(path) = &files.nvidia_smi {
         let bytes = context.evidence(path, 16 << 20)?;
         inputs.extend(infer::saved(path, &bytes)?);
+    }
+    for path in &files.pip_list {
+        let bytes = context.evidence(path, infer::PACKAGES)?;
+        let found = infer::packages(&bytes, path.as_str())?;
+        infer::unless_known(&mut inputs, found);
     }
     if let Some(path) = &files.workload {
         for it in workload_file(context, path)? {

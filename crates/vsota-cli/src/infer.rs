@@ -1,8 +1,10 @@
-//! What need nobody be asked? The model from its config, the checkout from where we stand, the GPUs from
-//! nvidia-smi (IN-1, IN-2, IN-5). Each value names what it was taken from; nothing found is guessed.
+//! What need nobody be asked? The model from its config, the tokenizer from beside it, the checkout from where
+//! we stand, GPUs and frameworks from where the GPUs are (IN-1, IN-2, IN-5). Each value names what it was
+//! taken from; nothing found is guessed.
 
 use std::env;
-use std::process::{Command, Stdio};
+use std::process::{Command, Output};
+use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use vsota_core::evidence::inputs;
@@ -10,6 +12,7 @@ use vsota_core::evidence::smi;
 use vsota_core::facts::{Framework, Input, InputsGiven, Sourced};
 use vsota_core::text::Line;
 
+use crate::bounded::{self, Patience, Unanswered};
 use crate::checkout::Checkout;
 use crate::commands::history::query;
 use crate::failure::Failure;
@@ -21,19 +24,36 @@ use crate::rundir::intake;
 /// The most bytes of a table of nvidia-smi.
 const TABLE: u64 = 1 << 20;
 
+/// The most bytes of a list of packages.
+pub const PACKAGES: u64 = 4 << 20;
+
+/// The most bytes of a tokenizer.
+const TOKENIZER: u64 = 64 << 20;
+
+/// The files that a tokenizer is loaded from, the first that is there.
+const TOKENIZERS: [&str; 4] = ["tokenizer.json", "tokenizer.model", "tekken.json", "vocab.json"];
+
 /// The most bytes of a model's config.
 const CONFIG: u64 = 16 << 20;
 
 /// What is asked of nvidia-smi.
 const QUERY: &str = "--query-gpu=index,name,uuid,driver_version,memory.total,mig.mode.current";
 
+/// How the packages of a Python are asked for: words that no shell on the way reads in another way.
+const PIP: [&str; 6] =
+    ["python3", "-m", "pip", "list", "--format=json", "--disable-pip-version-check"];
+
 /// What inference looks at beside what was given.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Around<'a> {
     /// The served model's config.
     pub config: Option<&'a Utf8Path>,
     /// How a command is run where the GPUs are, such as `ssh box`; here when empty.
-    pub host: &'a [String],
+    pub host: Vec<String>,
+    /// How a command is run in the container there, such as `docker exec vllm`; outside when empty.
+    pub container: Vec<String>,
+    /// How long one answer may take.
+    pub time: Duration,
 }
 
 /// Adds what can be inferred and was not given, before what was given, so that a given value wins.
@@ -41,7 +61,7 @@ pub struct Around<'a> {
 /// # Errors
 ///
 /// Child when the host was named and cannot be asked; bad evidence when what it says is no table.
-pub fn add(given: InputsGiven, around: Around<'_>) -> Result<InputsGiven, Failure> {
+pub fn add(given: InputsGiven, around: &Around<'_>) -> Result<InputsGiven, Failure> {
     let has = |key: &str| given.inputs.iter().any(|it| it.input.key() == key);
     let mut found = Vec::new();
     if !has("model")
@@ -52,9 +72,14 @@ pub fn add(given: InputsGiven, around: Around<'_>) -> Result<InputsGiven, Failur
     if !has("vllm_checkout") {
         found.extend(here()?);
     }
-    if !has("gpu_model") || !around.host.is_empty() {
-        let table = asked(around.host, &given)?;
-        found.extend(table.into_iter().filter(|it| !has(&it.input.key())));
+    if !has("gpu_model") || around.is_elsewhere() {
+        let there = asked(around, &given)?;
+        found.extend(there.into_iter().filter(|it| !has(&it.input.key())));
+    }
+    if !has("tokenizer")
+        && let Some(path) = around.config
+    {
+        found.extend(tokenizer(path, found.iter().chain(&given.inputs))?);
     }
     if !has("history_slug") {
         let named = found.iter().chain(&given.inputs).rev().find_map(|it| match &it.input {
@@ -110,35 +135,120 @@ fn here() -> Result<Option<Sourced>, Failure> {
     if ours { checkout(&top, "the working directory").map(Some) } else { Ok(None) }
 }
 
-/// What nvidia-smi says, here or on the host; nothing where there is none.
-fn asked(host: &[String], given: &InputsGiven) -> Result<Vec<Sourced>, Failure> {
+impl Around<'_> {
+    /// Whether a place was named, which is expected to answer then.
+    fn is_elsewhere(&self) -> bool {
+        !self.host.is_empty() || !self.container.is_empty()
+    }
+
+    /// Runs a command there; the words that were run, and what they said.
+    fn ask(&self, words: &[&str], bytes: u64) -> (String, Result<Output, Unanswered>) {
+        let before = self.host.iter().chain(&self.container).map(String::as_str);
+        let words: Vec<&str> = before.chain(words.iter().copied()).collect();
+        let mut command = Command::new(words.first().unwrap_or(&""));
+        command.args(words.iter().skip(1));
+        (words.join(" "), bounded::ask(&mut command, Patience { time: self.time, bytes }))
+    }
+}
+
+/// What the place of the GPUs says of itself: nothing where nothing was named and no GPU is here.
+fn asked(around: &Around<'_>, given: &InputsGiven) -> Result<Vec<Sourced>, Failure> {
+    let named = around.is_elsewhere();
     let remote = given.inputs.iter().any(|it| matches!(it.input, Input::Host(_)));
-    if host.is_empty() && (remote || !on_path("nvidia-smi")) {
+    if !named && (remote || !on_path("nvidia-smi")) {
         return Ok(Vec::new());
     }
-    let words = [host, &["nvidia-smi".into(), QUERY.into(), "--format=csv".into()]].concat();
-    let shown = [host, &["nvidia-smi".into()]].concat().join(" ");
-    let (program, args) =
-        words.split_first().map_or(("", &words[..]), |(it, rest)| (it.as_str(), rest));
+    let (run, answer) = around.ask(&["nvidia-smi", QUERY, "--format=csv"], TABLE);
+    let shown = run.split(QUERY).next().unwrap_or_default().trim_end();
     let failed = |why: String| Failure::child(format_args!("`{shown}` {why}"));
-    let ended = Command::new(program).args(args).stdin(Stdio::null()).output();
-    let ended = ended.map_err(|error| failed(format!("could not be run: {error}")))?;
-    if !ended.status.success() {
-        // A driver that is not loaded is no GPU; a host that was named is expected to answer.
-        let said = String::from_utf8_lossy(&ended.stdout).into_owned();
-        let said = said.lines().next().unwrap_or_default().to_owned();
-        let ended = failed(format!("ended with {}: {said}", ended.status));
-        return if host.is_empty() { Ok(Vec::new()) } else { Err(ended) };
-    }
-    let table = smi::read(&ended.stdout).map_err(|error| bad(&error, &shown))?;
+    let answer = match answer {
+        Ok(answer) if answer.status.success() => answer,
+        // A driver that is not loaded is no GPU; a place that was named is expected to answer.
+        Ok(_) if !named => return Ok(Vec::new()),
+        Ok(answer) => {
+            let said = String::from_utf8_lossy(&answer.stdout).into_owned();
+            let said = said.lines().next().unwrap_or_default().to_owned();
+            return Err(failed(format!("ended with {}: {said}", answer.status)));
+        }
+        Err(error) => return Err(failed(error.to_string())),
+    };
+    let table = smi::read(&answer.stdout).map_err(|error| bad(&error, shown))?;
     let mut found = Vec::new();
     for it in inputs::gpus(&table) {
-        found.push(sourced(it, &shown)?);
+        found.push(sourced(it, shown)?);
     }
-    if !host.is_empty() {
-        found.push(sourced(Input::Host(line(&host.join(" "))?), "flag")?);
+    for (words, input) in [
+        (&around.host, Input::Host as fn(Line) -> Input),
+        (&around.container, Input::Container as fn(Line) -> Input),
+    ] {
+        if !words.is_empty() {
+            found.push(sourced(input(line(&words.join(" "))?), "flag")?);
+        }
     }
+    found.extend(frameworks(around)?);
     Ok(found)
+}
+
+/// The frameworks that the Python there has installed; nothing where it cannot say so.
+fn frameworks(around: &Around<'_>) -> Result<Vec<Sourced>, Failure> {
+    let (shown, answer) = around.ask(&PIP, PACKAGES);
+    match answer {
+        Ok(answer) if answer.status.success() => packages(&answer.stdout, &shown),
+        // No Python, or one without pip: that says nothing of the frameworks.
+        Ok(_) | Err(Unanswered::Start(_)) => Ok(Vec::new()),
+        Err(error) => Err(Failure::child(format_args!("`{shown}` {error}"))),
+    }
+}
+
+/// What a list of packages says.
+///
+/// # Errors
+///
+/// Bad evidence when it is none.
+pub fn packages(bytes: &[u8], source: &str) -> Result<Vec<Sourced>, Failure> {
+    let found = inputs::packages(bytes).map_err(|error| bad(&error, source))?;
+    found.into_iter().map(|it| sourced(it, source)).collect()
+}
+
+/// Adds what another place says of frameworks: what one of them has installed is installed, and what an
+/// earlier one told of CUDA and NCCL stays.
+pub fn unless_known(inputs: &mut Vec<Sourced>, found: Vec<Sourced>) {
+    for it in found {
+        let key = it.input.key();
+        let absent = |it: &Sourced| matches!(it.input, Input::Installed { version: None, .. });
+        match inputs.iter_mut().find(|other| other.input.key() == key) {
+            None => inputs.push(it),
+            Some(other) if absent(other) => *other = it,
+            Some(_) => {}
+        }
+    }
+}
+
+/// The tokenizer that lies beside the config: it is the model's own. Its class and its digest stand in the
+/// source.
+fn tokenizer<'a>(
+    config: &Utf8Path,
+    known: impl DoubleEndedIterator<Item = &'a Sourced>,
+) -> Result<Option<Sourced>, Failure> {
+    let model = known.rev().find_map(|it| match &it.input {
+        Input::Model(model) => Some(model.clone()),
+        _ => None,
+    });
+    let dir = config.parent().unwrap_or(Utf8Path::new(""));
+    let file = TOKENIZERS.iter().map(|it| dir.join(it)).find(|it| it.is_file());
+    let (Some(model), Some(file)) = (model, file) else { return Ok(None) };
+    let digest = vsota_core::Digest::of(&intake::read(&file, TOKENIZER)?).to_string();
+    let short: String = digest.chars().take(12).collect();
+    let settings = dir.join("tokenizer_config.json");
+    let class = match settings.is_file() {
+        true => {
+            let bytes = intake::read(&settings, CONFIG)?;
+            inputs::tokenizer_class(&bytes).map_err(|error| bad(&error, &settings))?
+        }
+        false => None,
+    };
+    let class = class.map_or(String::new(), |it| format!(", {it}"));
+    sourced(Input::Tokenizer(model), &format!("{file}: sha256 {short}{class}")).map(Some)
 }
 
 /// What a saved table of nvidia-smi says.

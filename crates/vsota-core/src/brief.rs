@@ -133,6 +133,15 @@ impl Brief {
         }
     }
 
+    /// What is known of a framework where the GPUs are: its version, or that it is not there.
+    pub fn installed(&self, framework: Framework) -> Option<(Option<&Line>, &Line)> {
+        let sourced = self.inputs.get(&alloc::format!("installed.{framework}"))?;
+        match &sourced.input {
+            Input::Installed { version, .. } => Some((version.as_ref(), &sourced.source)),
+            _ => None,
+        }
+    }
+
     /// The limits of the SLA. Without a recorded success rate every request must complete.
     pub fn sla(&self) -> Sla {
         let mut sla = Sla::default();

@@ -2,6 +2,8 @@
 
 use std::env;
 use std::fs;
+use std::process::Command;
+use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
@@ -9,9 +11,12 @@ use serde::Serialize;
 use vsota_core::evidence::humanize::Runtime;
 use vsota_core::facts::CompanionName;
 
+use super::hook::install::{self, Standing};
+use crate::bounded::{self, Patience};
+use crate::checkout::first_line;
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::loops::ground;
+use crate::loops::{ground, trees};
 use crate::output::{Outcome, Style, Text};
 use crate::roots::{self, Agent, HISTORY};
 
@@ -68,6 +73,7 @@ pub fn run(context: &Context, _: DoctorArgs) -> Result<Outcome, Failure> {
     lines.extend(others(runtime.as_ref()));
     lines.push(hook(runtime.as_ref()));
     lines.push(project(context));
+    lines.extend(own_hooks(context));
     lines.extend(TOOLS.iter().map(|(name, needed, what)| tool(name, *needed, what)));
     let companions = CompanionName::ALL.iter().copied();
     lines.extend(companions.filter(|it| *it != CompanionName::HostSkill).map(companion));
@@ -79,6 +85,7 @@ pub fn run(context: &Context, _: DoctorArgs) -> Result<Outcome, Failure> {
 /// What a campaign goes on without, with a recorded blocker or a typed value.
 fn is_optional(what: &str) -> bool {
     what.starts_with("companion ")
+        || what.starts_with("vsota hooks")
         || TOOLS.iter().any(|(name, needed, _)| !needed && what == format!("tool {name}"))
 }
 
@@ -155,13 +162,73 @@ fn hook(runtime: Option<&Runtime>) -> Line {
     }
 }
 
+/// vsota's own hooks in the checkout, and the vsota that they call: by its name, so by the path.
+fn own_hooks(context: &Context) -> Vec<Line> {
+    let here = || env::current_dir().ok().and_then(|it| Utf8PathBuf::from_path_buf(it).ok());
+    let checkout = checkout(context).map(Utf8PathBuf::from).or_else(here);
+    let Some(top) = checkout.and_then(|it| trees::around(&it)) else { return Vec::new() };
+    let standing = install::standing(&top);
+    let installed = standing.iter().any(|it| it.whole.is_some());
+    let lines = standing.into_iter().map(|Standing { whose, file, whole }| Line {
+        what: format!("vsota hooks, {whose}"),
+        ok: whole == Some(true),
+        place: Some(file.into_string()),
+        found: String::from(match whole {
+            Some(true) => "installed",
+            Some(false) => "installed in part, or not runnable",
+            None => "not installed: nothing keeps the agent inside the gates while it works",
+        }),
+        mend: (whole != Some(true))
+            .then(|| format!("vsota hook install --{whose} --checkout {top}")),
+    });
+    lines.chain(installed.then(called)).collect()
+}
+
+/// The vsota that the hooks call. A hook that does not answer denies nothing.
+fn called() -> Line {
+    let own = env::current_exe().ok().and_then(|it| Utf8PathBuf::from_path_buf(it).ok());
+    let beside = own.as_deref().and_then(Utf8Path::parent).unwrap_or(Utf8Path::new("DIR"));
+    let mend = Some(format!("export PATH={beside}:$PATH, where the agent is started"));
+    let line = |ok, place: Option<Utf8PathBuf>, found: String| Line {
+        what: String::from("vsota that the hooks call"),
+        ok,
+        place: place.map(Utf8PathBuf::into_string),
+        found,
+        mend: mend.clone().filter(|_| !ok),
+    };
+    let Some(found) = ground::find_program("vsota") else {
+        return line(
+            false,
+            None,
+            String::from("no vsota is on the path, so every call would pass"),
+        );
+    };
+    let patience = Patience { time: Duration::from_secs(10), bytes: 64 << 10 };
+    let answer = bounded::ask(Command::new(&found).arg("--version"), patience);
+    let said = match answer {
+        Ok(answer) if answer.status.success() => first_line(&answer.stdout),
+        Ok(answer) => {
+            return line(false, Some(found), format!("it ends with {}", answer.status));
+        }
+        Err(error) => return line(false, Some(found), format!("it {error}")),
+    };
+    let ours = concat!("vsota ", env!("CARGO_PKG_VERSION"));
+    match said == ours {
+        true => line(true, Some(found), said),
+        false => line(false, Some(found), format!("it says `{said}`; this is {ours}")),
+    }
+}
+
+fn checkout(context: &Context) -> Option<String> {
+    let (_, reading) = context.reading().ok()?;
+    let (campaign, _) = crate::chronicle::campaign(&reading).ok()?;
+    campaign.state().brief().vllm_checkout().map(|it| it.as_str().to_owned())
+}
+
 /// Where a loop would be started, when the agent names a project (RL-5).
 fn project(context: &Context) -> Line {
     let named = env::var("CLAUDE_PROJECT_DIR").ok().filter(|it| !it.is_empty());
-    let checkout = context.reading().ok().and_then(|(_, reading)| {
-        let (campaign, _) = crate::chronicle::campaign(&reading).ok()?;
-        campaign.state().brief().vllm_checkout().map(|it| it.as_str().to_owned())
-    });
+    let checkout = checkout(context);
     let real = |it: &str| Utf8Path::new(it).canonicalize_utf8().ok();
     let astray = match (&named, &checkout) {
         (Some(named), Some(checkout)) => real(named) != real(checkout),

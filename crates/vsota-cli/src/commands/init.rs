@@ -1,5 +1,7 @@
 //! `vsota init`: opens a campaign (IN-1 … IN-5).
 
+use std::time::Duration;
+
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
 use serde::Serialize;
@@ -34,9 +36,17 @@ pub struct InitArgs {
     #[arg(value_name = "KEY=VALUE")]
     pairs: Vec<Pair>,
 
-    /// How a command is run where the GPUs are, such as 'ssh box'; nvidia-smi is asked there
+    /// How a command is run where the GPUs are, such as 'ssh box'; nvidia-smi and pip are asked there
     #[arg(long, value_name = "WORDS")]
     host_command: Option<String>,
+
+    /// How a command is run in the container there, such as 'docker exec vllm'
+    #[arg(long, value_name = "WORDS")]
+    container_command: Option<String>,
+
+    /// How long one answer from there may take
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    host_timeout: u64,
 
     /// Open a demonstration, which says so in every document
     #[arg(long, hide = true)]
@@ -86,9 +96,16 @@ pub fn run(context: &Context, args: InitArgs) -> Result<Outcome, Failure> {
 
 /// What need not be asked is added (IN-2).
 fn inferred(given: InputsGiven, args: &InitArgs) -> Result<InputsGiven, Failure> {
-    let host: Vec<String> =
-        args.host_command.iter().flat_map(|it| it.split_whitespace()).map(str::to_owned).collect();
-    infer::add(given, Around { config: args.files.config(), host: &host })
+    let words = |it: &Option<String>| -> Vec<String> {
+        it.iter().flat_map(|it| it.split_whitespace()).map(str::to_owned).collect()
+    };
+    let around = Around {
+        config: args.files.config(),
+        host: words(&args.host_command),
+        container: words(&args.container_command),
+        time: Duration::from_secs(args.host_timeout),
+    };
+    infer::add(given, &around)
 }
 
 /// Records what was given, and closes the inputs when nothing is missing; `last` is the last step that

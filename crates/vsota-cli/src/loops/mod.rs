@@ -164,9 +164,15 @@ impl Survey {
         let Some(recorded) = &self.recorded else {
             return Err(Failure::bad_evidence("no loop was entered yet: vsota loop start"));
         };
-        let head = Checkout::at(&self.checkout)?.head()?.ok_or_else(|| {
+        let git = Checkout::at(&self.checkout)?;
+        let head = git.head()?.ok_or_else(|| {
             Failure::bad_evidence("the checkout has no commit").in_file(&self.checkout)
         })?;
+        let top = git.top()?.map(|it| it.canonicalize_utf8().unwrap_or(it));
+        if let Some(other) = top.filter(|it| *it != self.top()) {
+            let message = format_args!("git is configured to look at another work tree: {other}");
+            return Err(Failure::bad_evidence(message).in_file(&self.checkout));
+        }
         let (loop_round, loop_phase) = match self.own() {
             Some(own) => (own.state()?.map_or(0, |it| it.round), own.reading.lifecycle.phase()),
             None => (0, None),

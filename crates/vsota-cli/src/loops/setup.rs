@@ -2,15 +2,15 @@
 
 use std::io::Read as _;
 use std::os::unix::process::CommandExt as _;
-use std::process::{Child, ChildStderr, Command, Stdio};
+use std::process::{ChildStderr, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process_group};
 use vsota_core::facts::Setup;
 
 use super::line;
+use crate::bounded::end;
 use crate::checkout::Checkout;
 use crate::failure::Failure;
 
@@ -104,13 +104,4 @@ fn last_words(messages: &Receiver<Vec<u8>>) -> String {
         text.extend(part);
     }
     String::from_utf8_lossy(&text).into_owned()
-}
-
-/// Ends a child with all of its group; it is ours, and it is gone one way or the other.
-fn end(child: &mut Child) {
-    if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
-        let _ = kill_process_group(group, Signal::KILL);
-    }
-    let _ = child.kill();
-    let _ = child.wait();
 }

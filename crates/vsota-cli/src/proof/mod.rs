@@ -1,8 +1,9 @@
 //! What can be proved from the run directory alone? Chain, fold, heads, artefacts, facts, guards,
-//! documents. Nothing is believed because a document says so.
+//! documents; and, where the checkout is there, that every commit has its gate. Nothing is believed because a document says so.
 
 mod again;
 mod beside;
+mod commits;
 mod facts;
 mod traced;
 
@@ -131,11 +132,13 @@ pub fn prove(context: &Context, run: &RunDir, expected: Option<Digest>) -> Resul
     rendered(&reading, run, &chronicle, &mut checks)?;
     secrets(context, run, &chronicle, &mut checks);
     beside::extra(run, &chronicle, &mut checks)?;
+    let mut not_checked = commits::walked(run, &chronicle, &mut checks);
+    not_checked.extend(untraced(run, &chronicle.entries));
     Ok(Proof {
         ok: checks.0.iter().all(|it| it.ok),
         head: Some(chronicle.head),
         checks: checks.0,
-        not_checked: not_checked(run, &chronicle.entries),
+        not_checked,
         waivers: waivers(&chronicle.entries),
     })
 }
@@ -354,27 +357,15 @@ fn secrets(context: &Context, run: &RunDir, chronicle: &Chronicle, checks: &mut 
     checks.conclude("secret", Clause::Se1, String::from("no artefact holds a secret"));
 }
 
-fn not_checked(run: &RunDir, entries: &[Entry]) -> Vec<NotChecked> {
-    let mut open = Vec::new();
-    let commits = entries
-        .iter()
-        .filter(|it| matches!(it.event, Event::PatchRecorded(_) | Event::LoopEntered(_)));
-    let count = commits.count();
-    if count > 0 {
-        let why =
-            format!("{count} events name commits of the vLLM checkout, which is not read here");
-        open.push(NotChecked { check: "checkout", why });
-    }
+/// Profiles whose traces are not here.
+fn untraced(run: &RunDir, entries: &[Entry]) -> Option<NotChecked> {
     let traces = entries.iter().filter_map(|it| match &it.event {
         Event::ProfileFiled(event) => Some(&event.said),
         _ => None,
     });
     let absent = traces.filter(|it| !facts::has_traces(run, it)).count();
-    if absent > 0 {
-        let why = format!("{absent} profiles name traces that are not in the run directory");
-        open.push(NotChecked { check: "traces", why });
-    }
-    open
+    let why = format!("{absent} profiles name traces that are not in the run directory");
+    (absent > 0).then_some(NotChecked { check: "traces", why })
 }
 
 fn waivers(entries: &[Entry]) -> Vec<Waiver> {

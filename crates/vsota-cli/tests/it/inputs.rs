@@ -201,6 +201,129 @@ fn a_config_that_cannot_be_one_is_refused() {
     assert!(!ground.world.root.join("runs").exists(), "nothing is opened");
 }
 
+/// A script that answers like a place where the GPUs are.
+fn place(ground: &Ground, pip: &str) -> String {
+    use std::os::unix::fs::PermissionsExt as _;
+    let script = format!(
+        "#!/bin/sh\n[ \"$1\" = box ] || exit 9\nshift\n[ \"$1\" = in ] && shift 2\n\
+         case \"$1\" in nvidia-smi) printf 'index, name\\n0, NVIDIA L4\\n' ;;\n\
+         python3) [ \"$*\" = 'python3 -m pip list --format=json --disable-pip-version-check' ] || exit 8\n\
+         {pip} ;; *) exit 7 ;; esac\n"
+    );
+    let path = ground.put("ssh", script);
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    format!("{path} box")
+}
+
+const PACKAGES: &str = r#"[{"name": "vllm", "version": "0.11.0"}, {"name": "tensorrt_llm", "version": "1.1.0"},
+    {"name": "nvidia-nccl-cu12", "version": "2.27.3"}, {"name": "nvidia-cuda-runtime-cu12", "version": "12.8.90"}]"#;
+
+fn recorded(ground: &Ground, answer: &Value, input: Value) -> String {
+    let all = ground.recorded(answer);
+    all.iter().find(|it| it.0 == input).unwrap_or_else(|| panic!("{input}: {all:?}")).1.clone()
+}
+
+#[test]
+fn frameworks_are_asked_for_where_the_gpus_are() {
+    let ground = Ground::new();
+    let host = place(&ground, &format!("echo '{}'", PACKAGES.replace('\n', "")));
+    let args = ["--config", "ckpt/config.json", "--host-command", &host];
+    let (exit, answer) = ground.init(&[&args[..], &["--container-command", "in c1"]].concat());
+    assert_eq!((exit, missing(&answer)), (0, vec![]), "{answer}");
+    let asked =
+        format!("{host} in c1 python3 -m pip list --format=json --disable-pip-version-check");
+    for input in [
+        value!({"installed": {"framework": "vllm", "version": "0.11.0"}}),
+        value!({"installed": {"framework": "sglang", "version": null}}),
+        value!({"installed": {"framework": "tensorrt_llm", "version": "1.1.0"}}),
+        value!({"nccl": "2.27.3"}),
+        value!({"cuda": "12.8.90"}),
+    ] {
+        assert_eq!(recorded(&ground, &answer, input), asked);
+    }
+    assert_eq!(recorded(&ground, &answer, value!({"container": "in c1"})), "flag");
+    let run = ground.world.root.join(answer["run_dir"].as_str().unwrap());
+    let manifest = fs::read_to_string(run.join("manifest.md")).unwrap();
+    assert!(manifest.contains("vLLM: available, version `0.11.0`"), "{manifest}");
+    assert!(manifest.contains("SGLang: not installed there"), "{manifest}");
+    // A Python without pip says nothing.
+    let host = place(&ground, "exit 1");
+    let args = ["--config", "ckpt/config.json", "--host-command", &host, "frameworks=vllm,sglang"];
+    let (exit, answer) = ground.init(&args);
+    assert_eq!(exit, 0, "{answer}");
+    assert!(!ground.recorded(&answer).iter().any(|it| it.0.get("installed").is_some()));
+    let run = ground.world.root.join(answer["run_dir"].as_str().unwrap());
+    let manifest = fs::read_to_string(run.join("manifest.md")).unwrap();
+    assert!(manifest.contains("vLLM: nobody asked whether it is installed"), "{manifest}");
+    assert!(manifest.contains("TensorRT-LLM: left out by the user"), "{manifest}");
+}
+
+#[test]
+fn a_place_that_hangs_or_never_ends_to_speak_is_left() {
+    let ground = Ground::new();
+    for (pip, words) in [("sleep 300", "did not end within 1 s"), ("yes", "said more than")] {
+        let host = place(&ground, pip);
+        let begun = std::time::Instant::now();
+        let files = ["--config", "ckpt/config.json", "--host-command", &host];
+        let time = if pip == "yes" { "120" } else { "1" };
+        let (exit, answer) = ground.init(&[&files[..], &["--host-timeout", time]].concat());
+        assert_eq!((exit, &answer["error"]["kind"]), (1, &"child".into()), "{answer}");
+        assert!(answer["error"]["message"].as_str().unwrap().contains(words), "{answer}");
+        assert!(begun.elapsed().as_secs() < 100);
+        assert!(!ground.world.root.join("runs").exists(), "nothing is opened");
+    }
+}
+
+#[test]
+fn what_several_places_have_installed_is_told_by_files() {
+    let ground = Ground::new();
+    ground.put("a.json", PACKAGES);
+    ground.put("b.json", r#"[{"name": "SGLang", "version": "0.5.4"}]"#);
+    let files = ["--config", "ckpt/config.json", "--pip-list", "a.json", "--pip-list", "b.json"];
+    let (exit, answer) = ground.init(&files);
+    assert_eq!(exit, 0, "{answer}");
+    let of = |name: &str, version: &str| {
+        let input = value!({"installed": {"framework": name, "version": version}});
+        recorded(&ground, &answer, input)
+    };
+    assert_eq!([of("vllm", "0.11.0"), of("sglang", "0.5.4")], ["a.json", "b.json"]);
+    let (exit, answer) = ground.init(&["model=m/m", "installed.sglang=0.5.5"]);
+    assert_eq!(exit, 0, "{answer}");
+    let input = value!({"installed": {"framework": "sglang", "version": "0.5.5"}});
+    assert_eq!(recorded(&ground, &answer, input), "flag");
+    for text in ["{}", "[{\"name\": 1}]", "Package Version\n"] {
+        ground.put("c.json", text);
+        let (exit, answer) = ground.init(&["model=m/m", "--pip-list", "c.json"]);
+        assert_eq!((exit, &answer["error"]["file"]), (4, &"c.json".into()), "{answer}");
+    }
+}
+
+#[test]
+fn the_tokenizer_beside_the_config_is_the_models() {
+    let ground = Ground::new();
+    let tokenizer = |answer: &Value| {
+        let all = ground.recorded(answer).into_iter();
+        all.filter(|it| it.0.get("tokenizer").is_some()).collect::<Vec<_>>()
+    };
+    let args = ["--config", "ckpt/config.json", "model=org/m"];
+    assert_eq!(tokenizer(&ground.init(&args).1), [], "none lies there");
+    ground.put("ckpt/tokenizer.json", "{}");
+    ground.put("ckpt/tokenizer_config.json", r#"{"tokenizer_class": "Qwen2Tokenizer"}"#);
+    let found = tokenizer(&ground.init(&args).1);
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].0, value!({"tokenizer": "org/m"}));
+    let source = "ckpt/tokenizer.json: sha256 44136fa355b3, Qwen2Tokenizer";
+    assert_eq!(found[0].1, source);
+    let typed = [&args[..], &["tokenizer=other/t"]].concat();
+    assert_eq!(
+        tokenizer(&ground.init(&typed).1),
+        [(value!({"tokenizer": "other/t"}), "flag".into())]
+    );
+    ground.put("ckpt/tokenizer_config.json", r#"{"tokenizer_class": 7}"#);
+    let (exit, answer) = ground.init(&args);
+    assert_eq!((exit, &answer["error"]["field"]), (4, &"tokenizer_class".into()), "{answer}");
+}
+
 #[test]
 fn a_host_is_asked_by_its_command() {
     use std::os::unix::fs::PermissionsExt as _;

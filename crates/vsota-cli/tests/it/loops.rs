@@ -4,6 +4,8 @@ mod doctor;
 mod entry;
 mod field;
 mod notes;
+mod patch;
 mod real;
 mod round;
 mod status;
+mod walk;

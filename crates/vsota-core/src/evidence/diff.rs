@@ -1,4 +1,5 @@
-//! What does a diff change? The files that it names, and what kind of file each is (PA-1, RL-9).
+//! What does a diff change? The files that it names, what kind of file each is, and whether it says itself
+//! that code comes from elsewhere (PA-1, PA-3, RL-9).
 
 use alloc::borrow::ToOwned;
 use alloc::collections::BTreeSet;
@@ -64,6 +65,48 @@ pub fn touched(diff: &str) -> Result<Touched, EvidenceError> {
         return Err(EvidenceError::new(message).at(1));
     }
     Ok(touched)
+}
+
+/// A line that a diff adds and that tells of code from elsewhere (PA-3).
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Admission {
+    /// The file.
+    pub path: String,
+    /// What it says.
+    pub text: String,
+}
+
+/// The words by which code says where it comes from.
+const ORIGINS: [&str; 5] =
+    ["adapted from", "copied from", "ported from", "borrowed from", "modified from"];
+
+/// What such a line names: an address, or a project that vLLM is compared with.
+const SOURCES: [&str; 5] = ["://", "github.com", "sglang", "tensorrt", "trtllm"];
+
+/// The first added line that tells of code from elsewhere: where it was taken from, or another's
+/// copyright. A line that only moved from one place to another is not new.
+pub fn admits(diff: &str) -> Option<Admission> {
+    let gone: BTreeSet<&str> =
+        diff.lines().filter_map(|it| it.strip_prefix('-')).map(str::trim).collect();
+    let mut path = "";
+    for line in diff.lines() {
+        if let Some(named) = line.strip_prefix("diff --git ") {
+            path = same(named).unwrap_or(named);
+        }
+        let Some(added) = line.strip_prefix('+').map(str::trim) else { continue };
+        if tells_of_elsewhere(added) && !gone.contains(added) {
+            let text = added.chars().take(120).collect();
+            return Some(Admission { path: path.to_owned(), text });
+        }
+    }
+    None
+}
+
+fn tells_of_elsewhere(line: &str) -> bool {
+    let text = line.to_ascii_lowercase();
+    let holds = |words: &[&str]| words.iter().any(|it| text.contains(it));
+    let foreign = text.contains("copyright") && !text.contains("vllm");
+    foreign || holds(&ORIGINS) && holds(&SOURCES)
 }
 
 /// The one path of `a/PATH b/PATH`; spaces in it do not matter, since both halves are equal.

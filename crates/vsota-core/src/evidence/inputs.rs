@@ -1,4 +1,5 @@
-//! Inputs as they are typed and as a model's config tells them (IN-1, IN-2).
+//! Inputs as they are typed, and as a model's config, its tokenizer and a list of packages tell them
+//! (IN-1, IN-2).
 
 use alloc::collections::BTreeSet;
 use alloc::format;
@@ -17,7 +18,7 @@ use crate::facts::{Framework, Input, LatencyMetric, ModelConfig};
 use crate::measure::{Fraction, Measured};
 use crate::text::{Line, Name};
 
-/// The keys that `inputs set` takes; `sampling.*` and `sla.*` come beside them.
+/// The keys that `inputs set` takes; `installed.*`, `sampling.*` and `sla.*` come beside them.
 pub const KEYS: &[&str] = &[
     "model",
     "tokenizer",
@@ -86,6 +87,11 @@ fn dotted(key: &str, value: &str) -> Result<Input, EvidenceError> {
         let (key, value) = (parse::<Name>(key, setting)?, parse::<Line>(key, value)?);
         return Ok(Input::Sampling { key, value });
     }
+    if let Some(framework) = key.strip_prefix("installed.") {
+        let framework: Framework = parse(key, framework)?;
+        let version = (value != "none").then(|| parse(key, value)).transpose()?;
+        return Ok(Input::Installed { framework, version });
+    }
     if let Some(metric) = key.strip_prefix("sla.max_") {
         let metric: LatencyMetric = parse(key, metric)?;
         let limit = Measured::new(parse(key, value)?).map_err(|error| wrong(key, error))?;
@@ -93,8 +99,8 @@ fn dotted(key: &str, value: &str) -> Result<Input, EvidenceError> {
     }
     let known = KEYS.join(" ");
     let message = format!(
-        "there is no input of this name; known: {known} sampling.NAME sla.min_success_rate \
-         sla.max_{{mean,p50,p90,p95,p99}}_{{ttft,tpot,itl,e2e}}_ms"
+        "there is no input of this name; known: {known} installed.FRAMEWORK sampling.NAME \
+         sla.min_success_rate sla.max_{{mean,p50,p90,p95,p99}}_{{ttft,tpot,itl,e2e}}_ms"
     );
     Err(wrong(key, message))
 }
@@ -131,10 +137,7 @@ fn wrong(key: &str, message: impl Display) -> EvidenceError {
 ///
 /// When it is not JSON, or names no number of layers.
 pub fn config(bytes: &[u8]) -> Result<Vec<Input>, EvidenceError> {
-    let whole: Value = serde_json::from_slice(bytes).map_err(|error| {
-        let line = u64::try_from(error.line()).unwrap_or(0).max(1);
-        EvidenceError::new(error).at(line)
-    })?;
+    let whole: Value = json(bytes)?;
     let text = whole.get("text_config").or_else(|| whole.get("llm_config"));
     let get = |key: &str| text.and_then(|it| it.get(key)).or_else(|| whole.get(key));
     let layers = ["num_hidden_layers", "n_layer", "num_layers"].into_iter().find_map(get);
@@ -179,6 +182,67 @@ pub fn model(path: &str, bytes: &[u8]) -> Option<Line> {
     let id = named.filter(|it| it.split('/').count() == 2 && !it.starts_with(['.', '/', '~']));
     let dir = path.rsplit_once('/').map(|(dir, _)| dir).filter(|it| !it.is_empty());
     id.or(dir).and_then(|it| Line::new(it).ok())
+}
+
+/// The class that a `tokenizer_config.json` names; absent when it names none.
+///
+/// # Errors
+///
+/// When it is no JSON object, or the class is no word.
+pub fn tokenizer_class(bytes: &[u8]) -> Result<Option<Line>, EvidenceError> {
+    let whole: Value = json(bytes)?;
+    let whole = whole.as_object().ok_or_else(|| EvidenceError::new("it is no object").at(1))?;
+    match whole.get("tokenizer_class") {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(class)) => parse("tokenizer_class", class).map(Some),
+        Some(_) => Err(wrong("tokenizer_class", "it is no word")),
+    }
+}
+
+/// Which frameworks a list of Python packages holds, and which CUDA and NCCL, as `pip list --format=json`
+/// prints it. What is not in the list is not installed there; of two CUDA runtimes none is guessed.
+///
+/// # Errors
+///
+/// When it is no such list.
+pub fn packages(bytes: &[u8]) -> Result<Vec<Input>, EvidenceError> {
+    #[derive(serde::Deserialize)]
+    struct Package {
+        name: String,
+        version: String,
+    }
+    let packages: Vec<Package> = json(bytes)?;
+    let normal = |it: &Package| it.name.to_lowercase().replace(['_', '.'], "-");
+    let named = |name: &str| packages.iter().find(|it| normal(it) == name);
+    let mut inputs = Vec::new();
+    for framework in Framework::ALL.iter().copied() {
+        let found = named(&framework.as_str().replace('_', "-"));
+        let version = found.map(|it| parse(framework.as_str(), &it.version)).transpose()?;
+        inputs.push(Input::Installed { framework, version });
+    }
+    let only = |stem: &str| {
+        let is_it = |name: &str| match name.strip_prefix(stem) {
+            Some("") => true,
+            Some(rest) => rest.strip_prefix("-cu").is_some_and(|it| it.parse::<u8>().is_ok()),
+            None => false,
+        };
+        let mut found = packages.iter().filter(|it| is_it(&normal(it)));
+        found.next().filter(|_| found.next().is_none()).map(|it| it.version.as_str())
+    };
+    if let Some(version) = only("nvidia-cuda-runtime") {
+        inputs.push(Input::Cuda(parse("cuda", version)?));
+    }
+    if let Some(version) = only("nvidia-nccl") {
+        inputs.push(Input::Nccl(parse("nccl", version)?));
+    }
+    Ok(inputs)
+}
+
+fn json<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<T, EvidenceError> {
+    serde_json::from_slice(bytes).map_err(|error| {
+        let line = u64::try_from(error.line()).unwrap_or(0).max(1);
+        EvidenceError::new(error).at(line)
+    })
 }
 
 /// The GPU environment as the table of nvidia-smi tells it: type, count and ids. GPUs of several types

@@ -77,6 +77,13 @@ pub enum Input {
     SlaSuccessRate(Fraction),
     /// The served model's configuration (LP-2).
     ModelConfig(ModelConfig),
+    /// Whether a framework is installed where the GPUs are, and which version (IN-1, IN-4).
+    Installed {
+        /// The framework.
+        framework: Framework,
+        /// Its version; absent when it was looked for and is not there.
+        version: Option<Line>,
+    },
 }
 
 /// The served model's Hugging Face config, as far as the machine needs it.
@@ -166,6 +173,7 @@ impl Input {
             Self::SlaSuccessRate(_) => "sla.min_success_rate",
             Self::Sampling { key, .. } => return format!("sampling.{key}"),
             Self::SlaLimit { metric, .. } => return format!("sla.max_{metric}"),
+            Self::Installed { framework, .. } => return format!("installed.{framework}"),
         }
         .to_string()
     }

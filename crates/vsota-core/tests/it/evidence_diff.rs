@@ -1,6 +1,6 @@
 //! What a diff changes, and what kind of file that is.
 
-use vsota_core::evidence::diff::{kind, touched};
+use vsota_core::evidence::diff::{admits, kind, touched};
 use vsota_core::facts::FileKind;
 
 #[test]
@@ -59,4 +59,29 @@ fn what_is_no_diff_of_gits_is_named() {
     assert_eq!(line("diff --git a/x b/y\n--- a/x\n+++ b/y\n@@ -1 +1 @@\n"), Some(4));
     assert_eq!(line("diff --git a/x b/y\ndiff --git a/z b/z\n"), Some(2));
     assert_eq!(line("diff --git a/é b/è\n"), None);
+}
+
+/// PA-3: code that says where it comes from is copied code, unless the line only moved.
+#[test]
+fn a_diff_says_itself_that_code_comes_from_elsewhere() {
+    let header =
+        "diff --git a/vllm/a.py b/vllm/a.py\n--- a/vllm/a.py\n+++ b/vllm/a.py\n@@ -1 +1 @@\n";
+    let found = |body: &str| admits(&format!("{header}{body}")).map(|it| (it.path, it.text));
+    for line in [
+        "# Adapted from https://github.com/x/y/blob/main/z.py",
+        "// copied from sglang/srt/layers/moe.py",
+        " * Copyright (c) 2024 NVIDIA CORPORATION",
+    ] {
+        let told = (String::from("vllm/a.py"), line.trim().to_owned());
+        assert_eq!(found(&format!("+{line}\n")), Some(told));
+        assert_eq!(found(&format!("-{line}\n")), None, "what goes");
+        assert_eq!(found(&format!("-{line}\n+{line}\n")), None, "what moves");
+        assert_eq!(found(&format!(" {line}\n")), None, "what stays");
+    }
+    for line in [
+        "# SPDX-FileCopyrightText: Copyright contributors to the vLLM project",
+        "# the block is copied from the host to the device",
+    ] {
+        assert_eq!(found(&format!("+{line}\n")), None, "{line}");
+    }
 }

@@ -86,6 +86,44 @@ pub fn run(_: &Context, args: InstallArgs) -> Result<Outcome, Failure> {
     told(&changed)
 }
 
+/// A place of our hooks, for `doctor`.
+pub struct Standing {
+    /// Whose hooks, as `hook install` takes them.
+    pub whose: &'static str,
+    /// The file.
+    pub file: Utf8PathBuf,
+    /// Whether all of ours stand there; absent when none does.
+    pub whole: Option<bool>,
+}
+
+/// Which of our hooks a checkout has.
+pub fn standing(top: &Utf8Path) -> Vec<Standing> {
+    let agents = [
+        ("claude", ".claude/settings.local.json", claude()),
+        ("codex", ".codex/hooks.json", codex()),
+    ];
+    let mut all: Vec<Standing> = agents
+        .into_iter()
+        .map(|(whose, file, ours)| {
+            let file = top.join(file);
+            let there = text(&file).unwrap_or_default();
+            let settings = serde_json::from_str::<Map<String, Value>>(&there).ok();
+            let whole = settings
+                .filter(|_| there.contains(MARK))
+                .map(|it| with(it.clone(), &ours, &file).is_ok_and(|installed| installed == it));
+            Standing { whose, file, whole }
+        })
+        .collect();
+    if let Some(common) = find::git_common_dir(top) {
+        use std::os::unix::fs::PermissionsExt as _;
+        let file = common.join("hooks/pre-commit");
+        let ours = text(&file).is_ok_and(|it| it.contains(MARK));
+        let runs = std::fs::metadata(&file).is_ok_and(|it| it.permissions().mode() & 0o111 != 0);
+        all.push(Standing { whose: "git", file, whole: ours.then_some(runs) });
+    }
+    all
+}
+
 /// The hooks of Claude Code: its event, what it is for, and the line that answers.
 fn claude() -> Vec<(&'static str, Value)> {
     let one = |matcher: &str, command: &str| {

@@ -1,7 +1,7 @@
 //! `vsota patch amend`: before the first block or test is filed.
 
 use clap::Args;
-use vsota_core::command::AmendPatch;
+use vsota_core::command::{AmendPatch, CommandKind};
 use vsota_core::evidence::draft::DraftKind;
 use vsota_core::facts::Amendment;
 use vsota_core::text::Line;
@@ -31,7 +31,7 @@ pub struct AmendArgs {
 /// Bad evidence with file, line and field; refused once it is measured, and as `patch record`.
 pub fn run(context: &Context, args: AmendArgs) -> Result<Outcome, Failure> {
     let run = context.run_dir();
-    let told = args.told.patch(context, run.as_ref())?;
+    let told = args.told.patch(context, run.as_ref(), CommandKind::AmendPatch)?;
     let (Some((patch, staged)), Some(reason)) = (told, args.reason) else {
         return drafting::skeleton(context, DraftKind::Patch);
     };

@@ -1,19 +1,18 @@
 //! `vsota patch fixup`: RL-9; enters Revalidate.
 
-use camino::Utf8PathBuf;
 use clap::Args;
 use vsota_core::command::{CommandKind, RecordFixup};
 use vsota_core::evidence::draft::Range;
 use vsota_core::facts::Fixup;
 use vsota_core::text::{Line, Name};
 
-use super::record;
 use crate::chronicle::Chronicle;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::given::{self, StandArgs};
 use crate::journal::Reading;
 use crate::output::Outcome;
+use crate::range::{RangeArgs, Ranged};
 use crate::transition;
 
 /// Record a commit that Humanize's review demands
@@ -30,13 +29,8 @@ pub struct FixupArgs {
     #[command(flatten)]
     stand: StandArgs,
 
-    /// What git says of the range: JSON with base_tree, commits, descends and files [{path}]
-    #[arg(long, value_name = "FILE")]
-    git: Utf8PathBuf,
-
-    /// The diff of the range, as `git -c core.quotepath=off diff` prints it
-    #[arg(long, value_name = "FILE")]
-    diff: Utf8PathBuf,
+    #[command(flatten)]
+    range: RangeArgs,
 }
 
 /// Records the fixup.
@@ -54,7 +48,8 @@ pub fn run(context: &Context, args: FixupArgs) -> Result<Outcome, Failure> {
         let kind = CommandKind::RecordFixup;
         return Err(transition::object(context, &run, &chronicle, kind, vec![reason]));
     }
-    let (range, staged) = record::range(context, &run, &stand, &args.git, &args.diff)?;
+    let read = args.range.read(context, &run, &stand, CommandKind::RecordFixup)?;
+    let Ranged { range, staged, .. } = read;
     let name = match args.name {
         Some(name) => name,
         None => {

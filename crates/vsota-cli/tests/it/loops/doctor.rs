@@ -95,3 +95,45 @@ fn nothing_at_all_is_told_with_every_mend() {
         assert_eq!(line(&lines, what)["ok"], false, "{what}");
     }
 }
+
+/// vsota's own hooks, and the vsota that they call.
+#[test]
+fn own_hooks_are_told_with_whom_they_call() {
+    let field = Field::at(&Run::frozen());
+    let (all, found) = lines(&field);
+    assert_eq!(
+        (&all["ok"], &line(&found, "vsota hooks, claude")["ok"]),
+        (&true.into(), &false.into())
+    );
+    assert!(
+        line(&found, "vsota hooks, claude")["mend"]
+            .as_str()
+            .unwrap()
+            .contains("hook install --claude")
+    );
+    assert!(!found.iter().any(|it| it["what"] == "vsota that the hooks call"), "nobody calls it");
+    assert_eq!(field.vsota(&["hook", "install", "--claude", "--git"]).exit, 0);
+    let called = |field: &Field| {
+        let (all, found) = lines(field);
+        assert_eq!(line(&found, "vsota hooks, claude")["ok"], true);
+        assert_eq!(line(&found, "vsota hooks, git")["ok"], true);
+        let it = line(&found, "vsota that the hooks call").clone();
+        assert_eq!(all["ok"], it["ok"], "{all}");
+        (it["ok"] == true, it["found"].as_str().unwrap().to_owned())
+    };
+    let none = called(&field);
+    assert!(!none.0 && none.1.contains("no vsota is on the path"), "{}", none.1);
+    field.script("bin/vsota", "#!/bin/sh\nexit 3\n");
+    assert!(!called(&field).0);
+    field.script("bin/vsota", "#!/bin/sh\necho vsota 0.0.1\n");
+    assert!(called(&field).1.contains("it says `vsota 0.0.1`"));
+    fs::remove_file(field.world.root.join("bin/vsota")).unwrap();
+    symlink(crate::world::binary(), field.world.root.join("bin/vsota")).unwrap();
+    assert!(called(&field).0);
+    // An event of ours is gone.
+    let settings = field.vllm.join(".claude/settings.local.json");
+    let text = fs::read_to_string(&settings).unwrap();
+    fs::write(&settings, text.replace("vsota hook stop", "true")).unwrap();
+    let (_, found) = lines(&field);
+    assert_eq!(line(&found, "vsota hooks, claude")["found"], "installed in part, or not runnable");
+}

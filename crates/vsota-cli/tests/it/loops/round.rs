@@ -129,7 +129,7 @@ fn a_patch_of_the_code_review_waits_for_its_own_review() {
 }
 
 /// The model's claim on the patched build, in a loop whose state lies under this name.
-fn claimed(state: &str) -> Field {
+pub(super) fn claimed(state: &str) -> Field {
     let model = Run::claimed();
     let field = Field::in_loop(&model, |it| it.named(state));
     field.put("vllm/a.py", "a = 2\n");
@@ -162,16 +162,7 @@ fn a_fixup_cites_a_finding_or_the_phase() {
         files
     });
     let fixup = |finding: &str| {
-        let ended = field.vsota(&[
-            "patch",
-            "fixup",
-            "--finding",
-            finding,
-            "--git",
-            "/nowhere",
-            "--diff",
-            "/nowhere",
-        ]);
+        let ended = field.vsota(&["patch", "fixup", "--finding", finding]);
         (ended.exit, ended.clauses().concat())
     };
     assert_eq!(fixup("make it nicer"), (3, "RL-9".into()));
@@ -179,5 +170,20 @@ fn a_fixup_cites_a_finding_or_the_phase() {
         assert_eq!(fixup(words), (3, "RL-9".into()), "{words}");
     }
     assert_eq!(fixup("finalize phase"), (3, "RL-9".into()), "it does not run");
-    assert_eq!(fixup("the empty batch is not handled").0, 4, "the next thing that is looked at");
+    let mut trial = Run::patched();
+    trial.trial(1.05);
+    field.put("vllm/a.py", "a = 2\n");
+    field.commit("the patch");
+    field.moved(&trial.acceptance().stand.head);
+    assert_eq!(fixup("the empty batch is not handled"), (3, "PA-1RL-9".into()), "nothing changed");
+    field.put("vllm/b.py", "b = 1\n");
+    field.commit("another file");
+    assert_eq!(fixup("the empty batch is not handled"), (3, "RL-9".into()), "another file");
+    field.git(&["reset", "-q", "--hard", "HEAD~1"]);
+    field.put("vllm/model_executor/layers/fused_moe.py", "a = 3\n");
+    field.commit("the finding");
+    let (exit, clauses) = fixup("the empty batch is not handled");
+    assert_eq!((exit, clauses.as_str()), (0, ""));
+    let journal = String::from_utf8(field.world.bytes()).unwrap();
+    assert!(journal.lines().last().unwrap().contains("fused_moe.py"));
 }

@@ -72,7 +72,27 @@ fn frameworks(page: &mut Page, book: &Book<'_>) {
     let names = Md::list(book.story.brief.frameworks().iter().map(|it| Md::own(it.title())), ", ");
     let why = if given { "as asked for" } else { "the default, since nobody chose" };
     page.say(md!("Compared: {} ({}).", names, Md::own(why)));
-    page.list(book.story.exclusions.iter().map(|it| excluded(it)));
+    page.list(Framework::ALL.iter().map(|it| standing(book, *it)));
+}
+
+/// Whether a framework is to be had: available, unsupported with its reason, left out by the user, or
+/// unknown (IN-1, IN-4).
+fn standing(book: &Book<'_>, framework: Framework) -> Md {
+    let brief = &book.story.brief;
+    let name = Md::own(framework.title());
+    if let Some(it) = book.story.exclusions.iter().find(|it| it.framework == framework) {
+        return excluded(it);
+    }
+    if !brief.frameworks().contains(&framework) {
+        return md!("{}: left out by the user", name);
+    }
+    match brief.installed(framework) {
+        Some((Some(version), source)) => {
+            md!("{}: available, version {} ({})", name, Md::code(version), Md::text(source))
+        }
+        Some((None, source)) => md!("{}: not installed there ({})", name, Md::text(source)),
+        None => md!("{}: nobody asked whether it is installed", name),
+    }
 }
 
 /// A framework that left the comparison, and why.
@@ -127,6 +147,8 @@ pub(super) fn value(input: &Input) -> Md {
         Input::Workload(it) => Md::codes(it.scenarios.iter().map(|it| &it.name)),
         Input::SlaLimit { limit, .. } => md!("{} ms", Md::figure(figures::one(limit.get()))),
         Input::SlaSuccessRate(it) => Md::figure(figures::share(it.get())),
+        Input::Installed { version: Some(it), .. } => Md::code(it),
+        Input::Installed { version: None, .. } => Md::own("not installed"),
         Input::ModelConfig(it) => {
             let name = it.architecture.as_ref().map_or(Md::own("unnamed"), Md::code);
             md!("{}, {} layers", name, it.num_layers.get())

@@ -1,0 +1,232 @@
+//! Has every commit of the checkout its gate? The way from where the loop was entered to HEAD is walked in
+//! git's own objects, and what the gates recorded of their commits is asked again (PA-1, PA-6, FB-11, RL-9).
+
+use std::collections::BTreeSet;
+
+use camino::Utf8PathBuf;
+use vsota_core::event::Event;
+use vsota_core::facts::{ChangedFile, Fixup, Head, Patch, StopOrder};
+use vsota_core::{Artifact, Clause, Digest, Entry, GitId, Phase};
+
+use super::facts::bytes;
+use super::{Checks, NotChecked};
+use crate::checkout::Checkout;
+use crate::chronicle::Chronicle;
+use crate::failure::{Failure, Why};
+use crate::find;
+use crate::objects::{Commit, Objects};
+use crate::rundir::RunDir;
+
+/// The name of the check, as `--without` takes it.
+const CHECK: &str = "checkout";
+
+/// How many commits without a gate are listed.
+const LISTED: usize = 5;
+
+/// What a file holds in the place of a secret.
+const REDACTED: &[u8] = b"[REDACTED:";
+
+/// A gate that commits went through, with HEAD as it stood there.
+struct Gate<'a> {
+    seq: u64,
+    kind: String,
+    head: &'a Head,
+    /// What a patch or a fixup recorded of its range.
+    range: Option<Recorded<'a>>,
+    /// Whether its commit stays in the history: the loop's beginning, and what was accepted.
+    stays: bool,
+}
+
+struct Recorded<'a> {
+    base: &'a GitId,
+    descends: bool,
+    files: &'a [ChangedFile],
+    diff: &'a Artifact,
+}
+
+/// Walks the commits; says what could not be checked.
+pub(super) fn walked(run: &RunDir, chronicle: &Chronicle, checks: &mut Checks) -> Vec<NotChecked> {
+    let gates = gates(&chronicle.entries);
+    if gates.is_empty() {
+        return Vec::new();
+    }
+    let open = |why: String| vec![NotChecked { check: CHECK, why }];
+    let Some(checkout) = place(chronicle) else {
+        let told = gates.iter().filter(|it| it.range.is_some() || it.kind == "loop-entered");
+        let why = format!(
+            "{} events name commits of the vLLM checkout, which is not there",
+            told.count()
+        );
+        return open(why);
+    };
+    match walk(run, chronicle, &checkout, &gates, checks) {
+        Ok(None) => Vec::new(),
+        Ok(Some(why)) => open(why),
+        Err(Failure { why: Why::Fault(fault), .. }) => open(fault.message),
+        Err(Failure { why: Why::Refused(_), .. }) => open(String::from("it cannot be asked")),
+    }
+}
+
+/// The checkout of a campaign; a demonstration has none, whatever it names.
+fn place(chronicle: &Chronicle) -> Option<Utf8PathBuf> {
+    let demo = matches!(chronicle.entries.first().map(|it| &it.event),
+        Some(Event::CampaignOpened(it)) if it.said.demo);
+    let named = chronicle.campaign.state().brief().vllm_checkout();
+    let named = named.filter(|_| !demo).map(|it| Utf8PathBuf::from(it.as_str()));
+    named.filter(|it| find::git_common_dir(it).is_some())
+}
+
+fn gates(entries: &[Entry]) -> Vec<Gate<'_>> {
+    entries.iter().filter_map(gate).collect()
+}
+
+fn gate(entry: &Entry) -> Option<Gate<'_>> {
+    let (head, range) = match &entry.event {
+        Event::LoopEntered(it) => (it.said.checkout.head.as_ref()?, None),
+        Event::PatchRecorded(it) => (&it.said.stand.head, Some(Recorded::of(&it.said))),
+        Event::PatchAmended(it) => (&it.said.patch.stand.head, Some(Recorded::of(&it.said.patch))),
+        Event::FixupRecorded(it) => {
+            let Fixup { stand, base_tree, descends, files, diff, .. } = &it.said;
+            let range = Recorded { base: base_tree, descends: *descends, files, diff };
+            (&stand.head, Some(range))
+        }
+        Event::PatchAccepted(it) => (&it.said.stand.head, None),
+        Event::PatchRetried(it) => (&it.said.head, None),
+        Event::PatchRejected(it) => (&it.said.head, None),
+        Event::RoundAbandoned(it) => (&it.said.stand.head, None),
+        _ => return None,
+    };
+    let stays = matches!(entry.event, Event::LoopEntered(_) | Event::PatchAccepted(_));
+    Some(Gate { seq: entry.seq.0, kind: entry.event.kind().to_string(), head, range, stays })
+}
+
+impl<'a> Recorded<'a> {
+    fn of(said: &'a Patch) -> Self {
+        let Patch { base_tree, descends, files, diff, .. } = said;
+        Self { base: base_tree, descends: *descends, files, diff }
+    }
+}
+
+/// What was found; a reason when a part of it could not be checked.
+fn walk(
+    run: &RunDir,
+    chronicle: &Chronicle,
+    checkout: &Utf8PathBuf,
+    gates: &[Gate<'_>],
+    checks: &mut Checks,
+) -> Result<Option<String>, Failure> {
+    let Some(base) = gates.first().map(|it| &it.head.commit) else { return Ok(None) };
+    let now = Checkout::at(checkout)?.commit()?;
+    let now = now.ok_or_else(|| Failure::bad_evidence("the checkout has no commit"))?;
+    let stopped = stopped(&chronicle.entries);
+    let end = stopped.unwrap_or(&now);
+    let objects = Objects::of(checkout, &now)?;
+    for wanted in [base, end] {
+        if objects.tree(wanted)?.is_none() {
+            let message = format_args!("the commit {wanted} is not in the checkout {checkout}");
+            return Err(Failure::bad_evidence(message));
+        }
+    }
+    let mut accepted = base;
+    for gate in gates {
+        again(run, &objects, gate, accepted, end, checks)?;
+        if gate.stays {
+            accepted = &gate.head.commit;
+        }
+    }
+    let mut known = Vec::new();
+    for gate in gates {
+        if objects.tree(&gate.head.commit)?.is_some() {
+            known.push(&gate.head.commit);
+        }
+    }
+    let strange = objects.beyond(&known, end)?;
+    let phase = chronicle.campaign.phase();
+    // Between the edit and its gate a commit has none yet.
+    let waits = matches!(phase, Phase::LayerPipeline | Phase::KernelAssist | Phase::Revalidate);
+    if !waits {
+        for it in strange.iter().take(LISTED) {
+            let clause = if phase == Phase::RlcrActive { Clause::Rl9 } else { Clause::Fb11 };
+            let found = format!("the commit {} has no gate in the journal: {}", it.id, it.subject);
+            checks.say(CHECK, clause, false, found, Some(checkout.to_string()));
+        }
+        if let Some(more) = strange.len().checked_sub(LISTED).filter(|it| *it > 0) {
+            let found = format!("and {more} more commits without a gate");
+            checks.say(CHECK, Clause::Fb11, false, found, Some(checkout.to_string()));
+        }
+    }
+    let count = objects.between(base, end)?.len();
+    let held =
+        format!("{count} commits from {} to {}, each with its gate", base.short(), end.short());
+    if waits && !strange.is_empty() {
+        return Ok(Some(format!("{} wait for their gate: vsota patch record", named(&strange))));
+    }
+    checks.conclude(CHECK, Clause::Pa1, held);
+    let later = if stopped.is_some() { objects.beyond(&[end], &now)? } else { Vec::new() };
+    let after = || format!("{} came after the campaign had stopped", named(&later));
+    Ok((!later.is_empty()).then(after))
+}
+
+/// The commit on which the campaign was stopped.
+fn stopped(entries: &[Entry]) -> Option<&GitId> {
+    match entries.last().map(|it| &it.event) {
+        Some(Event::CampaignStopped(it)) => match &it.said {
+            StopOrder::Confirm { stand } => Some(&stand.head.commit),
+            StopOrder::External { .. } => None,
+        },
+        _ => None,
+    }
+}
+
+fn named(commits: &[Commit]) -> String {
+    let first: Vec<&str> = commits.iter().take(LISTED).map(|it| it.id.short()).collect();
+    let more = if commits.len() > LISTED { ", …" } else { "" };
+    format!("{} commits ({}{more})", commits.len(), first.join(", "))
+}
+
+/// What a gate recorded of its commit is what git says of it. The commit of a rejected patch may be gone.
+fn again(
+    run: &RunDir,
+    objects: &Objects,
+    gate: &Gate<'_>,
+    accepted: &GitId,
+    end: &GitId,
+    checks: &mut Checks,
+) -> Result<(), Failure> {
+    let Gate { seq, kind, head, range, stays } = gate;
+    let mut wrong = |clause, found: String| {
+        let found = format!("entry {seq}, {kind}: {found}");
+        checks.say(CHECK, clause, false, found, None);
+    };
+    let commit = &head.commit;
+    let Some(tree) = objects.tree(commit)? else {
+        if *stays {
+            wrong(Clause::Pa1, format!("its commit {commit} is not in the checkout"));
+        }
+        return Ok(());
+    };
+    if tree != head.tree {
+        wrong(Clause::Pa1, format!("the commit {commit} has the tree {tree}, not {}", head.tree));
+        return Ok(());
+    }
+    if *stays && !objects.descends(end, commit)? {
+        wrong(Clause::Pa1, format!("{end} does not descend from its commit {commit}"));
+    }
+    let Some(range) = range else { return Ok(()) };
+    if objects.descends(commit, accepted)? != range.descends {
+        let said = if range.descends { "does not descend" } else { "descends" };
+        wrong(Clause::Pa1, format!("the commit {commit} {said} from the accepted {accepted}"));
+    }
+    let changed: BTreeSet<String> = objects.changed(range.base, &tree)?.into_iter().collect();
+    let said: BTreeSet<String> = range.files.iter().map(|it| it.path.to_string()).collect();
+    if changed != said {
+        wrong(Clause::Pa1, String::from("git tells of other changed files"));
+    }
+    // What was cleared of secrets differs, and that is right.
+    let kept = bytes(run, range.diff).ok();
+    let cleared = kept.is_some_and(|it| memchr::memmem::find(&it, REDACTED).is_some());
+    if !cleared && Digest::of(&objects.diff(range.base, &tree)?) != range.diff.sha256 {
+        wrong(Clause::Pa6, format!("{} is not git's difference", range.diff.path));
+    }
+    Ok(())
+}

@@ -1,0 +1,225 @@
+//! What is recorded of a patch is what the checkout's own git says of it (PA-1 … PA-6), whatever the
+//! repository configures.
+
+use std::fs;
+
+use serde_json::Value;
+use vsota_fixtures::model::Run;
+
+use super::field::{Ended, Field};
+
+const SOURCE: &str = "vllm/model_executor/layers/fused_moe.py";
+
+const STORY: &str = "# Patch\n- name: routing\n- symptom: chat\n- profiler-row: vllm:decode:kernel:1\n\
+                     - layer-row: layer-2-hot-1\n- source-path: vllm/model_executor/layers/fused_moe.py\n\
+                     - expected-effect: 5 % shorter\n- weakens-correctness: no\n\
+                     ## History\n- item: vllm-pr-4242\n";
+
+/// A campaign in LayerPipeline, whose draft is written and whose checkout stands on the accepted build.
+pub(super) fn layered() -> Field {
+    let field = Field::in_loop(&Run::layered(), |it| it.named("state.md"));
+    fs::write(field.world.root.join("patch.md"), STORY).unwrap();
+    field
+}
+
+pub(super) fn record(field: &Field) -> Ended {
+    field.vsota(&["patch", "record", field.world.root.join("patch.md").as_str()])
+}
+
+/// What the last event says.
+fn said(field: &Field) -> Value {
+    let journal = String::from_utf8(field.world.bytes()).unwrap();
+    let entry: Value = serde_json::from_str(journal.lines().last().unwrap()).unwrap();
+    entry["event"]["patch-recorded"].clone()
+}
+
+pub(super) fn patched(field: &Field) {
+    field.put(SOURCE, "def fused_topk():\n    return 1\n");
+    field.put("tests/kernels/test_routing.py", "def test():\n    pass\n");
+    field.put("docs/a.md", "a\n");
+    field.commit("routing");
+}
+
+#[test]
+fn a_patch_is_what_git_says_of_the_checkout() {
+    let field = layered();
+    let (base, accepted) = (field.id("HEAD^{tree}"), field.id("HEAD"));
+    patched(&field);
+    let ended = record(&field);
+    assert_eq!((ended.exit, &ended.json["phase"]), (0, &"revalidate".into()), "{}", ended.told);
+    let said = said(&field);
+    assert_eq!(said["base_tree"], base);
+    assert_eq!((&said["commits"], &said["descends"]), (&1.into(), &true.into()));
+    assert_eq!(said["stand"]["head"]["commit"], field.id("HEAD"));
+    let files = said["files"].as_array().unwrap();
+    let files: Vec<_> = files
+        .iter()
+        .map(|it| (it["path"].as_str().unwrap(), it["kind"].as_str().unwrap()))
+        .collect();
+    let wanted =
+        [("docs/a.md", "docs"), ("tests/kernels/test_routing.py", "tests"), (SOURCE, "code")];
+    assert_eq!(files, wanted);
+    // What was filed leads from the accepted build to the patch.
+    let diff = field.world.run.join(said["diff"]["path"].as_str().unwrap());
+    field.git(&["checkout", "-q", &accepted]);
+    field.git(&["apply", "--index", diff.as_str()]);
+    let tree = field.git(&["write-tree"]);
+    assert_eq!(said["stand"]["head"]["tree"], tree.trim());
+}
+
+#[test]
+fn what_was_taken_back_belongs_to_no_patch() {
+    let field = layered();
+    field.put(SOURCE, "a try\n");
+    field.commit("a try");
+    field.git(&["revert", "--no-edit", "HEAD"]);
+    patched(&field);
+    assert_eq!(record(&field).exit, 0);
+    assert_eq!(said(&field)["commits"], 1);
+}
+
+#[test]
+fn a_range_that_is_no_patch_is_refused() {
+    let refused = |field: &Field| {
+        let ended = record(field);
+        assert_eq!(ended.exit, 3, "{}", ended.told);
+        ended.clauses().into_iter().map(str::to_owned).collect::<Vec<_>>()
+    };
+    // Nothing is committed.
+    let field = layered();
+    assert_eq!(refused(&field), ["PA-1", "PA-1", "PA-1"]);
+    // Something is left uncommitted.
+    patched(&field);
+    field.put("vllm/a.py", "a = 2\n");
+    assert_eq!(refused(&field), ["PA-1"]);
+    // No code.
+    let field = layered();
+    field.put("tests/test_a.py", "");
+    field.put("serve.sh", "");
+    field.commit("no code");
+    assert_eq!(refused(&field), ["PA-1"]);
+    // Another history: the accepted build is no ancestor.
+    let field = layered();
+    field.git(&["checkout", "-q", "--orphan", "other"]);
+    patched(&field);
+    assert_eq!(refused(&field), ["PA-1"]);
+    // The accepted build is not there at all.
+    let field = layered();
+    let accepted = field.id("HEAD");
+    field.git(&["checkout", "-q", "--orphan", "other"]);
+    patched(&field);
+    fs::remove_file(field.vllm.join(".git/objects").join(&accepted[..2]).join(&accepted[2..]))
+        .unwrap();
+    assert_eq!(refused(&field), ["PA-1"]);
+    // Code from elsewhere, of which the story says nothing.
+    let field = layered();
+    field.put(SOURCE, "# Adapted from https://github.com/sgl-project/sglang\n");
+    field.commit("routing");
+    assert_eq!(refused(&field), ["PA-3"]);
+    // A row that no table of this round has.
+    let field = layered();
+    patched(&field);
+    fs::write(field.world.root.join("patch.md"), STORY.replace("kernel:1", "kernel:9")).unwrap();
+    assert_eq!(refused(&field), ["PA-2"]);
+}
+
+#[test]
+fn files_say_nothing_of_a_real_checkout() {
+    let field = layered();
+    patched(&field);
+    let draft = field.world.root.join("patch.md");
+    let files = ["--git", "/nowhere", "--diff", "/nowhere"];
+    let record = ["patch", "record", draft.as_str()];
+    let amend = ["patch", "amend", draft.as_str(), "--reason", "r"];
+    let fixup = ["patch", "fixup", "--finding", "f"];
+    for args in [&record[..], &amend[..]] {
+        let ended = field.vsota(&[args, &files[..]].concat());
+        assert_eq!(ended.exit, 2, "{}", ended.told);
+        assert!(ended.told.contains("only a demonstration"), "{}", ended.told);
+    }
+    let help = field.vsota(&["patch", "fixup", "--help"]);
+    assert!(!help.told.contains("--git"), "{}", help.told);
+    assert_eq!(field.vsota(&[&fixup[..], &files[..2]].concat()).exit, 2, "both or none");
+}
+
+/// Everything that a repository can say of itself, against the facts of the same range in a plain one.
+#[test]
+fn a_hostile_repository_runs_nothing_and_changes_no_fact() {
+    let plain = layered();
+    patched(&plain);
+    assert_eq!(record(&plain).exit, 0);
+
+    let field = layered();
+    patched(&field);
+    let (accepted, head) = (field.id("HEAD~1"), field.id("HEAD"));
+    let mark = field.world.root.join("owned");
+    let run = field.world.root.join("evil");
+    field.script("evil", &format!("#!/bin/sh\ntouch {mark}\ncat \"$1\"\n"));
+    for hook in ["post-index-change", "reference-transaction", "post-checkout"] {
+        field.script(&format!("hooks/{hook}"), &format!("#!/bin/sh\ntouch {mark}\n"));
+    }
+    // An unrelated commit without parents, which pretends to be the patch and its base.
+    let tree = field.id("HEAD^{tree}");
+    let other = field.git(&["commit-tree", "-m", "other", &tree]).trim().to_owned();
+    field.git(&["replace", &head, &other]);
+    fs::write(field.vllm.join(".git/info/grafts"), format!("{head} {other}\n")).unwrap();
+    // A second store of objects, which is read like the first.
+    let store = field.world.root.join("store");
+    fs::create_dir_all(&store).unwrap();
+    let alternates = field.vllm.join(".git/objects/info");
+    fs::create_dir_all(&alternates).unwrap();
+    fs::write(alternates.join("alternates"), format!("{store}\n")).unwrap();
+    let attributes = "* -diff\n*.py diff=evil filter=evil\n*.md export-ignore diff=evil\n";
+    fs::write(field.vllm.join(".git/info/attributes"), attributes).unwrap();
+    for (key, value) in [
+        ("core.fsmonitor", run.as_str()),
+        ("core.hooksPath", field.world.root.join("hooks").as_str()),
+        ("core.attributesFile", field.vllm.join(".git/info/attributes").as_str()),
+        ("filter.evil.clean", run.as_str()),
+        ("filter.evil.process", run.as_str()),
+        ("filter.evil.required", "true"),
+        ("diff.external", run.as_str()),
+        ("diff.evil.command", run.as_str()),
+        ("diff.evil.textconv", run.as_str()),
+        ("diff.evil.binary", "true"),
+        ("diff.noprefix", "true"),
+        ("diff.mnemonicPrefix", "true"),
+        ("diff.renames", "copies"),
+        ("diff.context", "0"),
+        ("diff.orderFile", run.as_str()),
+        ("diff.ignoreSubmodules", "all"),
+        ("core.quotePath", "true"),
+        ("core.pager", run.as_str()),
+        ("core.alternateRefsCommand", run.as_str()),
+        ("core.commitGraph", "true"),
+        ("gpg.program", run.as_str()),
+        ("log.showSignature", "true"),
+        ("status.showUntrackedFiles", "no"),
+        ("alias.diff-tree", &format!("!{run}")),
+    ] {
+        field.git(&["config", key, value]);
+    }
+    let ended = record(&field);
+    assert!(!mark.exists(), "something was run");
+    assert_eq!(ended.exit, 0, "{}", ended.told);
+    let (theirs, ours) = (said(&plain), said(&field));
+    for key in ["base_tree", "commits", "descends", "files"] {
+        assert_eq!(theirs[key], ours[key], "{key}");
+    }
+    assert_eq!(theirs["diff"]["sha256"], ours["diff"]["sha256"]);
+    assert_eq!(ours["stand"]["head"]["commit"], head);
+    assert_eq!(ours["stand"]["head"]["tree"], tree);
+    assert_ne!(accepted, other);
+}
+
+#[test]
+fn a_work_tree_that_lies_elsewhere_is_no_checkout() {
+    let field = layered();
+    patched(&field);
+    let elsewhere = field.world.root.join("elsewhere");
+    fs::create_dir_all(&elsewhere).unwrap();
+    field.git(&["config", "core.worktree", elsewhere.as_str()]);
+    let ended = record(&field);
+    assert_eq!(ended.exit, 4, "{}", ended.told);
+    assert!(ended.told.contains("another work tree"), "{}", ended.told);
+}

@@ -1,0 +1,180 @@
+//! `verify` walks the commits of the checkout: each has its gate in the journal (PA-1, PA-6, FB-11, RL-9).
+
+use std::fs;
+
+use serde_json::Value;
+use vsota_fixtures::model::Run;
+
+use super::field::Field;
+use super::patch::{layered, patched, record};
+use super::round::claimed;
+
+/// What the walk says: the clause and the words of what is wrong, or what held, or what is open.
+#[derive(Debug, PartialEq)]
+enum Walked {
+    Held(String),
+    Wrong(Vec<(String, String)>),
+    Open(String),
+}
+
+fn walked(field: &Field) -> Walked {
+    let ended = field.vsota(&["verify", "--strict"]);
+    assert_eq!(ended.exit, 5, "a model's journal has no artefacts: {}", ended.told);
+    let of_it = |key: &str| -> Vec<Value> {
+        let all = ended.json[key].as_array().unwrap().iter();
+        all.filter(|it| it["check"] == "checkout").cloned().collect()
+    };
+    let text = |it: &Value, key: &str| it[key].as_str().unwrap().to_owned();
+    let (said, open) = (of_it("checks"), of_it("not_checked"));
+    let wrong: Vec<_> = said
+        .iter()
+        .filter(|it| it["ok"] == false)
+        .map(|it| (text(it, "clause"), text(it, "found")))
+        .collect();
+    if !wrong.is_empty() {
+        return Walked::Wrong(wrong);
+    }
+    if let Some(it) = open.first() {
+        return Walked::Open(text(it, "why"));
+    }
+    assert_eq!(said.len(), 1, "{}", ended.told);
+    Walked::Held(text(&said[0], "found"))
+}
+
+#[track_caller]
+fn held(field: &Field, commits: usize) {
+    let Walked::Held(found) = walked(field) else { panic!("{:?}", walked(field)) };
+    assert!(found.starts_with(&format!("{commits} commits from ")), "{found}");
+    assert!(found.ends_with("each with its gate"), "{found}");
+}
+
+#[track_caller]
+fn wrong(field: &Field, clause: &str, words: &str) {
+    let Walked::Wrong(found) = walked(field) else { panic!("{:?}", walked(field)) };
+    assert!(found.iter().any(|it| it.0 == clause && it.1.contains(words)), "{found:?}");
+}
+
+#[track_caller]
+fn open(field: &Field, words: &str) {
+    let Walked::Open(why) = walked(field) else { panic!("{:?}", walked(field)) };
+    assert!(why.contains(words), "{why}");
+}
+
+#[test]
+fn a_commit_between_rounds_or_before_the_patch_has_no_gate() {
+    let field = Field::in_loop(&Run::in_loop(), |it| it.named("state.md"));
+    held(&field, 0);
+    field.put("vllm/a.py", "a = 2\n");
+    field.commit("unasked");
+    wrong(
+        &field,
+        "RL-9",
+        &format!("the commit {} has no gate in the journal: unasked", field.id("HEAD")),
+    );
+
+    let mut model = Run::in_loop();
+    model.open_round();
+    let field = Field::in_loop(&model, |it| it.named("state.md"));
+    for n in 0..7 {
+        field.put("vllm/a.py", &format!("a = {n}\n"));
+        field.commit("too early");
+    }
+    wrong(&field, "FB-11", "too early");
+    wrong(&field, "FB-11", "and 2 more commits");
+}
+
+#[test]
+fn a_commit_waits_for_its_gate_and_has_it_then() {
+    let field = layered();
+    patched(&field);
+    open(&field, "1 commits (");
+    assert_eq!(record(&field).exit, 0);
+    held(&field, 1);
+    // Taken back by a commit of its own, which the rejection knows.
+    field.git(&["revert", "--no-edit", "HEAD"]);
+    open(&field, "wait for their gate");
+    let ended = field.vsota(&["revalidate", "reject", "--reason", "slower"]);
+    assert_eq!(ended.exit, 0, "{}", ended.told);
+    held(&field, 2);
+    // Taken back without a trace: the patch is in `patches/`, its commit is nowhere.
+    let field = layered();
+    patched(&field);
+    assert_eq!(record(&field).exit, 0);
+    field.git(&["reset", "-q", "--hard", "HEAD~1"]);
+    assert_eq!(field.vsota(&["revalidate", "reject", "--reason", "slower"]).exit, 0);
+    field.git(&["reflog", "expire", "--expire=now", "--all"]);
+    field.git(&["gc", "-q", "--prune=now"]);
+    held(&field, 0);
+    field.put("vllm/a.py", "a = 2\n");
+    field.commit("unasked");
+    wrong(&field, "RL-9", "unasked");
+}
+
+#[test]
+fn what_a_gate_recorded_is_what_git_says() {
+    let field = layered();
+    patched(&field);
+    assert_eq!(record(&field).exit, 0);
+    let journal = String::from_utf8(field.world.bytes()).unwrap();
+    let forged = |from: &str, to: &str| {
+        let lines = journal.lines().map(|line| {
+            let line =
+                if line.contains("patch-recorded") { line.replace(from, to) } else { line.into() };
+            serde_json::from_str::<vsota_core::Entry>(&line).unwrap().event
+        });
+        let run = Run { events: lines.collect(), ..Run::open() };
+        field.world.put(run.jsonl());
+        // The checkpoint holds the head of the true one.
+        let _ = fs::remove_file(field.world.run.join("humanize/model-loop-checkpoint.md"));
+    };
+    forged(r#"{"path":"docs/a.md","kind":"docs"},"#, "");
+    wrong(&field, "PA-1", "other changed files");
+    forged(r#""descends":true"#, r#""descends":false"#);
+    wrong(&field, "PA-1", "descends from the accepted");
+    forged(&field.id("HEAD^{tree}"), &field.id("HEAD~1^{tree}"));
+    wrong(&field, "PA-1", "has the tree");
+    let event: Value = serde_json::from_str(journal.lines().last().unwrap()).unwrap();
+    let digest = event["event"]["patch-recorded"]["diff"]["sha256"].as_str().unwrap();
+    forged(digest, &"0".repeat(64));
+    wrong(&field, "PA-6", "is not git's difference");
+    forged("routing", "routing");
+    held(&field, 1);
+}
+
+#[test]
+fn an_accepted_patch_stays_in_the_history() {
+    let mut model = Run::patched();
+    model.trial(1.05);
+    let head = model.acceptance().stand.head;
+    let field = Field::in_loop(&Run::accepted_patch(), |it| it.named("state.md"));
+    patched(&field);
+    field.moved(&head);
+    field.git(&["reset", "-q", "--hard", "HEAD~1"]);
+    wrong(&field, "PA-1", "does not descend from its commit");
+}
+
+#[test]
+fn after_the_stop_commits_are_nobodys() {
+    let field = claimed("complete-state.md");
+    let mut trial = Run::patched();
+    trial.trial(1.05);
+    field.moved(&trial.acceptance().stand.head);
+    assert_eq!(field.vsota(&["stop", "confirm"]).exit, 0);
+    let open = |field: &Field| field.vsota(&["verify"]).json["not_checked"].to_string();
+    assert!(!open(&field).contains("checkout"), "{}", open(&field));
+    field.put("vllm/a.py", "a = 3\n");
+    field.commit("later");
+    assert!(open(&field).contains("1 commits (") && open(&field).contains("had stopped"));
+    let Walked::Wrong(found) = walked(&field) else { panic!("the model's patch is another") };
+    assert!(found.iter().all(|it| !it.1.contains("has no gate")), "{found:?}");
+}
+
+#[test]
+fn without_a_checkout_its_commits_stay_unchecked() {
+    let field = layered();
+    fs::rename(field.vllm.join(".git"), field.world.root.join("away")).unwrap();
+    let ended = field.vsota_in(&field.world.root, &["verify"]);
+    let open = ended.json["not_checked"].as_array().unwrap();
+    assert_eq!(open[0]["check"], "checkout", "{}", ended.told);
+    assert!(open[0]["why"].as_str().unwrap().contains("which is not there"), "{}", ended.told);
+}
