@@ -13,7 +13,8 @@ use vsota_core::text::Line;
 
 use super::hygiene;
 use super::record::{Launched, Outcome, moment, now, record};
-use super::{Runner, which};
+use super::rig::{Mocks, Rig, is_mock};
+use super::which;
 use crate::failure::Failure;
 use crate::gather::bad;
 use crate::http::Address;
@@ -86,7 +87,7 @@ pub(super) fn write(path: &Utf8Path, bytes: &[u8]) -> Result<(), Failure> {
     std::fs::rename(&beside, path).map_err(|error| failed(&error))
 }
 
-impl Runner<'_> {
+impl Rig<'_> {
     /// Makes one launch and its runs in a directory of its own. Each run leaves `SCENARIO.run.json`
     /// there as soon as it ended, whatever came of it; they are returned.
     ///
@@ -106,7 +107,7 @@ impl Runner<'_> {
         let launched = Launched { started_at: now(), ..Launched::default() };
         let marker = self.marker(dir);
         let mut note = self.begin(job, asked, dir, &launched, &marker)?;
-        let trip = Trip { runner: self, job, dir, at, others, marker };
+        let trip = Trip { rig: self, job, dir, at, others, marker };
         let records = match trip.start(&mut note) {
             Ok(server) => trip.through(server, launched, asked)?,
             Err(NotStarted::Program(why)) => trip.all(asked, &launched, Status::Failed, &why)?,
@@ -129,10 +130,9 @@ impl Runner<'_> {
         launched: &Launched,
         marker: &str,
     ) -> Result<Note, Failure> {
-        let campaign = self.campaign()?;
         let cut =
             Outcome::without(Status::Failed, "interrupted: the run was ended before it was done");
-        let brief = campaign.state().brief();
+        let brief = &self.brief;
         let interrupted = asked.iter().map(|it| record(brief, job, it, launched, &cut)).collect();
         let note = Note {
             marker: marker.to_owned(),
@@ -164,7 +164,7 @@ impl Note {
 
 /// One launch on its way.
 struct Trip<'a> {
-    runner: &'a Runner<'a>,
+    rig: &'a Rig<'a>,
     job: &'a Job,
     dir: &'a Utf8Path,
     at: Address,
@@ -185,7 +185,7 @@ impl Trip<'_> {
             env: &self.env(),
             marker: &self.marker,
             log: &self.dir.join(LOG),
-            grace: self.runner.limits.grace(),
+            grace: self.rig.limits.grace(),
         })?;
         let Process { pid, start } = server.process;
         note.server = Some((pid, start));
@@ -225,7 +225,7 @@ impl Trip<'_> {
     }
 
     fn model(&self) -> &str {
-        self.runner.plan.serving.model.as_ref().map_or("", Line::as_str)
+        self.rig.plan.serving.model.as_ref().map_or("", Line::as_str)
     }
 
     /// The same record for every run.
@@ -237,7 +237,7 @@ impl Trip<'_> {
         reason: &str,
     ) -> Result<Vec<Value>, Failure> {
         let outcome = Outcome::without(status, reason);
-        self.runner.progress.note(&format!("{}: {status}: {reason}", self.job.launch.candidate));
+        self.rig.progress.note(&format!("{}: {status}: {reason}", self.job.launch.candidate));
         asked.iter().map(|it| self.keep(launched, it, &outcome)).collect()
     }
 
@@ -247,8 +247,7 @@ impl Trip<'_> {
         it: &Asked<'_>,
         outcome: &Outcome,
     ) -> Result<Value, Failure> {
-        let campaign = self.runner.campaign()?;
-        let value = record(campaign.state().brief(), self.job, it, launched, outcome);
+        let value = record(&self.rig.brief, self.job, it, launched, outcome);
         let path = self.dir.join(format!("{}.run.json", it.scenario.name));
         write(&path, value.to_string().as_bytes())?;
         Ok(value)
@@ -274,7 +273,7 @@ impl Trip<'_> {
         if self.job.launch.framework != Framework::Vllm {
             return None;
         }
-        if self.runner.demo {
+        if self.rig.mocks == Mocks::Only || is_mock(&self.job.launch.argv) {
             return self.told("/version", "tree");
         }
         super::tree::of(&self.job.launch.argv, &self.env())
@@ -296,7 +295,7 @@ impl Trip<'_> {
         launched: &Launched,
         it: &Asked<'_>,
     ) -> Result<Value, Failure> {
-        let warm = self.runner.plan.search(self.job.launch.framework);
+        let warm = self.rig.plan.search(self.job.launch.framework);
         if warm.is_some_and(|it| it.client.warmup_prompts > 0) {
             self.client(server, it, Part::Warmup)?;
         }
@@ -308,7 +307,7 @@ impl Trip<'_> {
         outcome.hygiene = hygiene::found(others, before.as_ref(), after.as_ref());
         if let Some(reason) = &outcome.reason {
             let (id, scenario) = (&self.job.launch.candidate, &it.scenario.name);
-            self.runner.progress.note(&format!("{id} in {scenario}: {}: {reason}", outcome.status));
+            self.rig.progress.note(&format!("{id} in {scenario}: {}: {reason}", outcome.status));
         }
         self.keep(launched, it, &outcome)
     }
@@ -327,7 +326,7 @@ impl Trip<'_> {
         };
         let file = format!("{stem}.{ending}");
         let run = self
-            .runner
+            .rig
             .plan
             .client(&self.job.launch, it.scenario, part, it.draw, self.dir.as_str(), &file)
             .map_err(|error| bad(&error, "the plan"))?;
@@ -339,7 +338,7 @@ impl Trip<'_> {
             log: &self.dir.join(format!("{stem}.log")),
             grace: Duration::from_secs(2),
         })?;
-        let limit = self.runner.limits.run();
+        let limit = self.rig.limits.run();
         let (ended, died) = attend(&mut client, server, limit);
         client.stop()?;
         let ended_at = now();

@@ -26,7 +26,7 @@ pub use alone::{Compared, Load, Lone, compare, contradict};
 pub use bench::{Bench, BenchObjection, FixedBenchmark, Searching};
 pub use blocks::{BlockObjection, KeptBlock};
 pub use case::{Case, Charter, Chartered, InLoop, Outcome, Running};
-pub use eligible::off_workload;
+pub use eligible::{off_workload, unfit};
 pub(crate) use eligible::passes_sla;
 pub use entry::LoopObjection;
 pub use gap::{GapDecision, GapObjection};

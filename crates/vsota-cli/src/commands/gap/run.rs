@@ -79,7 +79,7 @@ pub fn run(context: &Context, args: RunArgs) -> Result<Outcome, Failure> {
 }
 
 /// Looks at the gap decision as the journal has it now.
-fn with_gap<T>(
+pub(super) fn with_gap<T>(
     runner: &Runner<'_>,
     look: impl FnOnce(&GapDecision) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
@@ -142,7 +142,7 @@ fn sides(case: &Case, scenario: &Name) -> Vec<Framework> {
     [Framework::Vllm].into_iter().chain(live).collect()
 }
 
-fn member(
+pub(super) fn member(
     runner: &Runner<'_>,
     case: &Case,
     scenario: &Name,

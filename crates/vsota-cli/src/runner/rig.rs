@@ -1,0 +1,122 @@
+//! What a launch needs, in a campaign and outside one: the plan, the limits, and what may be a mock.
+
+use vsota_core::Brief;
+use vsota_core::evidence::search::{BuildPlan, Candidate, LauncherKind, Plan};
+use vsota_core::facts::Framework;
+use vsota_core::text::{Argv, Line};
+
+use super::{Job, Limits, Progress};
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::gather::bad;
+
+/// What launches are made with.
+#[derive(Debug)]
+pub struct Rig<'a> {
+    /// The outside.
+    pub context: &'a Context,
+    /// The plan.
+    pub plan: Plan,
+    /// How long things may take.
+    pub limits: Limits,
+    /// How far it is.
+    pub progress: Progress<'a>,
+    /// What is known of model and hardware; outside a campaign nothing.
+    pub(super) brief: Brief,
+    pub(super) mocks: Mocks,
+}
+
+/// Which servers may be mocks (FB-5).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Mocks {
+    /// All of them: a demonstration.
+    Only,
+    /// None: a campaign.
+    Never,
+    /// Any: nothing of it is filed, and what is printed says so.
+    Allowed,
+}
+
+impl<'a> Rig<'a> {
+    /// A rig with nothing launched yet.
+    pub fn new(
+        context: &'a Context,
+        plan: Plan,
+        limits: Limits,
+        brief: Brief,
+        mocks: Mocks,
+    ) -> Self {
+        Self { context, plan, limits, progress: Progress::new(context), brief, mocks }
+    }
+
+    /// The job of launching a candidate, as a build of vLLM where one is meant.
+    ///
+    /// # Errors
+    ///
+    /// Bad evidence when the plan cannot launch it.
+    pub fn job(&self, it: &Candidate, build: Option<&BuildPlan>) -> Result<Job, Failure> {
+        let wrong = |error| bad(&error, "the plan");
+        let launch = self.plan.launch(it, None, build).map_err(wrong)?;
+        // The tree says which build ran; the winning command stays the same for every build (GD-2).
+        let plain = self.plan.launch(it, None, None).map_err(wrong)?;
+        let message = match (self.mocks, is_mock(&launch.argv)) {
+            (Mocks::Only, false) => {
+                Some("FB-5: a demonstration launches mock servers only".to_owned())
+            }
+            (Mocks::Never, true) => Some(
+                "FB-5: a mock server measures nothing; only a demonstration launches one"
+                    .to_owned(),
+            ),
+            _ => None,
+        };
+        let kind = self.plan.launcher(it.framework).kind;
+        let message = message.or_else(|| {
+            (kind != LauncherKind::Local).then(|| {
+                format!(
+                    "the launcher of {} reaches another machine or container, where a server cannot be \
+                     supervised yet: run the printed commands there and file them with `vsota bench \
+                     ingest`, `vsota gap ingest` or `vsota revalidate ingest`",
+                    it.framework
+                )
+            })
+        });
+        if let Some(message) = message {
+            return Err(Failure::bad_evidence(message).at_field(&it.id));
+        }
+        Ok(Job { launch, server_command: plain.argv, build: None, tree: None })
+    }
+
+    /// The candidate whose launch is this very command.
+    ///
+    /// # Errors
+    ///
+    /// Bad evidence when the plan has none.
+    pub fn winning(&self, framework: Framework, command: &Argv) -> Result<&Candidate, Failure> {
+        let candidates = self.plan.search(framework).into_iter().flat_map(|it| &it.candidates);
+        for it in candidates {
+            let job = self.job(it, None)?;
+            if job.server_command.iter().map(Line::as_str).eq(command.iter()) {
+                return Ok(it);
+            }
+        }
+        let message = format_args!(
+            "no candidate of the plan launches {framework} with its winning command; give that plan \
+             with --plan"
+        );
+        Err(Failure::bad_evidence(message))
+    }
+
+    /// The build of that commit, where the plan names one.
+    pub fn build(&self, commit: &str) -> Option<&BuildPlan> {
+        let same = |it: &&BuildPlan| {
+            let named = it.commit.as_ref().map(Line::as_str);
+            named.is_some_and(|it| it.len() >= 7 && commit.starts_with(it))
+        };
+        self.plan.builds.values().find(same)
+    }
+}
+
+/// Whether a mock server is started by these words.
+pub(super) fn is_mock(argv: &[Line]) -> bool {
+    argv.iter().any(|it| it.as_str() == "mock-server")
+}
