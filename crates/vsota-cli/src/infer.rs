@@ -1,8 +1,9 @@
 //! What need nobody be asked? The model from its config, the checkout from where we stand, the GPUs from
 //! nvidia-smi (IN-1, IN-2, IN-5). Each value names what it was taken from; nothing found is guessed.
 
+use std::collections::BTreeMap;
 use std::env;
-use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use vsota_core::evidence::inputs;
@@ -17,6 +18,8 @@ use crate::gather::bad;
 use crate::loops::ground::on_path;
 use crate::loops::trees;
 use crate::rundir::intake;
+use crate::supervise::question::{Question, Unanswered};
+use crate::supervise::reaper::Ending;
 
 /// The most bytes of a table of nvidia-smi.
 const TABLE: u64 = 1 << 20;
@@ -26,6 +29,9 @@ const CONFIG: u64 = 16 << 20;
 
 /// What is asked of nvidia-smi.
 const QUERY: &str = "--query-gpu=index,name,uuid,driver_version,memory.total,mig.mode.current";
+
+/// How long nvidia-smi may take to answer, here or on a host.
+const ANSWER: Duration = Duration::from_secs(60);
 
 /// What inference looks at beside what was given.
 #[derive(Clone, Copy, Debug)]
@@ -118,19 +124,26 @@ fn asked(host: &[String], given: &InputsGiven) -> Result<Vec<Sourced>, Failure> 
     }
     let words = [host, &["nvidia-smi".into(), QUERY.into(), "--format=csv".into()]].concat();
     let shown = [host, &["nvidia-smi".into()]].concat().join(" ");
-    let (program, args) =
-        words.split_first().map_or(("", &words[..]), |(it, rest)| (it.as_str(), rest));
     let failed = |why: String| Failure::child(format_args!("`{shown}` {why}"));
-    let ended = Command::new(program).args(args).stdin(Stdio::null()).output();
-    let ended = ended.map_err(|error| failed(format!("could not be run: {error}")))?;
-    if !ended.status.success() {
+    let (env, marker) = (BTreeMap::new(), format!("init-{}", std::process::id()));
+    let question =
+        Question { argv: &words, env: &env, dir: None, marker: &marker, at_most: ANSWER };
+    let answer = match question.ask() {
+        Ok(answer) => answer,
         // A driver that is not loaded is no GPU; a host that was named is expected to answer.
-        let said = String::from_utf8_lossy(&ended.stdout).into_owned();
-        let said = said.lines().next().unwrap_or_default().to_owned();
-        let ended = failed(format!("ended with {}: {said}", ended.status));
+        Err(_) if host.is_empty() => return Ok(Vec::new()),
+        Err(Unanswered::Program) => return Err(failed("could not be run".to_owned())),
+        Err(Unanswered::Late) => {
+            return Err(failed(format!("did not answer in {} s", ANSWER.as_secs())));
+        }
+        Err(Unanswered::Own(failure)) => return Err(failure),
+    };
+    if answer.ending != Ending::Code(0) {
+        let said = answer.text.lines().next().unwrap_or_default();
+        let ended = failed(format!("ended {}: {said}", answer.ending));
         return if host.is_empty() { Ok(Vec::new()) } else { Err(ended) };
     }
-    let table = smi::read(&ended.stdout).map_err(|error| bad(&error, &shown))?;
+    let table = smi::read(answer.text.as_bytes()).map_err(|error| bad(&error, &shown))?;
     let mut found = Vec::new();
     for it in inputs::gpus(&table) {
         found.push(sourced(it, &shown)?);

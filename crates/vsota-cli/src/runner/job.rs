@@ -11,16 +11,17 @@ use vsota_core::evidence::search::{Launch, Part};
 use vsota_core::facts::{Build, Framework, Scenario, Status};
 use vsota_core::text::Line;
 
-use super::hygiene;
+use super::hygiene::{self, Probe};
 use super::record::{Launched, Outcome, moment, now, record};
 use super::rig::{Mocks, Rig, is_mock};
 use super::which;
 use crate::failure::Failure;
 use crate::gather::bad;
 use crate::http::Address;
+use crate::loops::ground::on_path;
 use crate::supervise::process::Process;
 use crate::supervise::reaper::Ending;
-use crate::supervise::{self, NotReady, NotStarted, Start, Supervised};
+use crate::supervise::{self, NotReady, NotStarted, Start, Supervised, Token};
 
 /// The log of a server, in the directory of its launch.
 pub(super) const LOG: &str = "server.log";
@@ -80,6 +81,7 @@ fn words(argv: &[Line]) -> Vec<String> {
     argv.iter().map(|it| it.as_str().to_owned()).collect()
 }
 
+/// Writes a file whole or not at all. What goes into it is cleared of secrets before.
 pub(super) fn write(path: &Utf8Path, bytes: &[u8]) -> Result<(), Failure> {
     let failed = |error: &std::io::Error| Failure::file("write", path, error);
     let beside = path.with_extension("part");
@@ -103,17 +105,39 @@ impl Rig<'_> {
     ) -> Result<Vec<Value>, Failure> {
         let at = Address { host: job.launch.host.as_str().to_owned(), port: job.launch.port };
         supervise::free(&at)?;
-        let others = hygiene::processes();
-        let launched = Launched { started_at: now(), ..Launched::default() };
         let marker = self.marker(dir);
+        let probe = self.probe(&marker);
+        let (others, memory) = (probe.processes(), probe.memory());
+        let launched = Launched { started_at: now(), ..Launched::default() };
         let mut note = self.begin(job, asked, dir, &launched, &marker)?;
-        let trip = Trip { rig: self, job, dir, at, others, marker };
+        let trip = Trip { rig: self, job, dir, at, others, marker: &marker };
         let records = match trip.start(&mut note) {
             Ok(server) => trip.through(server, launched, asked)?,
             Err(NotStarted::Program(why)) => trip.all(asked, &launched, Status::Failed, &why)?,
             Err(NotStarted::Own(failure)) => return Err(failure),
         };
+        let back = memory.map_or(Ok(()), |it| probe.back(&it, self.limits.memory()));
+        back.map_err(|held| {
+            let id = &job.launch.candidate;
+            Failure::child(format_args!(
+                "{held}; nothing of {id} is left, and nobody else is touched"
+            ))
+        })?;
         Ok(records)
+    }
+
+    /// Whom to ask about the GPUs of a launch.
+    fn probe<'a>(&'a self, marker: &'a str) -> Probe<'a> {
+        Probe {
+            prefix: on_path("nvidia-smi").then(Vec::new),
+            marker,
+            silent: &self.silent,
+            ids: self.brief.gpu_ids().map(Line::as_str),
+        }
+    }
+
+    fn note(&self, note: &Note, dir: &Utf8Path) -> Result<(), Failure> {
+        write(&dir.join(NOTE), &self.bytes(&json!(note)))
     }
 
     /// A marker that no other launch has.
@@ -141,7 +165,7 @@ impl Rig<'_> {
             scenarios: asked.iter().map(|it| it.scenario.name.to_string()).collect(),
             interrupted,
         };
-        note.keep(dir)?;
+        self.note(&note, dir)?;
         let head = format!(
             "# launch {marker} of {} by vsota, {}{}\n$ {}\n",
             job.launch.candidate,
@@ -156,12 +180,6 @@ impl Rig<'_> {
     }
 }
 
-impl Note {
-    pub(super) fn keep(&self, dir: &Utf8Path) -> Result<(), Failure> {
-        write(&dir.join(NOTE), json!(self).to_string().as_bytes())
-    }
-}
-
 /// One launch on its way.
 struct Trip<'a> {
     rig: &'a Rig<'a>,
@@ -169,7 +187,7 @@ struct Trip<'a> {
     dir: &'a Utf8Path,
     at: Address,
     others: Option<Vec<String>>,
-    marker: String,
+    marker: &'a str,
 }
 
 impl Trip<'_> {
@@ -183,13 +201,13 @@ impl Trip<'_> {
         let server = Supervised::start(&Start {
             argv: &words(&self.job.launch.argv),
             env: &self.env(),
-            marker: &self.marker,
+            marker: self.marker,
             log: &self.dir.join(LOG),
             grace: self.rig.limits.grace(),
         })?;
         let Process { pid, start } = server.process;
         note.server = Some((pid, start));
-        note.keep(self.dir)?;
+        self.rig.note(note, self.dir)?;
         Ok(server)
     }
 
@@ -202,7 +220,7 @@ impl Trip<'_> {
     ) -> Result<Vec<Value>, Failure> {
         let deadline = Duration::from_millis(self.job.launch.ready.deadline_ms);
         let ready = server.ready(&self.at, self.job.launch.ready.path, deadline);
-        let ready = ready.and_then(|()| server.serves(&self.at, self.model(), deadline));
+        let ready = ready.and_then(|()| server.serves(&self.token(), deadline));
         let records = match ready {
             Err(why) => {
                 let (status, reason) = told(&why, deadline);
@@ -224,8 +242,20 @@ impl Trip<'_> {
         Ok(records)
     }
 
-    fn model(&self) -> &str {
-        self.rig.plan.serving.model.as_ref().map_or("", Line::as_str)
+    /// What the clients of a run will ask for.
+    fn token(&self) -> Token<'_> {
+        let serving = &self.rig.plan.serving;
+        let mut words = self.job.launch.argv.iter().map(Line::as_str);
+        // A server knows its model by the name that it was told to call it.
+        let named = words.find_map(|it| match it.strip_prefix("--served-model-name") {
+            Some("") => Some(None),
+            Some(rest) => rest.strip_prefix('=').map(Some),
+            None => None,
+        });
+        let named = named.and_then(|it| it.or_else(|| words.next()));
+        let model = named.or(serving.model.as_ref().map(Line::as_str)).unwrap_or_default();
+        let endpoint = serving.endpoint.as_ref().map_or("/v1/completions", Line::as_str);
+        Token { at: &self.at, endpoint, model }
     }
 
     /// The same record for every run.
@@ -236,6 +266,7 @@ impl Trip<'_> {
         status: Status,
         reason: &str,
     ) -> Result<Vec<Value>, Failure> {
+        let reason = &self.rig.cleared(reason);
         let outcome = Outcome::without(status, reason);
         self.rig.progress.note(&format!("{}: {status}: {reason}", self.job.launch.candidate));
         asked.iter().map(|it| self.keep(launched, it, &outcome)).collect()
@@ -249,7 +280,7 @@ impl Trip<'_> {
     ) -> Result<Value, Failure> {
         let value = record(&self.rig.brief, self.job, it, launched, outcome);
         let path = self.dir.join(format!("{}.run.json", it.scenario.name));
-        write(&path, value.to_string().as_bytes())?;
+        write(&path, &self.rig.bytes(&value))?;
         Ok(value)
     }
 
@@ -276,7 +307,7 @@ impl Trip<'_> {
         if self.rig.mocks == Mocks::Only || is_mock(&self.job.launch.argv) {
             return self.told("/version", "tree");
         }
-        super::tree::of(&self.job.launch.argv, &self.env())
+        super::tree::of(&self.job.launch.argv, &self.env(), self.marker)
     }
 
     fn other_tree(&self, launched: &Launched) -> Option<String> {
@@ -304,7 +335,8 @@ impl Trip<'_> {
         let mut outcome = self.client(server, it, Part::Measured)?;
         let after = hygiene::scrape(&self.at, framework);
         let others = self.others.as_deref();
-        outcome.hygiene = hygiene::found(others, before.as_ref(), after.as_ref());
+        let probe = self.rig.probe(self.marker);
+        outcome.hygiene = probe.found(others, before.as_ref(), after.as_ref());
         if let Some(reason) = &outcome.reason {
             let (id, scenario) = (&self.job.launch.candidate, &it.scenario.name);
             self.rig.progress.note(&format!("{id} in {scenario}: {}: {reason}", outcome.status));
@@ -334,7 +366,7 @@ impl Trip<'_> {
         let mut client = Supervised::start(&Start {
             argv: &words(&run.argv),
             env: &BTreeMap::new(),
-            marker: &self.marker,
+            marker: self.marker,
             log: &self.dir.join(format!("{stem}.log")),
             grace: Duration::from_secs(2),
         })?;
@@ -345,7 +377,7 @@ impl Trip<'_> {
         let wrote = std::fs::metadata(self.dir.join(&file)).is_ok_and(|it| it.len() > 0);
         let (status, reason) = match (died, ended) {
             (Some(server), _) => {
-                (Status::Failed, Some(format!("the server ended {} during the run", shown(server))))
+                (Status::Failed, Some(format!("the server ended {} during the run", server)))
             }
             (None, None) => {
                 (Status::Timeout, Some(format!("the run took longer than {} s", limit.as_secs())))
@@ -355,9 +387,7 @@ impl Trip<'_> {
                 Status::Failed,
                 Some("the client ended with code 0 and wrote no result".to_owned()),
             ),
-            (None, Some(other)) => {
-                (Status::Failed, Some(format!("the client ended {}", shown(other))))
-            }
+            (None, Some(other)) => (Status::Failed, Some(format!("the client ended {}", other))),
         };
         let exit_code = match ended {
             Some(Ending::Code(code)) => Some(code),
@@ -400,19 +430,12 @@ fn attend(
     }
 }
 
-fn shown(ending: Ending) -> String {
-    match ending {
-        Ending::Code(code) => format!("with code {code}"),
-        Ending::Signal(signal) => format!("by signal {signal}"),
-    }
-}
-
 /// How a start that failed is recorded.
 fn told(why: &NotReady, deadline: Duration) -> (Status, String) {
     match why {
         NotReady::Fatal(fatal) => (fatal.status, fatal.reason.clone()),
         NotReady::Ended(ending) => {
-            (Status::Failed, format!("the server ended {} before it was ready", shown(*ending)))
+            (Status::Failed, format!("the server ended {} before it was ready", ending))
         }
         NotReady::Timeout => {
             let seconds = deadline.as_secs();
@@ -421,6 +444,10 @@ fn told(why: &NotReady, deadline: Duration) -> (Status, String) {
         NotReady::Lies => {
             let what = "the server says that it is ready, and answers no request";
             (Status::Timeout, what.to_owned())
+        }
+        NotReady::Refuses(status) => {
+            let what = "the server says that it is ready, and refuses a request of one token";
+            (Status::Failed, format!("{what} with status {status}"))
         }
     }
 }

@@ -52,7 +52,7 @@ impl Runner<'_> {
         for (scenario, interrupted) in note.scenarios.iter().zip(&note.interrupted) {
             let path = dir.join(format!("{scenario}.run.json"));
             if !path.exists() {
-                write(&path, interrupted.to_string().as_bytes())?;
+                write(&path, &self.bytes(interrupted))?;
                 self.progress.note(&format!("interrupted in {scenario}; it is made again"));
             }
         }
@@ -76,7 +76,7 @@ impl Runner<'_> {
             let filed = match ingest::record(self.context, self.run, &path) {
                 Err(failure) if failure.kind() == Some(Kind::BadEvidence) => {
                     self.progress.note(&format!("{scenario}: {failure}"));
-                    demote(&path, &failure)?;
+                    self.demote(&path, &failure)?;
                     ingest::record(self.context, self.run, &path)?
                 }
                 other => other?,
@@ -85,19 +85,19 @@ impl Runner<'_> {
         }
         Ok(last)
     }
-}
 
-/// Makes a record one of a failed run.
-pub(super) fn demote(path: &Utf8Path, why: &Failure) -> Result<(), Failure> {
-    let bytes = std::fs::read(path).map_err(|error| Failure::file("read", path, &error))?;
-    let mut value: serde_json::Value = serde_json::from_slice(&bytes).map_err(Failure::io)?;
-    if let Some(record) = value.as_object_mut() {
-        record.insert("status".to_owned(), "failed".into());
-        let reason = crate::escape::brief(&why.to_string(), 200);
-        record.insert("failure_reason".to_owned(), reason.into());
-        record.insert("result".to_owned(), serde_json::Value::Null);
+    /// Makes a record one of a failed run.
+    pub(super) fn demote(&self, path: &Utf8Path, why: &Failure) -> Result<(), Failure> {
+        let bytes = std::fs::read(path).map_err(|error| Failure::file("read", path, &error))?;
+        let mut value: serde_json::Value = serde_json::from_slice(&bytes).map_err(Failure::io)?;
+        if let Some(record) = value.as_object_mut() {
+            record.insert("status".to_owned(), "failed".into());
+            let reason = crate::escape::brief(&why.to_string(), 200);
+            record.insert("failure_reason".to_owned(), reason.into());
+            record.insert("result".to_owned(), serde_json::Value::Null);
+        }
+        write(path, &self.bytes(&value))
     }
-    write(path, value.to_string().as_bytes())
 }
 
 impl Note {

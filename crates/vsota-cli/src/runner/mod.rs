@@ -54,12 +54,21 @@ pub struct Limits {
     /// How long a server has to end before it is killed, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 15)]
     grace: u64,
+
+    /// How long GPU memory may take to come back after a server ended, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    memory_timeout: u64,
 }
 
 impl Limits {
     /// The longest benchmark run.
     pub fn run(self) -> Duration {
         Duration::from_secs(self.run_timeout)
+    }
+
+    /// How long GPU memory may take to come back.
+    pub fn memory(self) -> Duration {
+        Duration::from_secs(self.memory_timeout)
     }
 
     /// How long a server has to end.

@@ -76,8 +76,7 @@ impl Pilot<'_> {
         let mut all: Vec<Series> = self.scenarios.iter().map(series).collect();
         let total = usize::try_from(wanted).unwrap_or(usize::MAX);
         for number in 1..=wanted {
-            let order =
-                if number % 2 == 1 { Order::VllmFirst } else { Order::CompetitorFirst };
+            let order = if number % 2 == 1 { Order::VllmFirst } else { Order::CompetitorFirst };
             let at = usize::try_from(number).unwrap_or(usize::MAX);
             self.rig.progress.step((at, total), &self.shown(order));
             let ([a, b], redone) = self.block(number, order)?;
@@ -146,9 +145,8 @@ impl Pilot<'_> {
         let took = begun.elapsed();
         let mut launched = Launched { values: Vec::new(), took, mock: false };
         for (scenario, record) in self.scenarios.iter().zip(&records) {
-            let of_it = |why| {
-                Broke::Run(format!("{} in {}: {why}", job.launch.candidate, scenario.name))
-            };
+            let of_it =
+                |why| Broke::Run(format!("{} in {}: {why}", job.launch.candidate, scenario.name));
             let row = row(dir, record).map_err(of_it)?;
             launched.mock |= row.mock;
             launched.values.push(value(scenario, &row).map_err(of_it)?);
@@ -184,7 +182,8 @@ fn row(dir: &Utf8Path, record: &Value) -> Result<Candidate, String> {
     let record = RunRecord::parse(record.clone()).map_err(|error| error.to_string())?;
     let native = match &record.result {
         Some(place) => {
-            let bytes = std::fs::read(dir.join(place.path.as_str())).map_err(|it| it.to_string())?;
+            let bytes =
+                std::fs::read(dir.join(place.path.as_str())).map_err(|it| it.to_string())?;
             let (runs, errors) = read_all(&bytes);
             if let Some(error) = errors.first() {
                 return Err(error.to_string());

@@ -1,5 +1,8 @@
 //! What a launch needs, in a campaign and outside one: the plan, the limits, and what may be a mock.
 
+use std::cell::Cell;
+
+use serde_json::Value;
 use vsota_core::Brief;
 use vsota_core::evidence::search::{BuildPlan, Candidate, LauncherKind, Plan};
 use vsota_core::facts::Framework;
@@ -24,6 +27,8 @@ pub struct Rig<'a> {
     /// What is known of model and hardware; outside a campaign nothing.
     pub(super) brief: Brief,
     pub(super) mocks: Mocks,
+    /// Whether nvidia-smi did not answer; it is not asked again.
+    pub(super) silent: Cell<bool>,
 }
 
 /// Which servers may be mocks (FB-5).
@@ -46,7 +51,8 @@ impl<'a> Rig<'a> {
         brief: Brief,
         mocks: Mocks,
     ) -> Self {
-        Self { context, plan, limits, progress: Progress::new(context), brief, mocks }
+        let (progress, silent) = (Progress::new(context), Cell::new(false));
+        Self { context, plan, limits, progress, brief, mocks, silent }
     }
 
     /// The job of launching a candidate, as a build of vLLM where one is meant.
@@ -113,6 +119,49 @@ impl<'a> Rig<'a> {
             named.is_some_and(|it| it.len() >= 7 && commit.starts_with(it))
         };
         self.plan.builds.values().find(same)
+    }
+}
+
+impl Rig<'_> {
+    /// A text without the secrets in it (SE-1).
+    pub(super) fn cleared(&self, text: &str) -> String {
+        let (cleared, _) = self.context.secrets.clean(text.as_bytes());
+        String::from_utf8_lossy(&cleared).into_owned()
+    }
+
+    /// A value as it may lie on the disk: no text of it holds a secret, nor does a word of a command that
+    /// only the flag before it tells (SE-1).
+    pub(super) fn bytes(&self, value: &Value) -> Vec<u8> {
+        let mut value = value.clone();
+        self.clear(&mut value);
+        value.to_string().into_bytes()
+    }
+
+    fn clear(&self, value: &mut Value) {
+        match value {
+            Value::String(text) => *text = self.cleared(text),
+            Value::Array(all) => {
+                let mut before: Option<String> = None;
+                for it in all {
+                    let word = it.as_str().map(str::to_owned);
+                    match (&before, &word) {
+                        (Some(flag), Some(word)) if flag.starts_with('-') => {
+                            let both = self.cleared(&format!("{flag} {word}"));
+                            let rest = both.strip_prefix(&format!("{flag} "));
+                            *it = Value::from(rest.map_or(both.as_str(), |rest| rest));
+                        }
+                        _ => self.clear(it),
+                    }
+                    before = word;
+                }
+            }
+            Value::Object(all) => {
+                for it in all.values_mut() {
+                    self.clear(it);
+                }
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
     }
 }
 

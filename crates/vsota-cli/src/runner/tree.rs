@@ -2,27 +2,35 @@
 //! stays unknown (PA-1).
 
 use std::collections::BTreeMap;
-use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use vsota_core::text::Line;
 
 use crate::checkout::Checkout;
+use crate::supervise::question::Question;
+
+/// How long a build may take to say where it lies: Python reads all of vLLM first.
+const ANSWER: Duration = Duration::from_secs(180);
 
 /// The git tree of the checkout that this launch runs, when it is a clean one. It is asked with the
 /// variables of the launch, and from a directory of nobody: Python looks for modules where it stands.
-pub(super) fn of(argv: &[Line], env: &BTreeMap<String, String>) -> Option<String> {
+pub(super) fn of(argv: &[Line], env: &BTreeMap<String, String>, marker: &str) -> Option<String> {
+    told(argv, |argv| {
+        let nowhere = Some(Utf8Path::new("/"));
+        let question = Question { argv, env, dir: nowhere, marker, at_most: ANSWER };
+        question.ask().ok()?.good()
+    })
+}
+
+fn told(argv: &[Line], ask: impl FnOnce(&[String]) -> Option<String>) -> Option<String> {
     let at = argv.iter().position(|it| program(it.as_str()) == "vllm")?;
     let (before, rest) = argv.split_at_checked(at)?;
     let python = interpreter(rest.first()?.as_str())?;
-    let mut words: Vec<&str> = before.iter().map(Line::as_str).collect();
-    words.extend(python.split_whitespace());
-    words.extend(["-c", "import vllm; print(vllm.__file__)"]);
-    let (program, rest) = words.split_first()?;
-    let mut command = Command::new(program);
-    command.args(rest).envs(env).current_dir("/").stdin(Stdio::null()).stderr(Stdio::null());
-    let output = command.output().ok().filter(|it| it.status.success())?;
-    let text = String::from_utf8(output.stdout).ok()?;
+    let words = before.iter().map(Line::as_str).chain(python.split_whitespace());
+    let words = words.chain(["-c", "import vllm; print(vllm.__file__)"]);
+    let argv: Vec<String> = words.map(str::to_owned).collect();
+    let text = ask(&argv)?;
     let file = Utf8PathBuf::from(text.lines().last()?.trim());
     let head = Checkout::at(file.parent()?.parent()?).ok()?.head().ok()??;
     head.clean.then(|| head.tree.to_string())
@@ -51,8 +59,18 @@ fn interpreter(script: &str) -> Option<String> {
 mod tests {
     use std::fs;
     use std::os::unix::fs::PermissionsExt as _;
+    use std::process::Command;
 
     use super::*;
+
+    /// Asks without a reaper, which only vsota itself can be.
+    fn of(argv: &[Line], env: &BTreeMap<String, String>) -> Option<String> {
+        told(argv, |words| {
+            let mut command = Command::new(&words[0]);
+            let output = command.args(&words[1..]).envs(env).current_dir("/").output().ok()?;
+            output.status.success().then(|| String::from_utf8(output.stdout).unwrap())
+        })
+    }
 
     fn git(dir: &Utf8Path, args: &[&str]) -> String {
         let mut command = Command::new("git");

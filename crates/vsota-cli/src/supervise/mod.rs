@@ -3,6 +3,7 @@
 
 pub mod log;
 pub mod process;
+pub mod question;
 pub mod reaper;
 
 use std::collections::BTreeMap;
@@ -25,6 +26,9 @@ use reaper::Ending;
 
 /// How often a server is asked whether it is ready.
 const ASK: Duration = Duration::from_millis(25);
+
+/// How long a server may refuse what it is asked before it is believed.
+const REFUSED: Duration = Duration::from_secs(5);
 
 /// The longest wait for an answer about readiness.
 const ANSWER: Duration = Duration::from_secs(5);
@@ -105,6 +109,38 @@ pub enum NotReady {
     Timeout,
     /// It says that it is ready, and answers no request.
     Lies,
+    /// It says that it is ready, and refuses a request again and again, with this status.
+    Refuses(u16),
+}
+
+/// A request of one token, as the clients of a run would send it.
+#[derive(Clone, Copy, Debug)]
+pub struct Token<'a> {
+    /// Where the server listens.
+    pub at: &'a Address,
+    /// The path that clients call.
+    pub endpoint: &'a str,
+    /// What they call the model.
+    pub model: &'a str,
+}
+
+impl Token<'_> {
+    /// The status of the answer, when there is one in time.
+    fn ask(&self, at_most: Duration) -> Option<u16> {
+        let mut body = serde_json::json!({"model": self.model, "max_tokens": 1});
+        let (key, said) = match self.endpoint.ends_with("/chat/completions") {
+            true => ("messages", serde_json::json!([{"role": "user", "content": "vsota"}])),
+            false => ("prompt", "vsota".into()),
+        };
+        if let Some(body) = body.as_object_mut() {
+            body.insert(key.to_owned(), said);
+        }
+        // The clients take the key of a server from here as well.
+        let key = std::env::var("OPENAI_API_KEY").ok();
+        let body = body.to_string();
+        let sent = self.at.send("POST", self.endpoint, body.as_bytes(), key.as_deref(), at_most);
+        sent.ok().map(|it| it.status)
+    }
 }
 
 impl Said {
@@ -250,28 +286,26 @@ impl Supervised {
     ///
     /// # Errors
     ///
-    /// Why it did not.
-    pub fn serves(
-        &mut self,
-        at: &Address,
-        model: &str,
-        deadline: Duration,
-    ) -> Result<(), NotReady> {
+    /// Why it did not. Whoever refuses for [`REFUSED`] will not think better of it.
+    pub fn serves(&mut self, what: &Token<'_>, deadline: Duration) -> Result<(), NotReady> {
         let end = Instant::now() + deadline;
-        let body = serde_json::json!({"model": model, "prompt": "vsota", "max_tokens": 1});
-        let body = body.to_string();
+        let mut refused: Option<(Instant, u16)> = None;
         loop {
-            let answer = at.ask("POST", "/v1/completions", body.as_bytes(), deadline);
-            match answer {
-                // Not to be found here is no refusal to serve: the endpoint may be another one.
-                Ok(it) if it.status == 200 || (400..500).contains(&it.status) => return Ok(()),
-                _ => {}
+            match what.ask(deadline) {
+                Some(200) => return Ok(()),
+                Some(status) if (400..500).contains(&status) => {
+                    let (since, _) = refused.get_or_insert_with(|| (Instant::now(), status));
+                    if since.elapsed() >= REFUSED {
+                        return Err(NotReady::Refuses(status));
+                    }
+                }
+                _ => refused = None,
             }
             if let Some(ending) = self.wait(ASK) {
                 return Err(self.fatal().map_or(NotReady::Ended(ending), NotReady::Fatal));
             }
             if Instant::now() >= end {
-                return Err(NotReady::Lies);
+                return Err(refused.map_or(NotReady::Lies, |(_, it)| NotReady::Refuses(it)));
             }
         }
     }

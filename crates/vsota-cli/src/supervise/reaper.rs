@@ -4,6 +4,7 @@
 //! vsota holds. When the pipe ends, vsota is gone, however it went, and the family is ended. It is vsota
 //! itself, started as `vsota __reap GRACE_MS PROGRAM ARG…`.
 
+use std::fmt;
 use std::io::{self, BufRead as _, Write as _};
 use std::os::fd::AsFd as _;
 use std::os::unix::process::CommandExt as _;
@@ -44,6 +45,15 @@ pub enum Ending {
     Code(i32),
     /// By a signal.
     Signal(i32),
+}
+
+impl fmt::Display for Ending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Code(code) => write!(f, "with code {code}"),
+            Self::Signal(signal) => write!(f, "by signal {signal}"),
+        }
+    }
 }
 
 /// Runs the reaper; `args` are those after the word.

@@ -37,13 +37,7 @@ pub fn noise(ratios: &[Real]) -> Option<Noise> {
     let chi = ChiSquared::new(freedom).ok()?;
     let [lo, hi] = TAILS.map(|p| sd * libm::sqrt(freedom / chi.inverse_cdf(p)));
     let [cv_pct, cv_lo_pct, cv_hi_pct] = [sd, lo, hi].map(|it| real(of_a_run(it)));
-    Some(Noise {
-        n,
-        sd: real(sd)?,
-        cv_pct: cv_pct?,
-        cv_lo_pct: cv_lo_pct?,
-        cv_hi_pct: cv_hi_pct?,
-    })
+    Some(Noise { n, sd: real(sd)?, cv_pct: cv_pct?, cv_lo_pct: cv_lo_pct?, cv_hi_pct: cv_hi_pct? })
 }
 
 /// The coefficient of variation of a run, in percent, whose log ratios have this standard deviation.
@@ -55,7 +49,8 @@ fn of_a_run(sd: f64) -> f64 {
 /// of five; `None` where 32 do not. A tie is 1 % from its boundary, and so is what is 2 % slower.
 pub fn blocks_for(distance: Real, sd: Real) -> Option<u32> {
     let far = distance.get().abs();
-    let decides = looks().find(|look| far > look.half(sd.get()) + FOUR_OF_FIVE * look.error(sd.get()));
+    let decides =
+        looks().find(|look| far > look.half(sd.get()) + FOUR_OF_FIVE * look.error(sd.get()));
     decides.map(|it| it.n)
 }
 
@@ -71,8 +66,9 @@ mod tests {
     fn normal(state: &mut u64) -> f64 {
         let mut sum = -6.0;
         for _ in 0..12 {
-            *state =
-                state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            *state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
             sum += f64::from(u32::try_from(*state >> 32).unwrap()) / 4_294_967_296.0;
         }
         sum

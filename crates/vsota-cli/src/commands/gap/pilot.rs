@@ -15,7 +15,8 @@ use vsota_core::measure::{Measured, Real};
 use vsota_core::phase::InLoop as _;
 use vsota_core::text::Name;
 use vsota_core::verdict::{
-    Noise, Pair, blocks_for, decide_ratios, log_ratios, logs, noise, order_effect, outliers, slope_t,
+    Noise, Pair, blocks_for, decide_ratios, log_ratios, logs, noise, order_effect, outliers,
+    slope_t,
 };
 
 use super::run::{member, with_gap};
@@ -123,7 +124,8 @@ pub fn run(context: &Context, args: PilotArgs) -> Result<Outcome, Failure> {
 fn outside(context: &Context, args: &PilotArgs, path: &Utf8Path) -> Result<View, Failure> {
     let text = given::text(context, path)?;
     let plan = Plan::read(&text, &Known::default()).map_err(|error| bad(&error, path))?;
-    let none = |what: &str| Failure::bad_evidence(format_args!("the plan has {what}")).in_file(path);
+    let none =
+        |what: &str| Failure::bad_evidence(format_args!("the plan has {what}")).in_file(path);
     let find = |id: &Name| {
         let ids: Vec<&str> = all(&plan).map(|it| it.id.as_str()).collect();
         plan.candidate(id).cloned().ok_or_else(|| {
@@ -275,7 +277,18 @@ impl ScenarioView {
         let flags = flags(&it, &ratios, &pair, alike);
         let (a, b, redone) = (it.a, it.b, it.redone);
         let scenario = it.scenario.name;
-        Some(Self { scenario, metric, a, b, redone, noise, pair, block_seconds: block, needs, flags })
+        Some(Self {
+            scenario,
+            metric,
+            a,
+            b,
+            redone,
+            noise,
+            pair,
+            block_seconds: block,
+            needs,
+            flags,
+        })
     }
 }
 
@@ -315,7 +328,8 @@ fn told(view: &View) -> Text {
         false => text.line(format!("of {} against {}", view.a, view.b)),
     };
     if view.mock {
-        text.push(Style::Warn, "mock   ").line("a mock made these numbers up: they measure nothing");
+        text.push(Style::Warn, "mock   ")
+            .line("a mock made these numbers up: they measure nothing");
     }
     let mut table =
         Table::new(["scenario", "metric", "blocks", "CV %", "90 %", "difference %", "interval %"]);
@@ -337,7 +351,8 @@ fn told(view: &View) -> Text {
         ]);
     }
     text.block(table.render());
-    text.push(Style::Strong, "what it takes here").line("  to tell so much from nothing, 4 times in 5");
+    text.push(Style::Strong, "what it takes here")
+        .line("  to tell so much from nothing, 4 times in 5");
     let mut table = Table::new(["scenario", "1 %", "2 %", "5 %"]);
     for it in &view.scenarios {
         let mut cells = it.needs.iter().map(cost);
