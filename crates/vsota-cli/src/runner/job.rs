@@ -7,7 +7,7 @@ use std::time::Duration;
 use camino::Utf8Path;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use vsota_core::evidence::search::{Launch, Part};
+use vsota_core::evidence::search::{Launch, LauncherKind, Part};
 use vsota_core::facts::{Build, Framework, Scenario, Status};
 use vsota_core::text::Line;
 
@@ -19,7 +19,8 @@ use crate::failure::Failure;
 use crate::gather::bad;
 use crate::http::Address;
 use crate::loops::ground::on_path;
-use crate::supervise::process::Process;
+use crate::supervise::process::{MARKER, Process};
+use crate::supervise::question::{Answer, Question};
 use crate::supervise::reaper::Ending;
 use crate::supervise::{self, NotReady, NotStarted, Start, Supervised, Token};
 
@@ -31,6 +32,9 @@ pub(super) const NOTE: &str = "launch.json";
 
 /// How long a client may go on after its server died.
 const AFTERWARDS: Duration = Duration::from_secs(5);
+
+/// How long another machine may take to say what runs there.
+const ANSWER: Duration = Duration::from_secs(60);
 
 const WAIT: Duration = Duration::from_secs(10);
 
@@ -61,6 +65,9 @@ pub struct Asked<'a> {
 pub(super) struct Note {
     /// The marker that all its processes carry.
     pub(super) marker: String,
+    /// What ends it on another machine.
+    #[serde(default)]
+    pub(super) stop: Option<Vec<String>>,
     /// The server, once it was started: id and start.
     pub(super) server: Option<(u32, u64)>,
     /// Which boot of the machine.
@@ -79,6 +86,12 @@ pub(super) fn boot() -> String {
 
 fn words(argv: &[Line]) -> Vec<String> {
     argv.iter().map(|it| it.as_str().to_owned()).collect()
+}
+
+/// The marker as it stands in the environment of what a launcher starts elsewhere. It is another one than
+/// that of its client here: elsewhere may be this very machine.
+fn carried(marker: &str) -> String {
+    format!("{MARKER}={marker}-there")
 }
 
 /// Writes a file whole or not at all. What goes into it is cleared of secrets before.
@@ -106,7 +119,7 @@ impl Rig<'_> {
         let at = Address { host: job.launch.host.as_str().to_owned(), port: job.launch.port };
         supervise::free(&at)?;
         let marker = self.marker(dir);
-        let probe = self.probe(&marker);
+        let probe = self.probe(job.launch.framework, &marker);
         let (others, memory) = (probe.processes(), probe.memory());
         let launched = Launched { started_at: now(), ..Launched::default() };
         let mut note = self.begin(job, asked, dir, &launched, &marker)?;
@@ -127,9 +140,13 @@ impl Rig<'_> {
     }
 
     /// Whom to ask about the GPUs of a launch.
-    fn probe<'a>(&'a self, marker: &'a str) -> Probe<'a> {
+    fn probe<'a>(&'a self, framework: Framework, marker: &'a str) -> Probe<'a> {
+        let launcher = self.plan.launcher(framework);
         Probe {
-            prefix: on_path("nvidia-smi").then(Vec::new),
+            prefix: match launcher.kind {
+                LauncherKind::Local => on_path("nvidia-smi").then(Vec::new),
+                _ => launcher.probing(&[]),
+            },
             marker,
             silent: &self.silent,
             ids: self.brief.gpu_ids().map(Line::as_str),
@@ -138,6 +155,12 @@ impl Rig<'_> {
 
     fn note(&self, note: &Note, dir: &Utf8Path) -> Result<(), Failure> {
         write(&dir.join(NOTE), &self.bytes(&json!(note)))
+    }
+
+    /// The command that ends a launch where it runs.
+    fn stopping(&self, job: &Job, marker: &str) -> Option<Vec<String>> {
+        let grace = u64::try_from(self.limits.grace().as_millis()).unwrap_or(u64::MAX);
+        self.plan.launcher(job.launch.framework).stopping(&carried(marker), grace)
     }
 
     /// A marker that no other launch has.
@@ -158,8 +181,14 @@ impl Rig<'_> {
             Outcome::without(Status::Failed, "interrupted: the run was ended before it was done");
         let brief = &self.brief;
         let interrupted = asked.iter().map(|it| record(brief, job, it, launched, &cut)).collect();
+        let launcher = self.plan.launcher(job.launch.framework);
+        let blind = launcher.blind(marker);
+        if let Some(blind) = blind {
+            self.progress.note(&format!("{}: {blind}", job.launch.candidate));
+        }
         let note = Note {
             marker: marker.to_owned(),
+            stop: self.stopping(job, marker),
             server: None,
             boot: boot(),
             scenarios: asked.iter().map(|it| it.scenario.name.to_string()).collect(),
@@ -167,10 +196,11 @@ impl Rig<'_> {
         };
         self.note(&note, dir)?;
         let head = format!(
-            "# launch {marker} of {} by vsota, {}{}\n$ {}\n",
+            "# launch {marker} of {} by vsota, {}{}\n{}$ {}\n",
             job.launch.candidate,
             moment(launched.started_at),
             job.build.map_or(String::new(), |it| format!(", the {} build", which(it))),
+            blind.map_or(String::new(), |it| format!("# {it}\n")),
             vsota_core::evidence::command_line::join(job.launch.argv.iter().map(Line::as_str))
         );
         let log = dir.join(LOG);
@@ -198,13 +228,16 @@ impl Trip<'_> {
     }
 
     fn start(&self, note: &mut Note) -> Result<Supervised, NotStarted> {
-        let server = Supervised::start(&Start {
-            argv: &words(&self.job.launch.argv),
+        let launcher = self.rig.plan.launcher(self.job.launch.framework);
+        let words = self.job.launch.argv.get(launcher.start.len()..).unwrap_or_default();
+        let start = Start {
+            argv: &launcher.starting(words, &carried(self.marker)),
             env: &self.env(),
             marker: self.marker,
             log: &self.dir.join(LOG),
             grace: self.rig.limits.grace(),
-        })?;
+        };
+        let server = Supervised::start_with(&start, note.stop.as_deref())?;
         let Process { pid, start } = server.process;
         note.server = Some((pid, start));
         self.rig.note(note, self.dir)?;
@@ -239,7 +272,27 @@ impl Trip<'_> {
             }
         };
         supervise::free(&self.at)?;
+        self.nobody_there()?;
         Ok(records)
+    }
+
+    /// That nothing of the launch is left on the other side, as far as it can be looked at.
+    fn nobody_there(&self) -> Result<(), Failure> {
+        let launcher = self.rig.plan.launcher(self.job.launch.framework);
+        if launcher.kind == LauncherKind::Local {
+            return Ok(());
+        }
+        let Some(argv) = launcher.listing(&carried(self.marker)) else { return Ok(()) };
+        let (env, marker) = (BTreeMap::new(), self.marker);
+        let question = Question { argv: &argv, env: &env, dir: None, marker, at_most: ANSWER };
+        let left = question.ask().ok().and_then(Answer::good).unwrap_or_default();
+        let left: Vec<&str> = left.split_whitespace().collect();
+        if left.is_empty() {
+            return Ok(());
+        }
+        let id = &self.job.launch.candidate;
+        let left = left.join(", ");
+        Err(Failure::child(format_args!("of {id} there are left where it ran: processes {left}")))
     }
 
     /// What the clients of a run will ask for.
@@ -335,7 +388,7 @@ impl Trip<'_> {
         let mut outcome = self.client(server, it, Part::Measured)?;
         let after = hygiene::scrape(&self.at, framework);
         let others = self.others.as_deref();
-        let probe = self.rig.probe(self.marker);
+        let probe = self.rig.probe(framework, self.marker);
         outcome.hygiene = probe.found(others, before.as_ref(), after.as_ref());
         if let Some(reason) = &outcome.reason {
             let (id, scenario) = (&self.job.launch.candidate, &it.scenario.name);

@@ -1,6 +1,7 @@
 //! What did a killed run leave behind? Its processes are ended by their recorded identity, its finished
 //! runs are filed, its half ones are recorded as interrupted; then they are made again.
 
+use std::collections::BTreeMap;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -12,6 +13,8 @@ use super::{Runner, blocks};
 use crate::commands::bench::ingest;
 use crate::failure::{Failure, Kind};
 use crate::supervise::process::{Process, marked};
+use crate::supervise::question::Question;
+use crate::supervise::reaper::Ending;
 use crate::transition::Transition;
 
 /// How long leftovers have to end before they are killed.
@@ -138,12 +141,28 @@ fn end_all(dir: &Utf8Path) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Ends what a launcher started on another machine: the reaper has done so, unless it was killed too.
+fn end_there(note: &Note) -> Result<(), Failure> {
+    let Some(argv) = &note.stop else { return Ok(()) };
+    let env = BTreeMap::new();
+    // Who looks for the marker must not carry it.
+    let question = Question { argv, env: &env, dir: None, marker: "stop", at_most: GONE + GONE };
+    match question.ask() {
+        Ok(answer) if answer.ending == Ending::Code(0) => Ok(()),
+        _ => {
+            let stop = crate::escape::brief(&argv.join(" "), 200);
+            let message = format_args!("`{stop}` did not end well: what a killed run started there may still run");
+            Err(Failure::child(message))
+        }
+    }
+}
+
 fn end(note: &Note) -> Result<(), Failure> {
     let begun = Instant::now();
     let mut asked = false;
     loop {
         let alive = note.alive();
-        let Some(first) = alive.first() else { return Ok(()) };
+        let Some(first) = alive.first() else { return end_there(note) };
         if begun.elapsed() > GRACE + GONE {
             let message = format_args!("{} of a killed run does not end", first.shown());
             return Err(Failure::child(message));

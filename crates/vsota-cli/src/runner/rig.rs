@@ -77,11 +77,10 @@ impl<'a> Rig<'a> {
         };
         let kind = self.plan.launcher(it.framework).kind;
         let message = message.or_else(|| {
-            (kind != LauncherKind::Local).then(|| {
+            (kind == LauncherKind::Slurm).then(|| {
                 format!(
-                    "the launcher of {} reaches another machine or container, where a server cannot be \
-                     supervised yet: run the printed commands there and file them with `vsota bench \
-                     ingest`, `vsota gap ingest` or `vsota revalidate ingest`",
+                    "the launcher of {} is slurm, which launches the candidates of `vsota bench run` as a \
+                     job array; blocks want a launcher of the kind command, such as `srun` in an allocation",
                     it.framework
                 )
             })

@@ -63,6 +63,9 @@ pub struct Supervised {
     gone: bool,
     /// What all of the family carry.
     marker: String,
+    /// What is run at its end, and how that ended.
+    stop: Option<String>,
+    stopped: Option<i32>,
 }
 
 /// What the reaper says.
@@ -71,6 +74,7 @@ enum Said {
     Started(Process),
     Failed(String),
     Ended(Ending),
+    Stopped(i32),
     Gone,
 }
 
@@ -154,6 +158,7 @@ impl Said {
             "failed" => Self::Failed(rest.to_owned()),
             "exited" => Self::Ended(Ending::Code(rest.parse().ok()?)),
             "signalled" => Self::Ended(Ending::Signal(rest.parse().ok()?)),
+            "stopped" => Self::Stopped(rest.parse().ok()?),
             "gone" => Self::Gone,
             _ => return None,
         })
@@ -167,6 +172,16 @@ impl Supervised {
     ///
     /// That the program cannot be run, or what failed here: the log, the reaper.
     pub fn start(it: &Start<'_>) -> Result<Self, NotStarted> {
+        Self::start_with(it, None)
+    }
+
+    /// As [`start`](Self::start), with a command that is run when the process and its descendants are gone,
+    /// also when vsota is gone by then: it ends what is not of the family, on another machine.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn start_with(it: &Start<'_>, stop: Option<&[String]>) -> Result<Self, NotStarted> {
         let to = File::options().create(true).append(true).open(it.log);
         let to = to.map_err(|error| Failure::file("open", it.log, &error))?;
         let failed = |error: std::io::Error| {
@@ -174,7 +189,11 @@ impl Supervised {
         };
         // This very program, also when another one was put in its place meanwhile.
         let mut command = Command::new("/proc/self/exe");
-        command.arg(reaper::WORD).arg(it.grace.as_millis().to_string()).args(it.argv);
+        command.arg(reaper::WORD).arg(it.grace.as_millis().to_string());
+        if let Some(stop) = stop {
+            command.args([reaper::STOP, &serde_json::json!(stop).to_string()]);
+        }
+        command.args(it.argv);
         command.envs(it.env).env(MARKER, it.marker);
         // Whoever renames itself would overwrite its environment, and with it the marker.
         command.env("SPT_NOENV", "1");
@@ -214,6 +233,8 @@ impl Supervised {
             ended: None,
             gone: false,
             marker,
+            stop: stop.map(|it| it.join(" ")),
+            stopped: None,
         };
         match started.said.recv_timeout(Duration::from_secs(30)) {
             Ok(Said::Started(process)) => started.process = process,
@@ -247,6 +268,7 @@ impl Supervised {
     fn hear(&mut self, said: &Said) {
         match said {
             Said::Ended(ending) => self.ended = Some(*ending),
+            Said::Stopped(code) => self.stopped = Some(*code),
             Said::Gone => self.gone = true,
             Said::Started(_) | Said::Failed(_) => {}
         }
@@ -322,7 +344,16 @@ impl Supervised {
             let _ = control.write_all(b"stop\n").and_then(|()| control.flush());
         }
         self.finish()?;
-        Ok(self.ended)
+        match (&self.stop, self.stopped) {
+            (None, _) | (_, Some(0)) => Ok(self.ended),
+            (Some(stop), code) => {
+                let stop = crate::escape::brief(stop, 200);
+                let how = code.filter(|it| *it >= 0);
+                let how = how.map_or("did not end well".to_owned(), |it| format!("ended with code {it}"));
+                let message = "what was started there may still run";
+                Err(Failure::child(format_args!("`{stop}` {how}: {message}")))
+            }
+        }
     }
 
     /// Kills whoever carries the marker, till nobody does, for a few seconds at most.
@@ -345,7 +376,9 @@ impl Supervised {
 
     /// Waits until nobody is left.
     fn finish(&mut self) -> Result<(), Failure> {
-        let end = Instant::now() + self.grace + Duration::from_secs(30);
+        let stopping = self.stop.as_ref().map(|_| self.grace + reaper::STOPPING);
+        let wait = self.grace + Duration::from_secs(30) + stopping.unwrap_or_default();
+        let end = Instant::now() + wait;
         while !self.gone {
             match self.said.recv_timeout(end.saturating_duration_since(Instant::now())) {
                 Ok(said) => self.hear(&said),
