@@ -9,7 +9,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use rustix::process::Signal;
 
 use super::job::{NOTE, Note, boot, write};
-use super::{Runner, blocks};
+use super::{Runner, array, blocks};
 use crate::commands::bench::ingest;
 use crate::failure::{Failure, Kind};
 use crate::supervise::process::{Process, marked};
@@ -31,6 +31,10 @@ impl Runner<'_> {
     /// Child when a leftover does not end; as filing says.
     pub fn settle(&self) -> Result<(), Failure> {
         for dir in directories(&self.running) {
+            if dir.join(array::NOTE).exists() {
+                self.gather(&dir)?;
+                continue;
+            }
             end_all(&dir)?;
             if dir.join(blocks::NOTE).exists() {
                 self.settle_block(&dir)?;
@@ -151,7 +155,9 @@ fn end_there(note: &Note) -> Result<(), Failure> {
         Ok(answer) if answer.ending == Ending::Code(0) => Ok(()),
         _ => {
             let stop = crate::escape::brief(&argv.join(" "), 200);
-            let message = format_args!("`{stop}` did not end well: what a killed run started there may still run");
+            let message = format_args!(
+                "`{stop}` did not end well: what a killed run started there may still run"
+            );
             Err(Failure::child(message))
         }
     }

@@ -1,6 +1,7 @@
 //! Who runs what, in which order, and what becomes of it when the run is killed? One runner at a time in
 //! a campaign; what it was doing lies under `benchmark/running/` till it is filed.
 
+mod array;
 mod blocks;
 mod hygiene;
 mod job;
@@ -16,7 +17,7 @@ use std::ops::Deref;
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use vsota_core::event::Event;
 use vsota_core::facts::Build;
 use vsota_core::{Artifact, Campaign};
@@ -31,6 +32,7 @@ use crate::rundir::RunDir;
 use crate::rundir::intake::LIMIT;
 use crate::transition::Transition;
 
+pub use array::{Task, WORD as TASK, main as task};
 pub use blocks::{Filed, Member};
 pub use job::{Asked, Job};
 pub use pilot::{Pilot, Series};
@@ -44,7 +46,7 @@ const LOCK: &str = "humanize/runner.lock";
 pub const RUNNING: &str = "benchmark/running";
 
 /// How long servers and clients may take.
-#[derive(Clone, Copy, Debug, clap::Args)]
+#[derive(Clone, Copy, Debug, clap::Args, Deserialize, Serialize)]
 #[command(next_help_heading = "Limits")]
 pub struct Limits {
     /// The longest benchmark run, in seconds
@@ -118,7 +120,7 @@ impl<'a> Runner<'a> {
         let root = run.path().canonicalize_utf8();
         let root = root.map_err(|error| Failure::file("resolve", run.path(), &error))?;
         let base = chronicle.campaign.state().brief().clone();
-        let mocks = if chronicle.campaign.opening().demo { Mocks::Only } else { Mocks::Never };
+        let mocks = mocks(&chronicle.campaign);
         let rig = Rig::new(context, plan, limits, base, mocks);
         Ok(Self { rig, run, running: root.join(RUNNING), _lock: lock })
     }
@@ -187,6 +189,11 @@ fn lock(run: &RunDir) -> Result<File, Failure> {
         }
         Err(TryLockError::Error(error)) => Err(Failure::file("lock", run.join(&at), &error)),
     }
+}
+
+/// Which servers of a campaign may be mocks (FB-5).
+fn mocks(campaign: &Campaign) -> Mocks {
+    if campaign.opening().demo { Mocks::Only } else { Mocks::Never }
 }
 
 /// The plan that was declared last.

@@ -80,7 +80,8 @@ impl<'a> Rig<'a> {
             (kind == LauncherKind::Slurm).then(|| {
                 format!(
                     "the launcher of {} is slurm, which launches the candidates of `vsota bench run` as a \
-                     job array; blocks want a launcher of the kind command, such as `srun` in an allocation",
+                     job array; for blocks take an allocation (`salloc`), and there the same plan without \
+                     this launcher (--plan)",
                     it.framework
                 )
             })

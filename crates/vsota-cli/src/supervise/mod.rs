@@ -349,7 +349,8 @@ impl Supervised {
             (Some(stop), code) => {
                 let stop = crate::escape::brief(stop, 200);
                 let how = code.filter(|it| *it >= 0);
-                let how = how.map_or("did not end well".to_owned(), |it| format!("ended with code {it}"));
+                let how =
+                    how.map_or("did not end well".to_owned(), |it| format!("ended with code {it}"));
                 let message = "what was started there may still run";
                 Err(Failure::child(format_args!("`{stop}` {how}: {message}")))
             }

@@ -111,9 +111,15 @@ fn what_runs_behind_ssh_is_ended_there() {
     assert_eq!(rig.family(), Vec::<String>::new());
     assert!(told.contains("the launcher has no probe"), "{told}");
     let log = fs::read_to_string(keep.join("01-0-a/server.log")).unwrap();
-    assert!(log.contains("# the launcher has no probe") && log.contains("{\"a\": \"b c\"} $HOME"), "{log}");
+    assert!(
+        log.contains("# the launcher has no probe") && log.contains("{\"a\": \"b c\"} $HOME"),
+        "{log}"
+    );
     let hygiene = &record(&keep)["hygiene"];
-    assert_eq!((&hygiene["other_gpu_processes"], &hygiene["throttle"]), (&Value::Null, &Value::Null));
+    assert_eq!(
+        (&hygiene["other_gpu_processes"], &hygiene["throttle"]),
+        (&Value::Null, &Value::Null)
+    );
 }
 
 #[test]

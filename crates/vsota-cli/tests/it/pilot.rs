@@ -170,6 +170,28 @@ fn another_candidate_takes_turns_with_the_first() {
     assert_eq!(scenarios.len(), 2);
 }
 
+/// On a terminal one line is written over; anywhere else each step has its own.
+#[test]
+fn a_terminal_has_a_live_line_and_anything_else_has_lines() {
+    let rig = Rig::new("0");
+    let lines = rig.pilot(&["--blocks", "4", "--scenario", "chat"]);
+    let told = String::from_utf8_lossy(&lines.stderr).into_owned();
+    assert!((1..=4).all(|it| told.contains(&format!("{it}/4  vllm-base"))), "{told}");
+    assert!(!told.contains('\r') && !told.contains('\u{1b}'), "{told}");
+    let plan = rig.root.join("plan.json");
+    let words = format!("{VSOTA} gap pilot --grace 1 --plan {plan} --blocks 4 --scenario chat");
+    let mut command = Command::new("script");
+    command.args(["-qec", &words, "/dev/null"]).env("TERM", "xterm").stdin(Stdio::null());
+    let Ok(live) = command.output() else {
+        println!("skipped: there is no `script` here to make a terminal");
+        return;
+    };
+    let told = String::from_utf8_lossy(&live.stdout).into_owned();
+    assert!(live.status.success(), "{told}");
+    assert!(told.contains("1/4  vllm-base, then vllm-base") && told.contains('\u{1b}'), "{told:?}");
+    assert!(!told.contains("4/4  vllm-base, then vllm-base  ("), "{told:?}");
+}
+
 #[test]
 fn what_the_plan_does_not_have_is_named() {
     let rig = Rig::new("0");

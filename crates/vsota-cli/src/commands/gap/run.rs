@@ -70,6 +70,7 @@ pub fn run(context: &Context, args: RunArgs) -> Result<Outcome, Failure> {
         }
         let shown = with_gap(&runner, |gap| Ok(told(&gap.verdict())))?;
         runner.progress.note(&shown);
+        runner.progress.stands(shown);
     }
     let action = with_gap(&runner, |gap| Ok(gap.verdict().action))?;
     let text =
@@ -128,9 +129,7 @@ fn block(runner: &Runner<'_>, scenario: &Name, number: usize) -> Result<Transiti
         Ok((members, draw, chartered))
     })?;
     let chartered = chartered.ok_or_else(|| Failure::usage("the scenario is not frozen"))?;
-    runner
-        .progress
-        .note(&format!("block {number}: {scenario}, number {} of its session", draw + 1));
+    runner.progress.now(&format!("block {number}: {scenario}, number {} of its session", draw + 1));
     let draw = u32::try_from(draw).unwrap_or(u32::MAX);
     Ok(runner.block(BlockKind::Gap, &chartered, &members, draw)?.step)
 }

@@ -35,16 +35,17 @@ pub enum LauncherKind {
     Slurm,
 }
 
-/// Ends everything that carries `$1` in its environment: asks, and after `$2` tenths of a second kills.
-const END: &str = "m=$1; n=0; family() { for e in /proc/[0-9]*/environ; do p=${e%/environ}; p=${p#/proc/}; \
-     { tr '\\0' '\\n' <\"$e\" | grep -qxF -- \"$m\"; } 2>/dev/null && echo \"$p\"; done; true; }; \
-     while p=$(family); [ -n \"$p\" ]; do \
+/// Names the processes that carry `$m` in their environment. Where grep knows no lines that end with a
+/// zero it is asked once for each.
+const FAMILY: &str = "m=$1; family() { if printf 'a\\0' | grep -qzx a 2>/dev/null; then \
+     grep -lszxF -- \"$m\" /proc/[0-9]*/environ; else for e in /proc/[0-9]*/environ; do \
+     { tr '\\0' '\\n' <\"$e\" | grep -qxF -- \"$m\"; } 2>/dev/null && echo \"$e\"; done; fi | \
+     while IFS=/ read -r a b p c; do echo \"$p\"; done; }";
+
+/// Ends them: asks, and after `$2` tenths of a second kills.
+const END: &str = "n=0; while p=$(family); [ -n \"$p\" ]; do \
      if [ $n -ge $2 ]; then kill -KILL $p; elif [ $n = 0 ]; then kill -TERM $p; fi 2>/dev/null; \
      if [ $n -gt $(($2 + 100)) ]; then echo \"left: $p\"; exit 1; fi; n=$((n + 1)); sleep 0.1; done";
-
-/// Names everything that carries `$1` in its environment.
-const LIST: &str = "for e in /proc/[0-9]*/environ; do p=${e%/environ}; \
-     { tr '\\0' '\\n' <\"$e\" | grep -qxF -- \"$1\"; } 2>/dev/null && echo \"${p#/proc/}\"; done; true";
 
 /// The word of a plan's `stop` that stands for the marker of the launch.
 const MARKER: &str = "{marker}";
@@ -90,10 +91,11 @@ impl Launcher {
     pub fn starting(&self, words: &[Line], marker: &str) -> Vec<String> {
         let words = words.iter().map(Line::as_str);
         match self.kind {
-            LauncherKind::Local => words.map(ToString::to_string).collect(),
+            LauncherKind::Local | LauncherKind::Slurm => words.map(ToString::to_string).collect(),
             // Whoever renames itself would overwrite its environment, and with it the marker.
-            LauncherKind::Command | LauncherKind::Slurm => {
-                let all: Vec<&str> = ["env", marker, "SPT_NOENV=1"].into_iter().chain(words).collect();
+            LauncherKind::Command => {
+                let all: Vec<&str> =
+                    ["env", marker, "SPT_NOENV=1"].into_iter().chain(words).collect();
                 behind(&self.start, &all)
             }
         }
@@ -110,12 +112,13 @@ impl Launcher {
         }
         let tenths = (grace_ms / 100).to_string();
         let known = is_ssh(&self.start) || is_container(&self.start);
-        known.then(|| behind(&self.start, &["sh", "-c", END, "vsota", marker, &tenths]))
+        let script = format!("{FAMILY}; {END}");
+        known.then(|| behind(&self.start, &["sh", "-c", &script, "vsota", marker, &tenths]))
     }
 
     /// The command that names what carries the marker on the other side, a process a line.
     pub fn listing(&self, marker: &str) -> Option<Vec<String>> {
-        self.probing(&["sh", "-c", LIST, "vsota", marker])
+        self.probing(&["sh", "-c", &format!("{FAMILY}; family"), "vsota", marker])
     }
 
     /// A command on the other side; `None` without a way to look there.
@@ -134,7 +137,9 @@ impl Launcher {
         }
         match (self.stopping(marker, 0), &self.probe) {
             (Some(_), Some(_)) => None,
-            (Some(_), None) => Some("the launcher has no probe: GPUs and leftovers there are unknown"),
+            (Some(_), None) => {
+                Some("the launcher has no probe: GPUs and leftovers there are unknown")
+            }
             (None, Some(_)) => Some("not supervised beyond its client: the launcher has no stop"),
             (None, None) => {
                 Some("not supervised beyond its client: the launcher has neither stop nor probe")
