@@ -360,7 +360,12 @@ impl Trip<'_> {
         if self.rig.mocks == Mocks::Only || is_mock(&self.job.launch.argv) {
             return self.told("/version", "tree");
         }
-        super::tree::of(&self.job.launch.argv, &self.env(), self.marker)
+        let launcher = self.rig.plan.launcher(Framework::Vllm);
+        let words = self.job.launch.argv.get(launcher.start.len()..).unwrap_or_default();
+        match launcher.kind {
+            LauncherKind::Command => super::tree::there(&launcher, words, self.marker),
+            _ => super::tree::of(&self.job.launch.argv, &self.env(), self.marker),
+        }
     }
 
     fn other_tree(&self, launched: &Launched) -> Option<String> {

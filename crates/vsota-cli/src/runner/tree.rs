@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
+use vsota_core::evidence::search::Launcher;
 use vsota_core::text::Line;
 
 use crate::checkout::Checkout;
@@ -21,6 +22,27 @@ pub(super) fn of(argv: &[Line], env: &BTreeMap<String, String>, marker: &str) ->
         let question = Question { argv, env, dir: nowhere, marker, at_most: ANSWER };
         question.ask().ok()?.good()
     })
+}
+
+/// Asks on another machine: `$1` is the script `vllm`, the words after it stand before it in the launch.
+const ASK: &str = "cd / || exit 1; v=$1; shift; case $v in */*) f=$v ;; *) f=$(command -v \"$v\") ;; esac; \
+     IFS= read -r first <\"$f\"; exec env \"$@\" ${first#'#!'} -c 'import vllm; print(vllm.__file__)'";
+
+/// As [`of`], where the probe of a launcher reaches; `argv` are the words behind its prefix.
+pub(super) fn there(launcher: &Launcher, argv: &[Line], marker: &str) -> Option<String> {
+    let at = argv.iter().position(|it| program(it.as_str()) == "vllm")?;
+    let (before, rest) = argv.split_at_checked(at)?;
+    let mut words = vec!["sh", "-c", ASK, "vsota", rest.first()?.as_str()];
+    // `env` stands in the question already.
+    let before = before.strip_prefix(&[Line::new("env").ok()?]).unwrap_or(before);
+    words.extend(before.iter().map(Line::as_str));
+    let argv = launcher.probing(&words)?;
+    let env = BTreeMap::new();
+    let question = Question { argv: &argv, env: &env, dir: None, marker, at_most: ANSWER };
+    let text = question.ask().ok()?.good()?;
+    let file = Utf8PathBuf::from(text.lines().last()?.trim());
+    let head = Checkout::behind(launcher, file.parent()?.parent()?).ok()?.head().ok()??;
+    head.clean.then(|| head.tree.to_string())
 }
 
 fn told(argv: &[Line], ask: impl FnOnce(&[String]) -> Option<String>) -> Option<String> {

@@ -168,6 +168,43 @@ fn the_gpus_of_the_other_side_are_looked_at_by_its_probe() {
     assert_eq!(rig.family(), Vec::<String>::new());
 }
 
+/// PA-1: the build is asked for its tree where it lies.
+#[test]
+fn the_tree_of_a_build_behind_ssh_is_asked_there() {
+    let rig = Rig::new("0");
+    let _host = Host::of(&rig);
+    let (root, checkout) = (&rig.root, rig.root.join("checkout"));
+    fs::create_dir_all(checkout.join("vllm")).unwrap();
+    fs::write(checkout.join("vllm/__init__.py"), "").unwrap();
+    let git = |args: &[&str]| {
+        let mut git = Command::new("git");
+        git.args(["-c", "user.name=a", "-c", "user.email=a@b", "-C", checkout.as_str()]).args(args);
+        String::from_utf8(git.output().unwrap().stdout).unwrap().trim().to_owned()
+    };
+    git(&["init", "-q"]);
+    git(&["add", "."]);
+    git(&["commit", "-qm", "one"]);
+    // A Python that knows where vLLM lies with the variable of the launch, and is a mock otherwise.
+    let vsota = env!("CARGO_BIN_EXE_vsota");
+    let python = format!(
+        "#!/bin/sh\n[ \"$1\" = -c ] && {{ echo $VLLM_AT; exit; }}\nshift\n\
+         exec {vsota} mock-server --ttft-ms 20 -- vllm \"$@\"\n"
+    );
+    rig.program("python", &python);
+    rig.program("vllm", &format!("#!{root}/bin/python\n"));
+    rig.plan(|plan| {
+        let vllm = &mut plan["frameworks"]["vllm"];
+        vllm["server_command"] = json!([format!("{root}/bin/vllm"), "serve"]);
+        vllm["env"] = json!({"VLLM_AT": checkout.join("vllm/__init__.py").to_string()});
+    });
+    launcher(&rig, json!({"kind": "command", "start": "ssh box", "probe": "ssh box"}));
+    let keep = rig.root.join("kept");
+    let ended = rig.pilot(&[&FOUR[..], &["--keep", keep.as_str()]].concat());
+    assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
+    assert_eq!(record(&keep)["tree"], git(&["rev-parse", "HEAD^{tree}"]));
+    assert_eq!(rig.family(), Vec::<String>::new());
+}
+
 #[test]
 fn a_stop_of_the_plan_is_run_and_believed() {
     let rig = Rig::new("0");
