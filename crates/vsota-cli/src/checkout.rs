@@ -4,16 +4,24 @@
 //! for signatures, helpers of a remote. All of them are switched off here, and no variable that steers
 //! git is handed on.
 
+use std::collections::BTreeMap;
 use std::env;
-use std::process::{Command, Output};
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::{Command, ExitStatus, Output};
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use vsota_core::GitId;
+use vsota_core::evidence::search::Launcher;
 use vsota_core::facts::Head;
 
 use crate::bounded::{self, Patience};
 use crate::failure::Failure;
+use crate::supervise::question::Question;
+use crate::supervise::reaper::Ending;
+
+/// How long git on another machine may take to answer.
+const ANSWER: Duration = Duration::from_secs(60);
 
 /// What is set for every question, whatever the repository says.
 const SETTINGS: [(&str, &str); 11] = [
@@ -44,6 +52,8 @@ const PATIENCE: Patience = Patience { time: Duration::from_secs(120), bytes: 64 
 pub struct Checkout {
     root: Utf8PathBuf,
     settings: Vec<(String, String)>,
+    /// Whose probe reaches it, when it lies on another machine.
+    there: Option<Launcher>,
 }
 
 impl Checkout {
@@ -54,8 +64,21 @@ impl Checkout {
     ///
     /// When git cannot be run.
     pub fn at(root: &Utf8Path) -> Result<Self, Failure> {
+        Self::of(root, None)
+    }
+
+    /// The checkout in a directory of another machine, which the probe of a launcher reaches.
+    ///
+    /// # Errors
+    ///
+    /// When git cannot be asked there.
+    pub fn behind(launcher: &Launcher, root: &Utf8Path) -> Result<Self, Failure> {
+        Self::of(root, Some(launcher.clone()))
+    }
+
+    fn of(root: &Utf8Path, there: Option<Launcher>) -> Result<Self, Failure> {
         let settings = SETTINGS.iter().map(|(key, value)| ((*key).into(), (*value).into()));
-        let mut checkout = Self { root: root.to_owned(), settings: settings.collect() };
+        let mut checkout = Self { root: root.to_owned(), settings: settings.collect(), there };
         let listed = checkout.answer(&["config", "--list", "--name-only", "-z"])?;
         let text = String::from_utf8_lossy(&listed.stdout).into_owned();
         let filters = text.split('\0').filter_map(|it| it.strip_prefix("filter."));
@@ -280,23 +303,56 @@ impl Checkout {
 
     /// Lets a child that calls git run nothing of the repository's either.
     pub fn shield(&self, child: &mut Command) {
-        without_variables(child)
+        without_variables(child).envs(self.variables());
+    }
+
+    fn variables(&self) -> Vec<(String, String)> {
+        let fixed = [
             // It stands above `protocol.NAME.allow`, which the repository may set.
-            .env("GIT_ALLOW_PROTOCOL", "none")
-            .env("GIT_NO_REPLACE_OBJECTS", "1")
-            .env("GIT_GRAFT_FILE", "/dev/null")
-            .env("GIT_OPTIONAL_LOCKS", "0")
-            .env("GIT_NO_LAZY_FETCH", "1")
-            .env("GIT_TERMINAL_PROMPT", "0")
-            .env("GIT_PAGER", "cat")
-            .env("GIT_CONFIG_COUNT", self.settings.len().to_string());
-        for (number, (key, value)) in self.settings.iter().enumerate() {
-            child.env(format!("GIT_CONFIG_KEY_{number}"), key);
-            child.env(format!("GIT_CONFIG_VALUE_{number}"), value);
-        }
+            ("GIT_ALLOW_PROTOCOL", "none"),
+            ("GIT_NO_REPLACE_OBJECTS", "1"),
+            ("GIT_GRAFT_FILE", "/dev/null"),
+            ("GIT_OPTIONAL_LOCKS", "0"),
+            ("GIT_NO_LAZY_FETCH", "1"),
+            ("GIT_TERMINAL_PROMPT", "0"),
+            ("GIT_PAGER", "cat"),
+        ];
+        let fixed = fixed.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let count = ("GIT_CONFIG_COUNT".to_owned(), self.settings.len().to_string());
+        let settings = self.settings.iter().enumerate().flat_map(|(number, (key, value))| {
+            [
+                (format!("GIT_CONFIG_KEY_{number}"), key.clone()),
+                (format!("GIT_CONFIG_VALUE_{number}"), value.clone()),
+            ]
+        });
+        fixed.into_iter().chain([count]).chain(settings).collect()
+    }
+
+    /// What git says on another machine, with the same settings.
+    fn answer_there(&self, launcher: &Launcher, args: &[&str]) -> Result<Output, Failure> {
+        let failed = || Failure::child("git does not answer there").in_file(&self.root);
+        let unset = ["-u", "GIT_DIR", "-u", "GIT_WORK_TREE", "-u", "GIT_INDEX_FILE", "LC_ALL=C"];
+        let set = self.variables().into_iter().map(|(name, value)| format!("{name}={value}"));
+        let set: Vec<String> = set.collect();
+        let git = ["git", "-C", self.root.as_str()];
+        let words = ["env"].into_iter().chain(unset).chain(set.iter().map(String::as_str));
+        let words: Vec<&str> = words.chain(git).chain(args.iter().copied()).collect();
+        let argv = launcher.probing(&words).ok_or_else(failed)?;
+        let env = BTreeMap::new();
+        let question =
+            Question { argv: &argv, env: &env, dir: None, marker: "git", at_most: ANSWER };
+        let answer = question.ask().map_err(|_| failed())?;
+        let status = match answer.ending {
+            Ending::Code(code) => ExitStatus::from_raw(code.saturating_mul(256)),
+            Ending::Signal(signal) => ExitStatus::from_raw(signal),
+        };
+        Ok(Output { status, stdout: answer.text.into_bytes(), stderr: Vec::new() })
     }
 
     fn answer(&self, args: &[&str]) -> Result<Output, Failure> {
+        if let Some(launcher) = &self.there {
+            return self.answer_there(launcher, args);
+        }
         let mut git = Command::new("git");
         self.shield(&mut git);
         git.env("LC_ALL", "C").arg("-C").arg(&self.root).args(args);

@@ -2,9 +2,9 @@
 //!
 //! A server at the other end is foreign: heads and bodies are bounded, and every wait has an end.
 
-use std::io::{self, BufRead as _, BufReader, Read as _, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs as _};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The most bytes of a head.
 const HEAD: usize = 64 << 10;
@@ -58,7 +58,26 @@ pub struct Coming {
     /// The status.
     pub status: u16,
     length: Length,
-    from: BufReader<TcpStream>,
+    from: BufReader<Timed>,
+    wait: Duration,
+}
+
+/// A connection whose reads end at a moment, however many they are.
+#[derive(Debug)]
+struct Timed {
+    stream: TcpStream,
+    until: Instant,
+}
+
+impl Read for Timed {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = self.until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(io::Error::new(io::ErrorKind::TimedOut, "the answer takes too long"));
+        }
+        self.stream.set_read_timeout(Some(left))?;
+        self.stream.read(buffer)
+    }
 }
 
 fn bad(message: impl ToString) -> io::Error {
@@ -66,7 +85,7 @@ fn bad(message: impl ToString) -> io::Error {
 }
 
 /// The bytes of a head, to its empty line; `None` when the other end said nothing more.
-fn head(from: &mut BufReader<TcpStream>) -> io::Result<Option<Vec<u8>>> {
+fn head(from: &mut impl BufRead) -> io::Result<Option<Vec<u8>>> {
     let mut bytes = Vec::new();
     loop {
         let before = bytes.len();
@@ -99,7 +118,7 @@ fn length(headers: &[httparse::Header<'_>], absent: Length) -> io::Result<Length
 /// # Errors
 ///
 /// When it is no HTTP, or its body is longer than [`BODY`].
-pub fn request(from: &mut BufReader<TcpStream>) -> io::Result<Option<Request>> {
+pub fn request(from: &mut impl BufRead) -> io::Result<Option<Request>> {
     let Some(bytes) = head(from)? else { return Ok(None) };
     let mut headers = [httparse::EMPTY_HEADER; HEADERS];
     let mut parsed = httparse::Request::new(&mut headers);
@@ -112,7 +131,7 @@ pub fn request(from: &mut BufReader<TcpStream>) -> io::Result<Option<Request>> {
     Ok(Some(Request { method, path, body: body(from, length)? }))
 }
 
-fn body(from: &mut BufReader<TcpStream>, length: Length) -> io::Result<Vec<u8>> {
+fn body(from: &mut impl BufRead, length: Length) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     match length {
         Length::Known(size) if size > BODY => return Err(bad("the body is too long")),
@@ -131,7 +150,7 @@ fn body(from: &mut BufReader<TcpStream>, length: Length) -> io::Result<Vec<u8>> 
 }
 
 /// One more chunk; `false` after the last.
-fn chunk(from: &mut BufReader<TcpStream>, bytes: &mut Vec<u8>) -> io::Result<bool> {
+fn chunk(from: &mut impl BufRead, bytes: &mut Vec<u8>) -> io::Result<bool> {
     let mut line = String::new();
     from.take(1_024).read_line(&mut line)?;
     let size = line.split(';').next().unwrap_or_default().trim();
@@ -178,15 +197,35 @@ impl Address {
         self.connect(wait).is_ok()
     }
 
-    /// Sends a request; the body of the answer is still to come. `wait` bounds every single wait.
+    /// Sends a request; the body of the answer is still to come. `wait` bounds connecting, sending and
+    /// the head together, and then each line of the body.
     ///
     /// # Errors
     ///
     /// When nobody listens, the connection breaks, a wait is too long, or the answer is no HTTP.
     pub fn ask(&self, method: &str, path: &str, body: &[u8], wait: Duration) -> io::Result<Coming> {
+        self.send(method, path, body, None, wait)
+    }
+
+    /// As [`ask`](Self::ask), with the key that the server wants, where it wants one.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn send(
+        &self,
+        method: &str,
+        path: &str,
+        body: &[u8],
+        key: Option<&str>,
+        wait: Duration,
+    ) -> io::Result<Coming> {
+        let until = Instant::now() + wait;
         let mut stream = self.connect(wait)?;
+        let key = key.filter(|it| it.bytes().all(|it| it.is_ascii_graphic()));
+        let key = key.map_or(String::new(), |it| format!("Authorization: Bearer {it}\r\n"));
         let head = format!(
-            "{method} {path} HTTP/1.1\r\nHost: {}:{}\r\nConnection: close\r\n\
+            "{method} {path} HTTP/1.1\r\nHost: {}:{}\r\nConnection: close\r\n{key}\
              Content-Type: application/json\r\nContent-Length: {}\r\n\r\n",
             self.host,
             self.port,
@@ -194,17 +233,17 @@ impl Address {
         );
         stream.write_all(head.as_bytes())?;
         stream.write_all(body)?;
-        let mut from = BufReader::new(stream);
+        let mut from = BufReader::new(Timed { stream, until });
         let bytes = self::head(&mut from)?.ok_or(io::ErrorKind::UnexpectedEof)?;
         let mut headers = [httparse::EMPTY_HEADER; HEADERS];
         let mut parsed = httparse::Response::new(&mut headers);
         parsed.parse(&bytes).map_err(bad)?;
         let status = parsed.code.ok_or_else(|| bad("no status"))?;
         let length = length(parsed.headers, Length::ToTheEnd)?;
-        Ok(Coming { status, length, from })
+        Ok(Coming { status, length, from, wait })
     }
 
-    /// Sends a request and takes the whole answer.
+    /// Sends a request and takes the whole answer, in `wait` altogether.
     ///
     /// # Errors
     ///
@@ -223,6 +262,7 @@ impl Coming {
     ///
     /// When the connection breaks or the wait is too long.
     pub fn line(&mut self) -> io::Result<Option<String>> {
+        self.from.get_mut().until = Instant::now() + self.wait;
         let mut line = String::new();
         if self.from.by_ref().take(HEAD as u64).read_line(&mut line)? == 0 {
             return Ok(None);
@@ -289,6 +329,27 @@ mod tests {
         ] {
             let answer = answered(bytes).unwrap();
             assert_eq!((answer.status, answer.body.as_slice()), (200, &b"body"[..]));
+        }
+    }
+
+    /// A server that says a byte at a time is not waited for longer than one that says nothing.
+    #[test]
+    fn an_answer_is_limited_in_all_and_not_by_its_reads() {
+        for first in ["HTTP/1.1 200 OK\r\nX: ", "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n"] {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let at = Address::local(listener.local_addr().unwrap().port());
+            let server = thread::spawn(move || {
+                let (mut stream, _) = listener.accept().unwrap();
+                stream.write_all(first.as_bytes()).unwrap();
+                // Till the other end hangs up.
+                while stream.write_all(b"x").is_ok() {
+                    thread::sleep(Duration::from_millis(50));
+                }
+            });
+            let begun = Instant::now();
+            assert!(at.call("GET", "/health", Duration::from_millis(400)).is_err());
+            assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+            server.join().unwrap();
         }
     }
 

@@ -7,6 +7,7 @@ group! {
         Decide => decide::DecideArgs,
         Evaluate => evaluate::EvaluateArgs,
         Ingest => ingest::IngestArgs,
+        Pilot => pilot::PilotArgs,
         Rig => rig::RigArgs,
         Run => run::RunArgs,
     }

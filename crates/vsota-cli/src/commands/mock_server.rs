@@ -147,8 +147,11 @@ pub fn run(context: &Context, args: MockServerArgs) -> Result<Outcome, Failure> 
     })?;
     let port = listener.local_addr().map_or(port, |it| it.port());
     say(context, &format!("INFO: Uvicorn ({MOCK}) running on http://{host}:{port}"));
+    let told = told(&args, words);
+    let planted = told.speed.factor(&mut fastrand::Rng::with_seed(told.seed));
+    say(context, &format!("INFO: {MOCK}: this launch takes {planted:.6} times as long"));
     say(context, "INFO: Application startup complete.");
-    server::serve(&listener, told(&args, words))
+    server::serve(&listener, told)
         .map_err(|error| Failure::io(format_args!("the {MOCK} server ended: {error}")))?;
     Ok(Outcome::default())
 }

@@ -180,6 +180,9 @@ impl Server {
         if self.told.crash == Some(Crash::Lies) {
             return http::answer(to, 503, "text/plain", b"mock: not yet");
         }
+        if self.told.crash == Some(Crash::Refuses) {
+            return http::answer(to, 404, "text/plain", b"mock: there is no such model");
+        }
         let number = self.counts.requests.fetch_add(1, Ordering::Relaxed);
         let mut random = fastrand::Rng::with_seed(self.told.seed ^ number.wrapping_mul(0x9E37));
         if self.has_died() {

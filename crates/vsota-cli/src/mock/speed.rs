@@ -32,6 +32,8 @@ pub enum Crash {
     Hang,
     /// It says that it is up before it can serve: completions are answered with 503.
     Lies,
+    /// It says that it is up, and refuses completions with 404.
+    Refuses,
     /// It never stops logging.
     Chatter,
     /// It ends with code 0 after some requests.

@@ -10,7 +10,6 @@ use vsota_core::evidence::BlockKind;
 use vsota_core::facts::{ReportOnly, Scenario, Status};
 
 use super::job::write;
-use super::leftovers::demote;
 use super::record::{Launched, Outcome, record};
 use super::{Asked, Job, Runner, which};
 use crate::chronicle::Chronicle;
@@ -106,7 +105,7 @@ impl Runner<'_> {
         let dir = self.place(&format!("block-{}", scenario.name))?;
         let asked = Asked { scenario, draw };
         let note = self.plan_block(kind, &asked, members)?;
-        write(&dir.join(NOTE), json!(note).to_string().as_bytes())?;
+        write(&dir.join(NOTE), &self.bytes(&json!(note)))?;
         for (Member(job), part) in members.iter().zip(&note.members) {
             let own = dir.join(&part.dir);
             std::fs::create_dir_all(&own).map_err(|error| Failure::file("create", &own, &error))?;
@@ -126,8 +125,7 @@ impl Runner<'_> {
         asked: &Asked<'_>,
         members: &[Member],
     ) -> Result<Note, Failure> {
-        let campaign = self.campaign()?;
-        let brief = campaign.state().brief();
+        let brief = &self.brief;
         let reason = "skipped: an earlier run of the block did not come to its end";
         let part = |(at, Member(job)): (usize, &Member)| {
             let outcome = Outcome::without(Status::Skipped, reason);
@@ -147,7 +145,7 @@ impl Runner<'_> {
     fn file_block(&self, dir: &Utf8Path, note: &Note) -> Result<Filed, Failure> {
         let path = dir.join("block.json");
         if !path.exists() {
-            write(&path, self.assembled(dir, note)?.to_string().as_bytes())?;
+            write(&path, &self.bytes(&self.assembled(dir, note)?))?;
         }
         let filed = crate::blocks::one(self.context, self.run, &path, note.kind);
         let filed = match filed {
@@ -156,10 +154,10 @@ impl Runner<'_> {
                 for part in &note.members {
                     let record = dir.join(&part.dir).join(format!("{}.run.json", note.scenario));
                     if record.exists() {
-                        demote(&record, &failure)?;
+                        self.demote(&record, &failure)?;
                     }
                 }
-                write(&path, self.assembled(dir, note)?.to_string().as_bytes())?;
+                write(&path, &self.bytes(&self.assembled(dir, note)?))?;
                 crate::blocks::one(self.context, self.run, &path, note.kind)
             }
             other => other,

@@ -7,19 +7,22 @@ use std::time::Duration;
 use camino::Utf8Path;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use vsota_core::evidence::search::{Launch, Part};
+use vsota_core::evidence::search::{Launch, LauncherKind, Part};
 use vsota_core::facts::{Build, Framework, Scenario, Status};
 use vsota_core::text::Line;
 
-use super::hygiene;
+use super::hygiene::{self, Probe};
 use super::record::{Launched, Outcome, moment, now, record};
-use super::{Runner, which};
+use super::rig::{Mocks, Rig, is_mock};
+use super::which;
 use crate::failure::Failure;
 use crate::gather::bad;
 use crate::http::Address;
-use crate::supervise::process::Process;
+use crate::loops::ground::on_path;
+use crate::supervise::process::{MARKER, Process};
+use crate::supervise::question::{Answer, Question};
 use crate::supervise::reaper::Ending;
-use crate::supervise::{self, NotReady, NotStarted, Start, Supervised};
+use crate::supervise::{self, NotReady, NotStarted, Start, Supervised, Token};
 
 /// The log of a server, in the directory of its launch.
 pub(super) const LOG: &str = "server.log";
@@ -29,6 +32,9 @@ pub(super) const NOTE: &str = "launch.json";
 
 /// How long a client may go on after its server died.
 const AFTERWARDS: Duration = Duration::from_secs(5);
+
+/// How long another machine may take to say what runs there.
+const ANSWER: Duration = Duration::from_secs(60);
 
 const WAIT: Duration = Duration::from_secs(10);
 
@@ -59,6 +65,9 @@ pub struct Asked<'a> {
 pub(super) struct Note {
     /// The marker that all its processes carry.
     pub(super) marker: String,
+    /// What ends it on another machine.
+    #[serde(default)]
+    pub(super) stop: Option<Vec<String>>,
     /// The server, once it was started: id and start.
     pub(super) server: Option<(u32, u64)>,
     /// Which boot of the machine.
@@ -79,6 +88,13 @@ fn words(argv: &[Line]) -> Vec<String> {
     argv.iter().map(|it| it.as_str().to_owned()).collect()
 }
 
+/// The marker as it stands in the environment of what a launcher starts elsewhere. It is another one than
+/// that of its client here: elsewhere may be this very machine.
+fn carried(marker: &str) -> String {
+    format!("{MARKER}={marker}-there")
+}
+
+/// Writes a file whole or not at all. What goes into it is cleared of secrets before.
 pub(super) fn write(path: &Utf8Path, bytes: &[u8]) -> Result<(), Failure> {
     let failed = |error: &std::io::Error| Failure::file("write", path, error);
     let beside = path.with_extension("part");
@@ -86,7 +102,7 @@ pub(super) fn write(path: &Utf8Path, bytes: &[u8]) -> Result<(), Failure> {
     std::fs::rename(&beside, path).map_err(|error| failed(&error))
 }
 
-impl Runner<'_> {
+impl Rig<'_> {
     /// Makes one launch and its runs in a directory of its own. Each run leaves `SCENARIO.run.json`
     /// there as soon as it ended, whatever came of it; they are returned.
     ///
@@ -102,17 +118,49 @@ impl Runner<'_> {
     ) -> Result<Vec<Value>, Failure> {
         let at = Address { host: job.launch.host.as_str().to_owned(), port: job.launch.port };
         supervise::free(&at)?;
-        let others = hygiene::processes();
-        let launched = Launched { started_at: now(), ..Launched::default() };
         let marker = self.marker(dir);
+        let probe = self.probe(job.launch.framework, &marker);
+        let (others, memory) = (probe.processes(), probe.memory());
+        let launched = Launched { started_at: now(), ..Launched::default() };
         let mut note = self.begin(job, asked, dir, &launched, &marker)?;
-        let trip = Trip { runner: self, job, dir, at, others, marker };
+        let trip = Trip { rig: self, job, dir, at, others, marker: &marker };
         let records = match trip.start(&mut note) {
             Ok(server) => trip.through(server, launched, asked)?,
             Err(NotStarted::Program(why)) => trip.all(asked, &launched, Status::Failed, &why)?,
             Err(NotStarted::Own(failure)) => return Err(failure),
         };
+        let back = memory.map_or(Ok(()), |it| probe.back(&it, self.limits.memory()));
+        back.map_err(|held| {
+            let id = &job.launch.candidate;
+            Failure::child(format_args!(
+                "{held}; nothing of {id} is left, and nobody else is touched"
+            ))
+        })?;
         Ok(records)
+    }
+
+    /// Whom to ask about the GPUs of a launch.
+    fn probe<'a>(&'a self, framework: Framework, marker: &'a str) -> Probe<'a> {
+        let launcher = self.plan.launcher(framework);
+        Probe {
+            prefix: match launcher.kind {
+                LauncherKind::Local => on_path("nvidia-smi").then(Vec::new),
+                _ => launcher.probing(&[]),
+            },
+            marker,
+            silent: &self.silent,
+            ids: self.brief.gpu_ids().map(Line::as_str),
+        }
+    }
+
+    fn note(&self, note: &Note, dir: &Utf8Path) -> Result<(), Failure> {
+        write(&dir.join(NOTE), &self.bytes(&json!(note)))
+    }
+
+    /// The command that ends a launch where it runs.
+    fn stopping(&self, job: &Job, marker: &str) -> Option<Vec<String>> {
+        let grace = u64::try_from(self.limits.grace().as_millis()).unwrap_or(u64::MAX);
+        self.plan.launcher(job.launch.framework).stopping(&carried(marker), grace)
     }
 
     /// A marker that no other launch has.
@@ -129,24 +177,30 @@ impl Runner<'_> {
         launched: &Launched,
         marker: &str,
     ) -> Result<Note, Failure> {
-        let campaign = self.campaign()?;
         let cut =
             Outcome::without(Status::Failed, "interrupted: the run was ended before it was done");
-        let brief = campaign.state().brief();
+        let brief = &self.brief;
         let interrupted = asked.iter().map(|it| record(brief, job, it, launched, &cut)).collect();
+        let launcher = self.plan.launcher(job.launch.framework);
+        let blind = launcher.blind(marker);
+        if let Some(blind) = blind {
+            self.progress.note(&format!("{}: {blind}", job.launch.candidate));
+        }
         let note = Note {
             marker: marker.to_owned(),
+            stop: self.stopping(job, marker),
             server: None,
             boot: boot(),
             scenarios: asked.iter().map(|it| it.scenario.name.to_string()).collect(),
             interrupted,
         };
-        note.keep(dir)?;
+        self.note(&note, dir)?;
         let head = format!(
-            "# launch {marker} of {} by vsota, {}{}\n$ {}\n",
+            "# launch {marker} of {} by vsota, {}{}\n{}$ {}\n",
             job.launch.candidate,
             moment(launched.started_at),
             job.build.map_or(String::new(), |it| format!(", the {} build", which(it))),
+            blind.map_or(String::new(), |it| format!("# {it}\n")),
             vsota_core::evidence::command_line::join(job.launch.argv.iter().map(Line::as_str))
         );
         let log = dir.join(LOG);
@@ -156,20 +210,14 @@ impl Runner<'_> {
     }
 }
 
-impl Note {
-    pub(super) fn keep(&self, dir: &Utf8Path) -> Result<(), Failure> {
-        write(&dir.join(NOTE), json!(self).to_string().as_bytes())
-    }
-}
-
 /// One launch on its way.
 struct Trip<'a> {
-    runner: &'a Runner<'a>,
+    rig: &'a Rig<'a>,
     job: &'a Job,
     dir: &'a Utf8Path,
     at: Address,
     others: Option<Vec<String>>,
-    marker: String,
+    marker: &'a str,
 }
 
 impl Trip<'_> {
@@ -180,16 +228,19 @@ impl Trip<'_> {
     }
 
     fn start(&self, note: &mut Note) -> Result<Supervised, NotStarted> {
-        let server = Supervised::start(&Start {
-            argv: &words(&self.job.launch.argv),
+        let launcher = self.rig.plan.launcher(self.job.launch.framework);
+        let words = self.job.launch.argv.get(launcher.start.len()..).unwrap_or_default();
+        let start = Start {
+            argv: &launcher.starting(words, &carried(self.marker)),
             env: &self.env(),
-            marker: &self.marker,
+            marker: self.marker,
             log: &self.dir.join(LOG),
-            grace: self.runner.limits.grace(),
-        })?;
+            grace: self.rig.limits.grace(),
+        };
+        let server = Supervised::start_with(&start, note.stop.as_deref())?;
         let Process { pid, start } = server.process;
         note.server = Some((pid, start));
-        note.keep(self.dir)?;
+        self.rig.note(note, self.dir)?;
         Ok(server)
     }
 
@@ -202,7 +253,7 @@ impl Trip<'_> {
     ) -> Result<Vec<Value>, Failure> {
         let deadline = Duration::from_millis(self.job.launch.ready.deadline_ms);
         let ready = server.ready(&self.at, self.job.launch.ready.path, deadline);
-        let ready = ready.and_then(|()| server.serves(&self.at, self.model(), deadline));
+        let ready = ready.and_then(|()| server.serves(&self.token(), deadline));
         let records = match ready {
             Err(why) => {
                 let (status, reason) = told(&why, deadline);
@@ -221,11 +272,43 @@ impl Trip<'_> {
             }
         };
         supervise::free(&self.at)?;
+        self.nobody_there()?;
         Ok(records)
     }
 
-    fn model(&self) -> &str {
-        self.runner.plan.serving.model.as_ref().map_or("", Line::as_str)
+    /// That nothing of the launch is left on the other side, as far as it can be looked at.
+    fn nobody_there(&self) -> Result<(), Failure> {
+        let launcher = self.rig.plan.launcher(self.job.launch.framework);
+        if launcher.kind == LauncherKind::Local {
+            return Ok(());
+        }
+        let Some(argv) = launcher.listing(&carried(self.marker)) else { return Ok(()) };
+        let (env, marker) = (BTreeMap::new(), self.marker);
+        let question = Question { argv: &argv, env: &env, dir: None, marker, at_most: ANSWER };
+        let left = question.ask().ok().and_then(Answer::good).unwrap_or_default();
+        let left: Vec<&str> = left.split_whitespace().collect();
+        if left.is_empty() {
+            return Ok(());
+        }
+        let id = &self.job.launch.candidate;
+        let left = left.join(", ");
+        Err(Failure::child(format_args!("of {id} there are left where it ran: processes {left}")))
+    }
+
+    /// What the clients of a run will ask for.
+    fn token(&self) -> Token<'_> {
+        let serving = &self.rig.plan.serving;
+        let mut words = self.job.launch.argv.iter().map(Line::as_str);
+        // A server knows its model by the name that it was told to call it.
+        let named = words.find_map(|it| match it.strip_prefix("--served-model-name") {
+            Some("") => Some(None),
+            Some(rest) => rest.strip_prefix('=').map(Some),
+            None => None,
+        });
+        let named = named.and_then(|it| it.or_else(|| words.next()));
+        let model = named.or(serving.model.as_ref().map(Line::as_str)).unwrap_or_default();
+        let endpoint = serving.endpoint.as_ref().map_or("/v1/completions", Line::as_str);
+        Token { at: &self.at, endpoint, model }
     }
 
     /// The same record for every run.
@@ -236,8 +319,9 @@ impl Trip<'_> {
         status: Status,
         reason: &str,
     ) -> Result<Vec<Value>, Failure> {
+        let reason = &self.rig.cleared(reason);
         let outcome = Outcome::without(status, reason);
-        self.runner.progress.note(&format!("{}: {status}: {reason}", self.job.launch.candidate));
+        self.rig.progress.note(&format!("{}: {status}: {reason}", self.job.launch.candidate));
         asked.iter().map(|it| self.keep(launched, it, &outcome)).collect()
     }
 
@@ -247,10 +331,9 @@ impl Trip<'_> {
         it: &Asked<'_>,
         outcome: &Outcome,
     ) -> Result<Value, Failure> {
-        let campaign = self.runner.campaign()?;
-        let value = record(campaign.state().brief(), self.job, it, launched, outcome);
+        let value = record(&self.rig.brief, self.job, it, launched, outcome);
         let path = self.dir.join(format!("{}.run.json", it.scenario.name));
-        write(&path, value.to_string().as_bytes())?;
+        write(&path, &self.rig.bytes(&value))?;
         Ok(value)
     }
 
@@ -274,10 +357,15 @@ impl Trip<'_> {
         if self.job.launch.framework != Framework::Vllm {
             return None;
         }
-        if self.runner.demo {
+        if self.rig.mocks == Mocks::Only || is_mock(&self.job.launch.argv) {
             return self.told("/version", "tree");
         }
-        super::tree::of(&self.job.launch.argv, &self.env())
+        let launcher = self.rig.plan.launcher(Framework::Vllm);
+        let words = self.job.launch.argv.get(launcher.start.len()..).unwrap_or_default();
+        match launcher.kind {
+            LauncherKind::Command => super::tree::there(&launcher, words, self.marker),
+            _ => super::tree::of(&self.job.launch.argv, &self.env(), self.marker),
+        }
     }
 
     fn other_tree(&self, launched: &Launched) -> Option<String> {
@@ -296,7 +384,7 @@ impl Trip<'_> {
         launched: &Launched,
         it: &Asked<'_>,
     ) -> Result<Value, Failure> {
-        let warm = self.runner.plan.search(self.job.launch.framework);
+        let warm = self.rig.plan.search(self.job.launch.framework);
         if warm.is_some_and(|it| it.client.warmup_prompts > 0) {
             self.client(server, it, Part::Warmup)?;
         }
@@ -305,10 +393,11 @@ impl Trip<'_> {
         let mut outcome = self.client(server, it, Part::Measured)?;
         let after = hygiene::scrape(&self.at, framework);
         let others = self.others.as_deref();
-        outcome.hygiene = hygiene::found(others, before.as_ref(), after.as_ref());
+        let probe = self.rig.probe(framework, self.marker);
+        outcome.hygiene = probe.found(others, before.as_ref(), after.as_ref());
         if let Some(reason) = &outcome.reason {
             let (id, scenario) = (&self.job.launch.candidate, &it.scenario.name);
-            self.runner.progress.note(&format!("{id} in {scenario}: {}: {reason}", outcome.status));
+            self.rig.progress.note(&format!("{id} in {scenario}: {}: {reason}", outcome.status));
         }
         self.keep(launched, it, &outcome)
     }
@@ -327,7 +416,7 @@ impl Trip<'_> {
         };
         let file = format!("{stem}.{ending}");
         let run = self
-            .runner
+            .rig
             .plan
             .client(&self.job.launch, it.scenario, part, it.draw, self.dir.as_str(), &file)
             .map_err(|error| bad(&error, "the plan"))?;
@@ -335,18 +424,18 @@ impl Trip<'_> {
         let mut client = Supervised::start(&Start {
             argv: &words(&run.argv),
             env: &BTreeMap::new(),
-            marker: &self.marker,
+            marker: self.marker,
             log: &self.dir.join(format!("{stem}.log")),
             grace: Duration::from_secs(2),
         })?;
-        let limit = self.runner.limits.run();
+        let limit = self.rig.limits.run();
         let (ended, died) = attend(&mut client, server, limit);
         client.stop()?;
         let ended_at = now();
         let wrote = std::fs::metadata(self.dir.join(&file)).is_ok_and(|it| it.len() > 0);
         let (status, reason) = match (died, ended) {
             (Some(server), _) => {
-                (Status::Failed, Some(format!("the server ended {} during the run", shown(server))))
+                (Status::Failed, Some(format!("the server ended {} during the run", server)))
             }
             (None, None) => {
                 (Status::Timeout, Some(format!("the run took longer than {} s", limit.as_secs())))
@@ -356,9 +445,7 @@ impl Trip<'_> {
                 Status::Failed,
                 Some("the client ended with code 0 and wrote no result".to_owned()),
             ),
-            (None, Some(other)) => {
-                (Status::Failed, Some(format!("the client ended {}", shown(other))))
-            }
+            (None, Some(other)) => (Status::Failed, Some(format!("the client ended {}", other))),
         };
         let exit_code = match ended {
             Some(Ending::Code(code)) => Some(code),
@@ -401,19 +488,12 @@ fn attend(
     }
 }
 
-fn shown(ending: Ending) -> String {
-    match ending {
-        Ending::Code(code) => format!("with code {code}"),
-        Ending::Signal(signal) => format!("by signal {signal}"),
-    }
-}
-
 /// How a start that failed is recorded.
 fn told(why: &NotReady, deadline: Duration) -> (Status, String) {
     match why {
         NotReady::Fatal(fatal) => (fatal.status, fatal.reason.clone()),
         NotReady::Ended(ending) => {
-            (Status::Failed, format!("the server ended {} before it was ready", shown(*ending)))
+            (Status::Failed, format!("the server ended {} before it was ready", ending))
         }
         NotReady::Timeout => {
             let seconds = deadline.as_secs();
@@ -422,6 +502,10 @@ fn told(why: &NotReady, deadline: Duration) -> (Status, String) {
         NotReady::Lies => {
             let what = "the server says that it is ready, and answers no request";
             (Status::Timeout, what.to_owned())
+        }
+        NotReady::Refuses(status) => {
+            let what = "the server says that it is ready, and refuses a request of one token";
+            (Status::Failed, format!("{what} with status {status}"))
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What did a killed run leave behind? Its processes are ended by their recorded identity, its finished
 //! runs are filed, its half ones are recorded as interrupted; then they are made again.
 
+use std::collections::BTreeMap;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -8,10 +9,12 @@ use camino::{Utf8Path, Utf8PathBuf};
 use rustix::process::Signal;
 
 use super::job::{NOTE, Note, boot, write};
-use super::{Runner, blocks};
+use super::{Runner, array, blocks};
 use crate::commands::bench::ingest;
 use crate::failure::{Failure, Kind};
 use crate::supervise::process::{Process, marked};
+use crate::supervise::question::Question;
+use crate::supervise::reaper::Ending;
 use crate::transition::Transition;
 
 /// How long leftovers have to end before they are killed.
@@ -28,6 +31,10 @@ impl Runner<'_> {
     /// Child when a leftover does not end; as filing says.
     pub fn settle(&self) -> Result<(), Failure> {
         for dir in directories(&self.running) {
+            if dir.join(array::NOTE).exists() {
+                self.gather(&dir)?;
+                continue;
+            }
             end_all(&dir)?;
             if dir.join(blocks::NOTE).exists() {
                 self.settle_block(&dir)?;
@@ -52,7 +59,7 @@ impl Runner<'_> {
         for (scenario, interrupted) in note.scenarios.iter().zip(&note.interrupted) {
             let path = dir.join(format!("{scenario}.run.json"));
             if !path.exists() {
-                write(&path, interrupted.to_string().as_bytes())?;
+                write(&path, &self.bytes(interrupted))?;
                 self.progress.note(&format!("interrupted in {scenario}; it is made again"));
             }
         }
@@ -76,7 +83,7 @@ impl Runner<'_> {
             let filed = match ingest::record(self.context, self.run, &path) {
                 Err(failure) if failure.kind() == Some(Kind::BadEvidence) => {
                     self.progress.note(&format!("{scenario}: {failure}"));
-                    demote(&path, &failure)?;
+                    self.demote(&path, &failure)?;
                     ingest::record(self.context, self.run, &path)?
                 }
                 other => other?,
@@ -85,19 +92,19 @@ impl Runner<'_> {
         }
         Ok(last)
     }
-}
 
-/// Makes a record one of a failed run.
-pub(super) fn demote(path: &Utf8Path, why: &Failure) -> Result<(), Failure> {
-    let bytes = std::fs::read(path).map_err(|error| Failure::file("read", path, &error))?;
-    let mut value: serde_json::Value = serde_json::from_slice(&bytes).map_err(Failure::io)?;
-    if let Some(record) = value.as_object_mut() {
-        record.insert("status".to_owned(), "failed".into());
-        let reason = crate::escape::brief(&why.to_string(), 200);
-        record.insert("failure_reason".to_owned(), reason.into());
-        record.insert("result".to_owned(), serde_json::Value::Null);
+    /// Makes a record one of a failed run.
+    pub(super) fn demote(&self, path: &Utf8Path, why: &Failure) -> Result<(), Failure> {
+        let bytes = std::fs::read(path).map_err(|error| Failure::file("read", path, &error))?;
+        let mut value: serde_json::Value = serde_json::from_slice(&bytes).map_err(Failure::io)?;
+        if let Some(record) = value.as_object_mut() {
+            record.insert("status".to_owned(), "failed".into());
+            let reason = crate::escape::brief(&why.to_string(), 200);
+            record.insert("failure_reason".to_owned(), reason.into());
+            record.insert("result".to_owned(), serde_json::Value::Null);
+        }
+        write(path, &self.bytes(&value))
     }
-    write(path, value.to_string().as_bytes())
 }
 
 impl Note {
@@ -138,12 +145,30 @@ fn end_all(dir: &Utf8Path) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Ends what a launcher started on another machine: the reaper has done so, unless it was killed too.
+fn end_there(note: &Note) -> Result<(), Failure> {
+    let Some(argv) = &note.stop else { return Ok(()) };
+    let env = BTreeMap::new();
+    // Who looks for the marker must not carry it.
+    let question = Question { argv, env: &env, dir: None, marker: "stop", at_most: GONE + GONE };
+    match question.ask() {
+        Ok(answer) if answer.ending == Ending::Code(0) => Ok(()),
+        _ => {
+            let stop = crate::escape::brief(&argv.join(" "), 200);
+            let message = format_args!(
+                "`{stop}` did not end well: what a killed run started there may still run"
+            );
+            Err(Failure::child(message))
+        }
+    }
+}
+
 fn end(note: &Note) -> Result<(), Failure> {
     let begun = Instant::now();
     let mut asked = false;
     loop {
         let alive = note.alive();
-        let Some(first) = alive.first() else { return Ok(()) };
+        let Some(first) = alive.first() else { return end_there(note) };
         if begun.elapsed() > GRACE + GONE {
             let message = format_args!("{} of a killed run does not end", first.shown());
             return Err(Failure::child(message));

@@ -1,29 +1,30 @@
 //! Who runs what, in which order, and what becomes of it when the run is killed? One runner at a time in
 //! a campaign; what it was doing lies under `benchmark/running/` till it is filed.
 
+mod array;
 mod blocks;
 mod hygiene;
 mod job;
 mod leftovers;
+mod pilot;
 mod progress;
 mod record;
+mod rig;
 mod tree;
 
 use std::fs::{File, TryLockError};
+use std::ops::Deref;
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use vsota_core::event::Event;
-use vsota_core::evidence::search::{BuildPlan, Candidate, LauncherKind, Plan};
-use vsota_core::facts::{Build, Framework};
-use vsota_core::text::{Argv, Line};
+use vsota_core::facts::Build;
 use vsota_core::{Artifact, Campaign};
 
 use crate::chronicle::Chronicle;
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::gather::bad;
 use crate::journal::{Reading, rel};
 use crate::output::{Outcome, Text};
 use crate::planned;
@@ -31,9 +32,12 @@ use crate::rundir::RunDir;
 use crate::rundir::intake::LIMIT;
 use crate::transition::Transition;
 
+pub use array::{Task, WORD as TASK, main as task};
 pub use blocks::{Filed, Member};
 pub use job::{Asked, Job};
+pub use pilot::{Pilot, Series};
 pub use progress::Progress;
+pub use rig::{Mocks, Rig};
 
 /// The lock that refuses a second runner; transitions do not wait for it.
 const LOCK: &str = "humanize/runner.lock";
@@ -42,7 +46,7 @@ const LOCK: &str = "humanize/runner.lock";
 pub const RUNNING: &str = "benchmark/running";
 
 /// How long servers and clients may take.
-#[derive(Clone, Copy, Debug, clap::Args)]
+#[derive(Clone, Copy, Debug, clap::Args, Deserialize, Serialize)]
 #[command(next_help_heading = "Limits")]
 pub struct Limits {
     /// The longest benchmark run, in seconds
@@ -52,6 +56,10 @@ pub struct Limits {
     /// How long a server has to end before it is killed, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 15)]
     grace: u64,
+
+    /// How long GPU memory may take to come back after a server ended, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    memory_timeout: u64,
 }
 
 impl Limits {
@@ -60,29 +68,34 @@ impl Limits {
         Duration::from_secs(self.run_timeout)
     }
 
+    /// How long GPU memory may take to come back.
+    pub fn memory(self) -> Duration {
+        Duration::from_secs(self.memory_timeout)
+    }
+
     /// How long a server has to end.
     pub fn grace(self) -> Duration {
         Duration::from_secs(self.grace)
     }
 }
 
-/// The one runner of a campaign.
+/// The one runner of a campaign: a rig, and the campaign that it measures for.
 #[derive(Debug)]
 pub struct Runner<'a> {
-    /// The outside.
-    pub context: &'a Context,
+    rig: Rig<'a>,
     /// The run directory.
     pub run: &'a RunDir,
-    /// The plan.
-    pub plan: Plan,
-    /// How long things may take.
-    pub limits: Limits,
-    /// How far it is.
-    pub progress: Progress<'a>,
     running: Utf8PathBuf,
-    demo: bool,
     /// Held as long as the runner lives.
     _lock: File,
+}
+
+impl<'a> Deref for Runner<'a> {
+    type Target = Rig<'a>;
+
+    fn deref(&self) -> &Rig<'a> {
+        &self.rig
+    }
 }
 
 impl<'a> Runner<'a> {
@@ -106,9 +119,10 @@ impl<'a> Runner<'a> {
         let plan = planned::of_campaign(&chronicle.campaign, run, &text, &path)?;
         let root = run.path().canonicalize_utf8();
         let root = root.map_err(|error| Failure::file("resolve", run.path(), &error))?;
-        let progress = Progress::new(context);
-        let (running, demo) = (root.join(RUNNING), chronicle.campaign.opening().demo);
-        Ok(Self { context, run, plan, limits, progress, running, demo, _lock: lock })
+        let base = chronicle.campaign.state().brief().clone();
+        let mocks = mocks(&chronicle.campaign);
+        let rig = Rig::new(context, plan, limits, base, mocks);
+        Ok(Self { rig, run, running: root.join(RUNNING), _lock: lock })
     }
 
     /// The campaign as its journal stands now.
@@ -139,71 +153,6 @@ impl<'a> Runner<'a> {
             }
         };
         step.outcome_with(text, view)
-    }
-
-    /// The job of launching a candidate, as a build of vLLM where one is meant.
-    ///
-    /// # Errors
-    ///
-    /// Bad evidence when the plan cannot launch it.
-    pub fn job(&self, it: &Candidate, build: Option<&BuildPlan>) -> Result<Job, Failure> {
-        let wrong = |error| bad(&error, "the plan");
-        let launch = self.plan.launch(it, None, build).map_err(wrong)?;
-        // The tree says which build ran; the winning command stays the same for every build (GD-2).
-        let plain = self.plan.launch(it, None, None).map_err(wrong)?;
-        let is_mock = launch.argv.iter().any(|it| it.as_str() == "mock-server");
-        let message = match (self.demo, is_mock) {
-            (true, false) => Some("FB-5: a demonstration launches mock servers only".to_owned()),
-            (false, true) => Some(
-                "FB-5: a mock server measures nothing; only a demonstration launches one"
-                    .to_owned(),
-            ),
-            _ => None,
-        };
-        let kind = self.plan.launcher(it.framework).kind;
-        let message = message.or_else(|| {
-            (kind != LauncherKind::Local).then(|| {
-                format!(
-                    "the launcher of {} reaches another machine or container, where a server cannot be \
-                     supervised yet: run the printed commands there and file them with `vsota bench \
-                     ingest`, `vsota gap ingest` or `vsota revalidate ingest`",
-                    it.framework
-                )
-            })
-        });
-        if let Some(message) = message {
-            return Err(Failure::bad_evidence(message).at_field(&it.id));
-        }
-        Ok(Job { launch, server_command: plain.argv, build: None, tree: None })
-    }
-
-    /// The candidate whose launch is this very command.
-    ///
-    /// # Errors
-    ///
-    /// Bad evidence when the plan has none.
-    pub fn winning(&self, framework: Framework, command: &Argv) -> Result<&Candidate, Failure> {
-        let candidates = self.plan.search(framework).into_iter().flat_map(|it| &it.candidates);
-        for it in candidates {
-            let job = self.job(it, None)?;
-            if job.server_command.iter().map(Line::as_str).eq(command.iter()) {
-                return Ok(it);
-            }
-        }
-        let message = format_args!(
-            "no candidate of the plan launches {framework} with its winning command; give that plan \
-             with --plan"
-        );
-        Err(Failure::bad_evidence(message))
-    }
-
-    /// The build of that commit, where the plan names one.
-    pub fn build(&self, commit: &str) -> Option<&BuildPlan> {
-        let same = |it: &&BuildPlan| {
-            let named = it.commit.as_ref().map(Line::as_str);
-            named.is_some_and(|it| it.len() >= 7 && commit.starts_with(it))
-        };
-        self.plan.builds.values().find(same)
     }
 
     /// A place of its own for what is being run.
@@ -240,6 +189,11 @@ fn lock(run: &RunDir) -> Result<File, Failure> {
         }
         Err(TryLockError::Error(error)) => Err(Failure::file("lock", run.join(&at), &error)),
     }
+}
+
+/// Which servers of a campaign may be mocks (FB-5).
+fn mocks(campaign: &Campaign) -> Mocks {
+    if campaign.opening().demo { Mocks::Only } else { Mocks::Never }
 }
 
 /// The plan that was declared last.

@@ -2,27 +2,57 @@
 //! stays unknown (PA-1).
 
 use std::collections::BTreeMap;
-use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
+use vsota_core::evidence::search::Launcher;
 use vsota_core::text::Line;
 
 use crate::checkout::Checkout;
+use crate::supervise::question::Question;
+
+/// How long a build may take to say where it lies: Python reads all of vLLM first.
+const ANSWER: Duration = Duration::from_secs(180);
 
 /// The git tree of the checkout that this launch runs, when it is a clean one. It is asked with the
 /// variables of the launch, and from a directory of nobody: Python looks for modules where it stands.
-pub(super) fn of(argv: &[Line], env: &BTreeMap<String, String>) -> Option<String> {
+pub(super) fn of(argv: &[Line], env: &BTreeMap<String, String>, marker: &str) -> Option<String> {
+    told(argv, |argv| {
+        let nowhere = Some(Utf8Path::new("/"));
+        let question = Question { argv, env, dir: nowhere, marker, at_most: ANSWER };
+        question.ask().ok()?.good()
+    })
+}
+
+/// Asks on another machine: `$1` is the script `vllm`, the words after it stand before it in the launch.
+const ASK: &str = "cd / || exit 1; v=$1; shift; case $v in */*) f=$v ;; *) f=$(command -v \"$v\") ;; esac; \
+     IFS= read -r first <\"$f\"; exec env \"$@\" ${first#'#!'} -c 'import vllm; print(vllm.__file__)'";
+
+/// As [`of`], where the probe of a launcher reaches; `argv` are the words behind its prefix.
+pub(super) fn there(launcher: &Launcher, argv: &[Line], marker: &str) -> Option<String> {
+    let at = argv.iter().position(|it| program(it.as_str()) == "vllm")?;
+    let (before, rest) = argv.split_at_checked(at)?;
+    let mut words = vec!["sh", "-c", ASK, "vsota", rest.first()?.as_str()];
+    // `env` stands in the question already.
+    let before = before.strip_prefix(&[Line::new("env").ok()?]).unwrap_or(before);
+    words.extend(before.iter().map(Line::as_str));
+    let argv = launcher.probing(&words)?;
+    let env = BTreeMap::new();
+    let question = Question { argv: &argv, env: &env, dir: None, marker, at_most: ANSWER };
+    let text = question.ask().ok()?.good()?;
+    let file = Utf8PathBuf::from(text.lines().last()?.trim());
+    let head = Checkout::behind(launcher, file.parent()?.parent()?).ok()?.head().ok()??;
+    head.clean.then(|| head.tree.to_string())
+}
+
+fn told(argv: &[Line], ask: impl FnOnce(&[String]) -> Option<String>) -> Option<String> {
     let at = argv.iter().position(|it| program(it.as_str()) == "vllm")?;
     let (before, rest) = argv.split_at_checked(at)?;
     let python = interpreter(rest.first()?.as_str())?;
-    let mut words: Vec<&str> = before.iter().map(Line::as_str).collect();
-    words.extend(python.split_whitespace());
-    words.extend(["-c", "import vllm; print(vllm.__file__)"]);
-    let (program, rest) = words.split_first()?;
-    let mut command = Command::new(program);
-    command.args(rest).envs(env).current_dir("/").stdin(Stdio::null()).stderr(Stdio::null());
-    let output = command.output().ok().filter(|it| it.status.success())?;
-    let text = String::from_utf8(output.stdout).ok()?;
+    let words = before.iter().map(Line::as_str).chain(python.split_whitespace());
+    let words = words.chain(["-c", "import vllm; print(vllm.__file__)"]);
+    let argv: Vec<String> = words.map(str::to_owned).collect();
+    let text = ask(&argv)?;
     let file = Utf8PathBuf::from(text.lines().last()?.trim());
     let head = Checkout::at(file.parent()?.parent()?).ok()?.head().ok()??;
     head.clean.then(|| head.tree.to_string())
@@ -51,8 +81,18 @@ fn interpreter(script: &str) -> Option<String> {
 mod tests {
     use std::fs;
     use std::os::unix::fs::PermissionsExt as _;
+    use std::process::Command;
 
     use super::*;
+
+    /// Asks without a reaper, which only vsota itself can be.
+    fn of(argv: &[Line], env: &BTreeMap<String, String>) -> Option<String> {
+        told(argv, |words| {
+            let mut command = Command::new(&words[0]);
+            let output = command.args(&words[1..]).envs(env).current_dir("/").output().ok()?;
+            output.status.success().then(|| String::from_utf8(output.stdout).unwrap())
+        })
+    }
 
     fn git(dir: &Utf8Path, args: &[&str]) -> String {
         let mut command = Command::new("git");

@@ -3,6 +3,7 @@
 
 pub mod log;
 pub mod process;
+pub mod question;
 pub mod reaper;
 
 use std::collections::BTreeMap;
@@ -25,6 +26,9 @@ use reaper::Ending;
 
 /// How often a server is asked whether it is ready.
 const ASK: Duration = Duration::from_millis(25);
+
+/// How long a server may refuse what it is asked before it is believed.
+const REFUSED: Duration = Duration::from_secs(5);
 
 /// The longest wait for an answer about readiness.
 const ANSWER: Duration = Duration::from_secs(5);
@@ -59,6 +63,9 @@ pub struct Supervised {
     gone: bool,
     /// What all of the family carry.
     marker: String,
+    /// What is run at its end, and how that ended.
+    stop: Option<String>,
+    stopped: Option<i32>,
 }
 
 /// What the reaper says.
@@ -67,6 +74,7 @@ enum Said {
     Started(Process),
     Failed(String),
     Ended(Ending),
+    Stopped(i32),
     Gone,
 }
 
@@ -105,6 +113,38 @@ pub enum NotReady {
     Timeout,
     /// It says that it is ready, and answers no request.
     Lies,
+    /// It says that it is ready, and refuses a request again and again, with this status.
+    Refuses(u16),
+}
+
+/// A request of one token, as the clients of a run would send it.
+#[derive(Clone, Copy, Debug)]
+pub struct Token<'a> {
+    /// Where the server listens.
+    pub at: &'a Address,
+    /// The path that clients call.
+    pub endpoint: &'a str,
+    /// What they call the model.
+    pub model: &'a str,
+}
+
+impl Token<'_> {
+    /// The status of the answer, when there is one in time.
+    fn ask(&self, at_most: Duration) -> Option<u16> {
+        let mut body = serde_json::json!({"model": self.model, "max_tokens": 1});
+        let (key, said) = match self.endpoint.ends_with("/chat/completions") {
+            true => ("messages", serde_json::json!([{"role": "user", "content": "vsota"}])),
+            false => ("prompt", "vsota".into()),
+        };
+        if let Some(body) = body.as_object_mut() {
+            body.insert(key.to_owned(), said);
+        }
+        // The clients take the key of a server from here as well.
+        let key = std::env::var("OPENAI_API_KEY").ok();
+        let body = body.to_string();
+        let sent = self.at.send("POST", self.endpoint, body.as_bytes(), key.as_deref(), at_most);
+        sent.ok().map(|it| it.status)
+    }
 }
 
 impl Said {
@@ -118,6 +158,7 @@ impl Said {
             "failed" => Self::Failed(rest.to_owned()),
             "exited" => Self::Ended(Ending::Code(rest.parse().ok()?)),
             "signalled" => Self::Ended(Ending::Signal(rest.parse().ok()?)),
+            "stopped" => Self::Stopped(rest.parse().ok()?),
             "gone" => Self::Gone,
             _ => return None,
         })
@@ -131,6 +172,16 @@ impl Supervised {
     ///
     /// That the program cannot be run, or what failed here: the log, the reaper.
     pub fn start(it: &Start<'_>) -> Result<Self, NotStarted> {
+        Self::start_with(it, None)
+    }
+
+    /// As [`start`](Self::start), with a command that is run when the process and its descendants are gone,
+    /// also when vsota is gone by then: it ends what is not of the family, on another machine.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn start_with(it: &Start<'_>, stop: Option<&[String]>) -> Result<Self, NotStarted> {
         let to = File::options().create(true).append(true).open(it.log);
         let to = to.map_err(|error| Failure::file("open", it.log, &error))?;
         let failed = |error: std::io::Error| {
@@ -138,7 +189,11 @@ impl Supervised {
         };
         // This very program, also when another one was put in its place meanwhile.
         let mut command = Command::new("/proc/self/exe");
-        command.arg(reaper::WORD).arg(it.grace.as_millis().to_string()).args(it.argv);
+        command.arg(reaper::WORD).arg(it.grace.as_millis().to_string());
+        if let Some(stop) = stop {
+            command.args([reaper::STOP, &serde_json::json!(stop).to_string()]);
+        }
+        command.args(it.argv);
         command.envs(it.env).env(MARKER, it.marker);
         // Whoever renames itself would overwrite its environment, and with it the marker.
         command.env("SPT_NOENV", "1");
@@ -178,6 +233,8 @@ impl Supervised {
             ended: None,
             gone: false,
             marker,
+            stop: stop.map(|it| it.join(" ")),
+            stopped: None,
         };
         match started.said.recv_timeout(Duration::from_secs(30)) {
             Ok(Said::Started(process)) => started.process = process,
@@ -211,6 +268,7 @@ impl Supervised {
     fn hear(&mut self, said: &Said) {
         match said {
             Said::Ended(ending) => self.ended = Some(*ending),
+            Said::Stopped(code) => self.stopped = Some(*code),
             Said::Gone => self.gone = true,
             Said::Started(_) | Said::Failed(_) => {}
         }
@@ -250,28 +308,26 @@ impl Supervised {
     ///
     /// # Errors
     ///
-    /// Why it did not.
-    pub fn serves(
-        &mut self,
-        at: &Address,
-        model: &str,
-        deadline: Duration,
-    ) -> Result<(), NotReady> {
+    /// Why it did not. Whoever refuses for [`REFUSED`] will not think better of it.
+    pub fn serves(&mut self, what: &Token<'_>, deadline: Duration) -> Result<(), NotReady> {
         let end = Instant::now() + deadline;
-        let body = serde_json::json!({"model": model, "prompt": "vsota", "max_tokens": 1});
-        let body = body.to_string();
+        let mut refused: Option<(Instant, u16)> = None;
         loop {
-            let answer = at.ask("POST", "/v1/completions", body.as_bytes(), deadline);
-            match answer {
-                // Not to be found here is no refusal to serve: the endpoint may be another one.
-                Ok(it) if it.status == 200 || (400..500).contains(&it.status) => return Ok(()),
-                _ => {}
+            match what.ask(deadline) {
+                Some(200) => return Ok(()),
+                Some(status) if (400..500).contains(&status) => {
+                    let (since, _) = refused.get_or_insert_with(|| (Instant::now(), status));
+                    if since.elapsed() >= REFUSED {
+                        return Err(NotReady::Refuses(status));
+                    }
+                }
+                _ => refused = None,
             }
             if let Some(ending) = self.wait(ASK) {
                 return Err(self.fatal().map_or(NotReady::Ended(ending), NotReady::Fatal));
             }
             if Instant::now() >= end {
-                return Err(NotReady::Lies);
+                return Err(refused.map_or(NotReady::Lies, |(_, it)| NotReady::Refuses(it)));
             }
         }
     }
@@ -288,7 +344,17 @@ impl Supervised {
             let _ = control.write_all(b"stop\n").and_then(|()| control.flush());
         }
         self.finish()?;
-        Ok(self.ended)
+        match (&self.stop, self.stopped) {
+            (None, _) | (_, Some(0)) => Ok(self.ended),
+            (Some(stop), code) => {
+                let stop = crate::escape::brief(stop, 200);
+                let how = code.filter(|it| *it >= 0);
+                let how =
+                    how.map_or("did not end well".to_owned(), |it| format!("ended with code {it}"));
+                let message = "what was started there may still run";
+                Err(Failure::child(format_args!("`{stop}` {how}: {message}")))
+            }
+        }
     }
 
     /// Kills whoever carries the marker, till nobody does, for a few seconds at most.
@@ -311,7 +377,9 @@ impl Supervised {
 
     /// Waits until nobody is left.
     fn finish(&mut self) -> Result<(), Failure> {
-        let end = Instant::now() + self.grace + Duration::from_secs(30);
+        let stopping = self.stop.as_ref().map(|_| self.grace + reaper::STOPPING);
+        let wait = self.grace + Duration::from_secs(30) + stopping.unwrap_or_default();
+        let end = Instant::now() + wait;
         while !self.gone {
             match self.said.recv_timeout(end.saturating_duration_since(Instant::now())) {
                 Ok(said) => self.hear(&said),

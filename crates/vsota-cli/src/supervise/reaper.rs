@@ -3,7 +3,11 @@
 //! It has a session of its own, adopts every orphan of its family, and reads a pipe whose other end only
 //! vsota holds. When the pipe ends, vsota is gone, however it went, and the family is ended. It is vsota
 //! itself, started as `vsota __reap GRACE_MS PROGRAM ARG…`.
+//!
+//! What a launcher started on another machine is no descendant. `vsota __reap GRACE_MS --stop JSON PROGRAM
+//! ARG…` runs the command JSON when the family is gone, which ends it there.
 
+use std::fmt;
 use std::io::{self, BufRead as _, Write as _};
 use std::os::fd::AsFd as _;
 use std::os::unix::process::CommandExt as _;
@@ -14,7 +18,13 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Signal, WaitOptions, getpid, set_child_subreaper, setsid, wait};
 
-use super::process::{self, Process};
+use super::process::{self, MARKER, Process};
+
+/// The word before a command that is run when the family is gone.
+pub const STOP: &str = "--stop";
+
+/// How long that command may take beside the grace.
+pub const STOPPING: Duration = Duration::from_secs(30);
 
 /// The word that makes vsota a reaper.
 pub const WORD: &str = "__reap";
@@ -46,9 +56,27 @@ pub enum Ending {
     Signal(i32),
 }
 
+impl fmt::Display for Ending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Code(code) => write!(f, "with code {code}"),
+            Self::Signal(signal) => write!(f, "by signal {signal}"),
+        }
+    }
+}
+
 /// Runs the reaper; `args` are those after the word.
 pub fn main(args: &[String]) -> ExitCode {
-    let [grace, program, rest @ ..] = args else { return ExitCode::from(2) };
+    let (args, stop) = match args {
+        [grace, word, stop, rest @ ..] if word == STOP => {
+            let Ok(stop) = serde_json::from_str::<Vec<String>>(stop) else {
+                return ExitCode::from(2);
+            };
+            ([std::slice::from_ref(grace), rest].concat(), Some(stop))
+        }
+        args => (args.to_vec(), None),
+    };
+    let [grace, program, rest @ ..] = args.as_slice() else { return ExitCode::from(2) };
     let grace = Duration::from_millis(grace.parse().unwrap_or(15_000));
     // A caller that has a session of its own already loses nothing.
     let _ = setsid();
@@ -63,7 +91,7 @@ pub fn main(args: &[String]) -> ExitCode {
             let pid = child.id();
             let start = Process::of(pid).map_or(0, |it| it.start);
             tell(&format!("started {pid} {start}"));
-            watch(pid, grace);
+            watch(pid, grace, stop.as_deref());
             ExitCode::SUCCESS
         }
         Err(error) => {
@@ -80,10 +108,12 @@ fn tell(line: &str) {
 }
 
 /// Stays until nobody of the family is left.
-fn watch(head: u32, grace: Duration) {
+fn watch(head: u32, grace: Duration, mut stop: Option<&[String]>) {
     let (say, heard) = mpsc::channel();
     listen(say.clone());
-    collect(say);
+    collect(say.clone());
+    let mut alone = false;
+    let mut stopper = None;
     let mut kill_at: Option<Instant> = None;
     let sooner = |at: Option<Instant>, wait: Duration| {
         let then = Instant::now() + wait;
@@ -98,6 +128,7 @@ fn watch(head: u32, grace: Duration) {
                 kill_at = sooner(kill_at, grace);
             }
             Ok(Heard::Alone) => {
+                alone = true;
                 send(&family(None), Signal::TERM);
                 kill_at = sooner(kill_at, SHORT);
             }
@@ -109,16 +140,47 @@ fn watch(head: u32, grace: Duration) {
                 send(&family(None), Signal::TERM);
                 kill_at = sooner(kill_at, SHORT);
             }
+            Ok(Heard::Ended(pid, ending)) if Some(pid) == stopper => {
+                tell(&match ending {
+                    Ending::Code(code) => format!("stopped {code}"),
+                    Ending::Signal(_) => "stopped -1".to_owned(),
+                });
+            }
             Ok(Heard::Ended(..)) => {}
             Ok(Heard::Empty) => {
-                tell("gone");
-                return;
+                stopper = stop.take().and_then(|it| run(it, alone));
+                if stopper.is_none() {
+                    tell("gone");
+                    return;
+                }
+                kill_at = Some(Instant::now() + grace + STOPPING);
+                collect(say.clone());
             }
             Err(RecvTimeoutError::Timeout) => {
                 send(&family(None), Signal::KILL);
                 kill_at = Some(Instant::now() + AGAIN);
             }
             Err(RecvTimeoutError::Disconnected) => return,
+        }
+    }
+}
+
+/// Runs the command that ends what is not of the family. Its words go into the log, as long as somebody
+/// keeps one.
+fn run(stop: &[String], alone: bool) -> Option<u32> {
+    let (program, rest) = stop.split_first()?;
+    let mut command = Command::new(program);
+    // It looks for the marker, and must not carry it.
+    command.args(rest).env_remove(MARKER).stdin(Stdio::null()).process_group(0);
+    match io::stderr().as_fd().try_clone_to_owned() {
+        Ok(log) if !alone => command.stdout(Stdio::from(log)),
+        _ => command.stdout(Stdio::null()).stderr(Stdio::null()),
+    };
+    match command.spawn() {
+        Ok(child) => Some(child.id()),
+        Err(_) => {
+            tell("stopped -1");
+            None
         }
     }
 }

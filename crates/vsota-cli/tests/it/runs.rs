@@ -13,8 +13,8 @@ use serde_json::Value;
 const VSOTA: &str = env!("CARGO_BIN_EXE_vsota");
 
 /// A live demonstration up to the declared search, small and with another plan where wanted.
-struct Site {
-    run: Utf8PathBuf,
+pub(crate) struct Site {
+    pub(crate) run: Utf8PathBuf,
     _dir: tempfile::TempDir,
 }
 
@@ -25,7 +25,7 @@ fn vsota() -> Command {
 }
 
 impl Site {
-    fn new(change: impl Fn(&str) -> String) -> Self {
+    pub(crate) fn new(change: impl Fn(&str) -> String) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let root = Utf8Path::from_path(dir.path()).unwrap().canonicalize_utf8().unwrap();
         let ended =
@@ -55,7 +55,7 @@ impl Site {
         site
     }
 
-    fn vsota(&self) -> Command {
+    pub(crate) fn vsota(&self) -> Command {
         let mut command = vsota();
         command.args(["-C", self.run.as_str()]);
         command
@@ -66,7 +66,7 @@ impl Site {
     }
 
     /// The filed rows.
-    fn rows(&self) -> Vec<Value> {
+    pub(crate) fn rows(&self) -> Vec<Value> {
         let journal = fs::read_to_string(self.run.join("humanize/lineage.jsonl")).unwrap();
         let events = journal.lines().map(|it| serde_json::from_str::<Value>(it).unwrap());
         events.filter_map(|it| it["event"].get("candidate-filed").cloned()).collect()

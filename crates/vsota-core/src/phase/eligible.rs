@@ -31,6 +31,25 @@ pub(crate) fn reasons_against(brief: &Brief, scenario: &Scenario, row: &Candidat
     reasons
 }
 
+/// Every reason for which a run that no campaign knows is no value to compare: it failed, was disturbed,
+/// lost requests, ran other lengths, or its client decided it (FB-4, FB-7, GD-6).
+pub fn unfit(scenario: &Scenario, row: &Candidate) -> Vec<(Clause, String)> {
+    let mut reasons = of_itself(row);
+    let Some(measured) = &row.measured else {
+        reasons.push((Clause::Fb9, "it measured nothing".to_string()));
+        return reasons;
+    };
+    if measured.success_rate() != Some(Fraction::ONE) {
+        let (ran, sent) = (measured.completed, measured.requested);
+        reasons.push((Clause::Fb7, format!("{ran} of {sent} requests completed")));
+    }
+    let (input, output) = (scenario.input_len.into(), scenario.output_len.into());
+    let off = off_lengths(Some(input), Some(output), measured).into_iter();
+    reasons.extend(off.map(|found| (Clause::Fb4, found)));
+    reasons.extend(of_its_numbers(scenario, measured));
+    reasons
+}
+
 /// What a row says of its own run.
 pub(crate) fn of_itself(row: &Candidate) -> Vec<Against> {
     let mut reasons = Vec::new();

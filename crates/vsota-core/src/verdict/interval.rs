@@ -69,7 +69,12 @@ impl Look {
 
     /// Half the width of the interval that this look would have at that spread.
     pub(super) fn half(self, sd: f64) -> f64 {
-        self.critical * sd.max(S_FLOOR) / libm::sqrt(f64::from(self.n))
+        self.critical * self.error(sd)
+    }
+
+    /// The standard error of the mean that this look would have at that spread.
+    pub(super) fn error(self, sd: f64) -> f64 {
+        sd.max(S_FLOOR) / libm::sqrt(f64::from(self.n))
     }
 
     /// The interval of the look's blocks.

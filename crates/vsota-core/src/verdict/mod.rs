@@ -12,6 +12,7 @@ mod evaluate;
 mod fold;
 mod gates;
 mod interval;
+mod noise;
 mod pair;
 mod report;
 
@@ -30,6 +31,7 @@ pub use gates::{
     Improvement, Ncu, NcuState, Sla, SlaState, improvement, improvement_ratios, ncu, sla,
 };
 pub use interval::{Interval, pooled, stop_eligible};
+pub use noise::{Noise, blocks_for, noise};
 pub use pair::{Pair, decide, decide_ratios};
 pub use report::{OrderEffect, Slope, Welch, literal, order_effect, outliers, slope_t, welch};
 

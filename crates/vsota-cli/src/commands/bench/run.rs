@@ -1,13 +1,13 @@
 //! `vsota bench run`: FB-2, FB-7, FB-9.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use clap::Args;
 use serde::Serialize;
 use vsota_core::command::{CommandKind, FreezeBenchmark};
-use vsota_core::evidence::search::Candidate;
-use vsota_core::facts::{self, FreezeAsked, Scenario, Status};
-use vsota_core::phase::{Bench, BenchObjection};
+use vsota_core::evidence::search::{Candidate, LauncherKind};
+use vsota_core::facts::{self, Framework, FreezeAsked, Scenario, Status};
+use vsota_core::phase::{Bench, BenchObjection, rank};
 use vsota_core::text::{Line, Name};
 use vsota_core::{Campaign, Finding, GitId, State};
 
@@ -17,7 +17,7 @@ use crate::failure::Failure;
 use crate::help;
 use crate::journal::Reading;
 use crate::output::{Outcome, Text};
-use crate::runner::{Asked, Limits, Runner};
+use crate::runner::{Asked, Limits, Runner, Task};
 use crate::transition::Transition;
 
 /// The most launches of one candidate that tell it from its rivals.
@@ -54,12 +54,15 @@ pub fn run(context: &Context, args: RunArgs) -> Result<Outcome, Failure> {
     let mut view = View { launches: 0, filed: 0 };
     let mut last = None;
     let todo = missing(&runner)?;
-    for (k, (candidate, scenarios)) in (1..).zip(&todo) {
+    let (arrays, own) = todo.into_iter().partition::<Vec<_>, _>(|it| is_array(&runner, it.0));
+    for (k, (candidate, scenarios)) in (1..).zip(&own) {
         let names: Vec<&str> = scenarios.iter().map(|it| it.name.as_str()).collect();
         let what = format!("{} in {}", candidate.id, names.join(", "));
-        runner.progress.step((k, todo.len()), &what);
+        runner.progress.step((k, own.len()), &what);
         last = launch(&runner, candidate, scenarios, &mut view)?.or(last);
+        runner.progress.stands(best(&runner)?);
     }
+    last = arrayed(&runner, &arrays, &mut view)?.or(last);
     last = tell_apart(&runner, &mut view)?.or(last);
     let text =
         Text::new().line(format!("{} launches, {} rows filed", view.launches, view.filed)).clone();
@@ -121,6 +124,59 @@ fn missing<'a>(runner: &'a Runner<'_>) -> Result<Vec<(&'a Candidate, Vec<&'a Sce
     Ok(with.filter(|(_, scenarios)| !scenarios.is_empty()).collect())
 }
 
+/// How often a candidate was measured in a scenario: its prompts are drawn anew each time.
+fn draw(campaign: &Campaign, candidate: &Candidate, scenario: &Scenario) -> u32 {
+    let done = rows(campaign).iter().filter(|it| {
+        it.id == candidate.id && it.scenario == scenario.name && it.status == Status::Ok
+    });
+    u32::try_from(done.count()).unwrap_or(u32::MAX)
+}
+
+/// Whether a candidate is launched by Slurm, in an array with its like.
+fn is_array(runner: &Runner<'_>, candidate: &Candidate) -> bool {
+    runner.plan.launcher(candidate.framework).kind == LauncherKind::Slurm
+}
+
+/// Launches candidates as a job array for each framework, filed when they ended.
+fn arrayed(
+    runner: &Runner<'_>,
+    all: &[(&Candidate, Vec<&Scenario>)],
+    view: &mut View,
+) -> Result<Option<Transition>, Failure> {
+    let campaign = runner.campaign()?;
+    let mut tasks: BTreeMap<Framework, Vec<Task>> = BTreeMap::new();
+    for (candidate, scenarios) in all {
+        let runs = scenarios.iter().map(|it| (it.name.clone(), draw(&campaign, candidate, it)));
+        let task = Task { candidate: candidate.id.clone(), runs: runs.collect() };
+        tasks.entry(candidate.framework).or_default().push(task);
+    }
+    let mut last = None;
+    for (framework, tasks) in tasks {
+        view.launches = view.launches.saturating_add(tasks.len());
+        let (filed, step) = runner.array(framework, tasks)?;
+        view.filed = view.filed.saturating_add(filed);
+        last = step.or(last);
+    }
+    Ok(last)
+}
+
+/// Who is best so far, scenario by scenario (FB-9).
+fn best(runner: &Runner<'_>) -> Result<String, Failure> {
+    let campaign = runner.campaign()?;
+    let brief = campaign.state().brief();
+    let best = runner.plan.scenarios().iter().filter_map(|scenario| {
+        let rank = rank(brief, scenario, rows(&campaign));
+        let first = rank.ranking.first()?;
+        Some(format!("{} in {}", first.row.id, scenario.name))
+    });
+    let best: Vec<String> = best.collect();
+    Ok(if best.is_empty() {
+        "nobody ranks yet".to_owned()
+    } else {
+        format!("best: {}", best.join(", "))
+    })
+}
+
 /// One launch of a candidate, filed.
 fn launch(
     runner: &Runner<'_>,
@@ -129,13 +185,7 @@ fn launch(
     view: &mut View,
 ) -> Result<Option<Transition>, Failure> {
     let campaign = runner.campaign()?;
-    let draw = |scenario: &Scenario| {
-        let mut done = rows(&campaign).iter();
-        let count = done.by_ref().filter(|it| {
-            it.id == candidate.id && it.scenario == scenario.name && it.status == Status::Ok
-        });
-        u32::try_from(count.count()).unwrap_or(u32::MAX)
-    };
+    let draw = |it| draw(&campaign, candidate, it);
     let asked: Vec<Asked<'_>> =
         scenarios.iter().map(|it| Asked { scenario: it, draw: draw(it) }).collect();
     let dir = runner.place(candidate.id.as_str())?;
@@ -157,6 +207,7 @@ fn tell_apart(runner: &Runner<'_>, view: &mut View) -> Result<Option<Transition>
         if close.is_empty() {
             break;
         }
+        let mut arrays = Vec::new();
         for (k, (id, scenario)) in (1..).zip(&close) {
             let (Some(candidate), Some(scenario)) = (
                 runner.plan.candidate(id),
@@ -164,11 +215,16 @@ fn tell_apart(runner: &Runner<'_>, view: &mut View) -> Result<Option<Transition>
             ) else {
                 continue;
             };
+            if is_array(runner, candidate) {
+                arrays.push((candidate, vec![scenario]));
+                continue;
+            }
             let what =
                 format!("{id} in {} again: too close to its rival (turn {turn})", scenario.name);
             runner.progress.step((k, close.len()), &what);
             last = launch(runner, candidate, &[scenario], view)?.or(last);
         }
+        last = arrayed(runner, &arrays, view)?.or(last);
     }
     Ok(last)
 }

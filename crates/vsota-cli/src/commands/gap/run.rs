@@ -70,6 +70,7 @@ pub fn run(context: &Context, args: RunArgs) -> Result<Outcome, Failure> {
         }
         let shown = with_gap(&runner, |gap| Ok(told(&gap.verdict())))?;
         runner.progress.note(&shown);
+        runner.progress.stands(shown);
     }
     let action = with_gap(&runner, |gap| Ok(gap.verdict().action))?;
     let text =
@@ -79,7 +80,7 @@ pub fn run(context: &Context, args: RunArgs) -> Result<Outcome, Failure> {
 }
 
 /// Looks at the gap decision as the journal has it now.
-fn with_gap<T>(
+pub(super) fn with_gap<T>(
     runner: &Runner<'_>,
     look: impl FnOnce(&GapDecision) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
@@ -128,9 +129,7 @@ fn block(runner: &Runner<'_>, scenario: &Name, number: usize) -> Result<Transiti
         Ok((members, draw, chartered))
     })?;
     let chartered = chartered.ok_or_else(|| Failure::usage("the scenario is not frozen"))?;
-    runner
-        .progress
-        .note(&format!("block {number}: {scenario}, number {} of its session", draw + 1));
+    runner.progress.now(&format!("block {number}: {scenario}, number {} of its session", draw + 1));
     let draw = u32::try_from(draw).unwrap_or(u32::MAX);
     Ok(runner.block(BlockKind::Gap, &chartered, &members, draw)?.step)
 }
@@ -142,7 +141,7 @@ fn sides(case: &Case, scenario: &Name) -> Vec<Framework> {
     [Framework::Vllm].into_iter().chain(live).collect()
 }
 
-fn member(
+pub(super) fn member(
     runner: &Runner<'_>,
     case: &Case,
     scenario: &Name,

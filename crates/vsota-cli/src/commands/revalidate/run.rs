@@ -73,6 +73,7 @@ pub fn run(context: &Context, args: RunArgs) -> Result<Outcome, Failure> {
         }
         let gain = on_trial(&runner, |it| Ok(it.gain()))?;
         runner.progress.note(&told(gain.as_ref()));
+        runner.progress.stands(told(gain.as_ref()));
     }
     let gain = on_trial(&runner, |it| Ok(it.gain()))?;
     let text = Text::new().line(format!("{blocks} blocks; {}", told(gain.as_ref()))).clone();
@@ -117,7 +118,7 @@ fn block(runner: &Runner<'_>, scenario: &Name, number: usize) -> Result<Transiti
         Ok((members, draw, chartered))
     })?;
     let chartered = chartered.ok_or_else(|| Failure::usage("the scenario is not frozen"))?;
-    runner.progress.note(&format!("block {number}: {scenario}, number {}", draw + 1));
+    runner.progress.now(&format!("block {number}: {scenario}, number {}", draw + 1));
     let draw = u32::try_from(draw).unwrap_or(u32::MAX);
     Ok(runner.block(BlockKind::Trial, &chartered, &members, draw)?.step)
 }

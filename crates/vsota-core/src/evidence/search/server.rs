@@ -60,9 +60,13 @@ impl Plan {
         let launcher = self.launcher(framework);
         let told = Listening::of(&candidate.server_command)?;
         let port_word = told.port.or(port).unwrap_or(own_port(framework));
-        let mut argv = launcher.start.clone();
+        // The words of a slurm launcher submit; a task of it launches on its own node.
+        let mut argv = match launcher.kind {
+            LauncherKind::Slurm => Vec::new(),
+            LauncherKind::Local | LauncherKind::Command => launcher.start.clone(),
+        };
         let mut env = search.env.clone();
-        if launcher.kind != LauncherKind::Local && !env.is_empty() {
+        if launcher.kind == LauncherKind::Command && !env.is_empty() {
             argv.push(line("env")?);
             for (name, value) in core::mem::take(&mut env) {
                 argv.push(line(format!("{name}={value}"))?);

@@ -1,0 +1,315 @@
+//! Candidates as a job array of Slurm: submitted once, waited for, gathered. A task is vsota itself on a
+//! node of the cluster, which launches and measures there and leaves its records in the run directory.
+
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+use std::thread;
+use std::time::Duration;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use vsota_core::evidence::command_line::join;
+use vsota_core::facts::{Framework, Status};
+use vsota_core::text::{Line, Name};
+
+use super::job::{Note as Launch, write};
+use super::rig::Rig;
+use super::{Asked, Limits, Runner, declared, mocks};
+use crate::chronicle::Chronicle;
+use crate::clock::Clock;
+use crate::context::Context;
+use crate::failure::{Failure, Kind};
+use crate::find::Finder;
+use crate::journal::Reading;
+use crate::output::{Color, Output};
+use crate::planned;
+use crate::secrets::Secrets;
+use crate::supervise::question::{Answer, Question};
+use crate::supervise::reaper::Ending;
+use crate::transition::Transition;
+
+/// The word that makes vsota a task of an array: `vsota __task RUN_DIR DIR NUMBER`.
+pub const WORD: &str = "__task";
+
+/// What is known of an array, in its directory.
+pub(super) const NOTE: &str = "array.json";
+
+/// What a task says that could not launch, in its directory.
+const ERROR: &str = "error.txt";
+
+/// How long Slurm may take to answer.
+const ANSWER: Duration = Duration::from_secs(60);
+
+/// How often the queue is looked at, at first and later.
+const SOON: Duration = Duration::from_millis(250);
+const LATER: Duration = Duration::from_secs(10);
+
+/// One candidate of an array, with its scenarios and the draw of their prompts.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Task {
+    /// The candidate.
+    pub candidate: Name,
+    /// What is run against it.
+    pub runs: Vec<(Name, u32)>,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+struct Note {
+    /// The name of the job, which no other has.
+    name: String,
+    /// Its number, once it was submitted.
+    job: Option<String>,
+    limits: Limits,
+    tasks: Vec<Task>,
+}
+
+impl Note {
+    fn read(dir: &Utf8Path) -> Option<Self> {
+        serde_json::from_slice(&std::fs::read(dir.join(NOTE)).ok()?).ok()
+    }
+}
+
+/// Asks a program of Slurm; what it says on stderr is of its answer.
+fn slurm(words: &[&str]) -> Result<Answer, Failure> {
+    // The job must not carry the marker of whoever submits it.
+    let before = ["sh", "-c", "exec \"$@\" 2>&1", "slurm", "env", "-u", "VSOTA_RUN"];
+    let argv: Vec<String> = before.iter().chain(words).map(|it| (*it).to_owned()).collect();
+    let env = BTreeMap::new();
+    let question = Question { argv: &argv, env: &env, dir: None, marker: "slurm", at_most: ANSWER };
+    let shown = words.first().unwrap_or(&"");
+    question.ask().map_err(|_| Failure::child(format_args!("`{shown}` does not answer")))
+}
+
+impl Runner<'_> {
+    /// Submits candidates of a framework as one array, waits for it, and files what they left. How many
+    /// rows that were, and the last transition.
+    ///
+    /// # Errors
+    ///
+    /// Child when Slurm does not take the job, or a task never began; as filing says.
+    pub fn array(
+        &self,
+        framework: Framework,
+        tasks: Vec<Task>,
+    ) -> Result<(usize, Option<Transition>), Failure> {
+        let dir = self.place(&format!("array-{framework}"))?;
+        let name = format!("vsota-{}", crate::short(dir.as_str().as_bytes()));
+        let name = format!("{name}-{}", std::process::id());
+        let mut note = Note { name, job: None, limits: self.limits, tasks };
+        self.keep(&dir, &note)?;
+        let job = self.submit(framework, &dir, &note)?;
+        let (tasks, id) = (note.tasks.len(), &job);
+        self.progress.note(&format!("{framework}: job {id} of Slurm, {tasks} candidates"));
+        note.job = Some(job);
+        self.keep(&dir, &note)?;
+        self.gather(&dir)
+    }
+
+    fn keep(&self, dir: &Utf8Path, note: &Note) -> Result<(), Failure> {
+        write(&dir.join(NOTE), &self.bytes(&json!(note)))
+    }
+
+    fn submit(&self, framework: Framework, dir: &Utf8Path, note: &Note) -> Result<String, Failure> {
+        let own = std::env::current_exe().ok().and_then(|it| Utf8PathBuf::from_path_buf(it).ok());
+        let own = own.ok_or_else(|| Failure::usage("the path of vsota is not UTF-8"))?;
+        let words = [own.as_str(), WORD, self.run.path().as_str(), dir.as_str()];
+        let script = format!("#!/bin/sh\nexec {} \"$SLURM_ARRAY_TASK_ID\"\n", join(words));
+        let path = dir.join("array.sh");
+        write(&path, script.as_bytes())?;
+        let start = self.plan.launcher(framework).start;
+        let mut argv: Vec<&str> = start.iter().map(Line::as_str).collect();
+        if argv.is_empty() {
+            // Two candidates on one node would measure each other.
+            argv.extend(["sbatch", "--exclusive"]);
+        }
+        let last = note.tasks.len().saturating_sub(1);
+        let flags = [
+            format!("--array=0-{last}"),
+            format!("--job-name={}", note.name),
+            format!("--output={dir}/task-%a.log"),
+        ];
+        argv.push("--parsable");
+        argv.extend(flags.iter().map(String::as_str));
+        argv.push(path.as_str());
+        let answer = slurm(&argv)?;
+        let said = answer.text.lines().last().unwrap_or_default().trim().to_owned();
+        // `12`, or `12;cluster`.
+        let job = said.split(';').next().unwrap_or_default();
+        let is_number = !job.is_empty() && job.bytes().all(|it| it.is_ascii_digit());
+        if answer.ending != Ending::Code(0) || !is_number {
+            let message = format_args!("`{}` ended {}: {said}", join(argv), answer.ending);
+            return Err(Failure::child(message));
+        }
+        Ok(job.to_owned())
+    }
+
+    /// Waits until nothing of an array is queued any more, and files what it left.
+    ///
+    /// # Errors
+    ///
+    /// Child when a task never began; as filing says.
+    pub(super) fn gather(&self, dir: &Utf8Path) -> Result<(usize, Option<Transition>), Failure> {
+        let Some(note) = Note::read(dir) else { return Ok((0, None)) };
+        self.wait(&note);
+        let (mut filed, mut last, mut never) = (0_usize, None, Vec::new());
+        for (number, task) in note.tasks.iter().enumerate() {
+            let own = dir.join(number.to_string());
+            let Some(launch) = Launch::read(&own) else {
+                never.push(never_began(&own, &note, number, task));
+                continue;
+            };
+            self.finish(&own, &launch, &note, number)?;
+            let names: Vec<String> = task.runs.iter().map(|(name, _)| name.to_string()).collect();
+            match self.file_rows(&own, &names) {
+                // The campaign went on meanwhile; its benchmark takes no more rows.
+                Err(failure) if failure.kind().is_none() => {
+                    self.progress
+                        .note(&format!("the rows of {own} came too late, and are left out"));
+                }
+                other => last = other?.or(last),
+            }
+            filed = filed.saturating_add(names.len());
+        }
+        self.forget(dir);
+        // Whoever was killed before he submitted anything has nothing to complain of.
+        if never.is_empty() || note.job.is_none() {
+            return Ok((filed, last));
+        }
+        let message = format_args!("{}; call again to go on", never.join("; "));
+        let failure = Failure::new(Kind::Child, message);
+        Err(match &last {
+            Some(step) => failure.after(step.head),
+            None => failure,
+        })
+    }
+
+    fn wait(&self, note: &Note) {
+        let (mut pause, mut told) = (SOON, usize::MAX);
+        let name = format!("--name={}", note.name);
+        loop {
+            // Elements that wait stand in one line, `12_[3-7]`; `--array` gives each its own.
+            let listed = slurm(&["squeue", "--noheader", "--array", &name, "--format=%i"]);
+            match listed.ok().and_then(Answer::good) {
+                Some(text) if text.trim().is_empty() => return,
+                Some(text) => {
+                    let left = text.lines().filter(|it| !it.trim().is_empty()).count();
+                    if left != told {
+                        told = left;
+                        let all = note.tasks.len();
+                        self.progress.note(&format!("{left} of {all} tasks are queued or run"));
+                    }
+                }
+                // A controller that is away for a while takes no job with it.
+                None => {}
+            }
+            thread::sleep(pause);
+            pause = pause.saturating_mul(2).min(LATER);
+        }
+    }
+
+    /// What a task left open is recorded as Slurm says how it ended, else as interrupted.
+    fn finish(
+        &self,
+        own: &Utf8Path,
+        launch: &Launch,
+        note: &Note,
+        number: usize,
+    ) -> Result<(), Failure> {
+        let path = |scenario: &String| own.join(format!("{scenario}.run.json"));
+        let open: Vec<&String> = launch.scenarios.iter().filter(|it| !path(it).exists()).collect();
+        self.complete(own, launch)?;
+        if open.is_empty() {
+            return Ok(());
+        }
+        let Some(state) = state(note, number) else { return Ok(()) };
+        let status = match state.as_str() {
+            "OUT_OF_MEMORY" => Status::Oom,
+            "TIMEOUT" | "DEADLINE" => Status::Timeout,
+            // Whatever else it was says nothing of the candidate: it is made again.
+            _ => return Ok(()),
+        };
+        for scenario in open {
+            let path = path(scenario);
+            let bytes =
+                std::fs::read(&path).map_err(|error| Failure::file("read", &path, &error))?;
+            let mut record: serde_json::Value =
+                serde_json::from_slice(&bytes).map_err(Failure::io)?;
+            if let Some(record) = record.as_object_mut() {
+                record.insert("status".to_owned(), json!(status));
+                record.insert("failure_reason".to_owned(), format!("slurm: {state}").into());
+            }
+            write(&path, &self.bytes(&record))?;
+        }
+        Ok(())
+    }
+}
+
+/// How Slurm says that a task ended; `None` where nobody keeps account of it.
+fn state(note: &Note, number: usize) -> Option<String> {
+    let id = format!("{}_{number}", note.job.as_ref()?);
+    let account = slurm(&["sacct", "-n", "-X", "-P", "-j", &id, "-o", "State"]);
+    let told = account.ok().and_then(Answer::good).filter(|it| !it.trim().is_empty());
+    let told = told.or_else(|| {
+        let shown = slurm(&["scontrol", "show", "job", &id, "--oneliner"]).ok()?.good()?;
+        let state = shown.split_whitespace().find_map(|it| it.strip_prefix("JobState="))?;
+        Some(state.to_owned())
+    })?;
+    // `CANCELLED by 1000`
+    told.split_whitespace().next().map(|it| crate::escape::brief(it, 40))
+}
+
+fn never_began(own: &Utf8Path, note: &Note, number: usize, task: &Task) -> String {
+    let said = std::fs::read_to_string(own.join(ERROR)).ok();
+    let said = said.map(|it| crate::escape::brief(it.trim(), 300)).or_else(|| state(note, number));
+    let said = said.unwrap_or_else(|| "nobody says why".to_owned());
+    format!("{} never began: {said}", task.candidate)
+}
+
+/// Runs one task of an array, on a node; `args` are those after the word.
+pub fn main(args: &[String]) -> ExitCode {
+    let [run, dir, number] = args else { return ExitCode::from(2) };
+    let own = Utf8Path::new(dir).join(number);
+    match task(run, Utf8Path::new(dir), number, &own) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            let secrets = Secrets::of_process();
+            let (told, _) = secrets.clean(failure.to_string().as_bytes());
+            // Whoever gathers says it; there is nobody else to tell.
+            let _ = std::fs::create_dir_all(&own);
+            let _ = std::fs::write(own.join(ERROR), told);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn task(run: &str, dir: &Utf8Path, number: &str, own: &Utf8Path) -> Result<(), Failure> {
+    let gone = || Failure::bad_evidence("there is no such task").in_file(dir);
+    let note = Note::read(dir).ok_or_else(gone)?;
+    let at: usize = number.parse().map_err(|_| gone())?;
+    let task = note.tasks.get(at).ok_or_else(gone)?;
+    let context = Context {
+        output: Output::new(false, Color::Never),
+        clock: Clock::from_env()?,
+        finder: Finder { flag: Some(run.into()), variable: None },
+        secrets: Secrets::of_process(),
+    };
+    let run = context.run_dir()?;
+    let chronicle = Chronicle::of(&Reading::of(&run)?)?;
+    let (text, path) = declared(&run, &chronicle)?;
+    let mut plan = planned::of_campaign(&chronicle.campaign, &run, &text, &path)?;
+    // Here is the node: nothing reaches elsewhere from it.
+    plan.launchers.clear();
+    let brief = chronicle.campaign.state().brief().clone();
+    let mocks = mocks(&chronicle.campaign);
+    let rig = Rig::new(&context, plan, note.limits, brief, mocks);
+    let candidate = rig.plan.candidate(&task.candidate).ok_or_else(gone)?;
+    let job = rig.job(candidate, None)?;
+    let asked = task.runs.iter().filter_map(|(name, draw)| {
+        let scenario = rig.plan.scenarios().iter().find(|it| it.name == *name)?;
+        Some(Asked { scenario, draw: *draw })
+    });
+    let asked: Vec<Asked<'_>> = asked.collect();
+    std::fs::create_dir_all(own).map_err(|error| Failure::file("create", own, &error))?;
+    rig.go(&job, &asked, own).map(drop)
+}
