@@ -163,9 +163,15 @@ fn a_hostile_repository_runs_nothing_and_changes_no_fact() {
     let other = field.git(&["commit-tree", "-m", "other", &tree]).trim().to_owned();
     field.git(&["replace", &head, &other]);
     fs::write(field.vllm.join(".git/info/grafts"), format!("{head} {other}\n")).unwrap();
-    // A second store of objects, which is read like the first.
+    // Another store, in which every object lies: it is read like the first.
     let store = field.world.root.join("store");
     fs::create_dir_all(&store).unwrap();
+    for it in fs::read_dir(field.vllm.join(".git/objects")).unwrap().flatten() {
+        let name = it.file_name().into_string().unwrap();
+        if name.len() == 2 {
+            fs::rename(it.path(), store.join(name)).unwrap();
+        }
+    }
     let alternates = field.vllm.join(".git/objects/info");
     fs::create_dir_all(&alternates).unwrap();
     fs::write(alternates.join("alternates"), format!("{store}\n")).unwrap();
