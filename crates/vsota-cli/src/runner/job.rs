@@ -12,7 +12,7 @@ use vsota_core::facts::{Build, Framework, Scenario, Status};
 use vsota_core::text::Line;
 
 use super::hygiene;
-use super::record::{Launched, Outcome, moment, now, record};
+use super::record::{Launched, Outcome, moment, now, record, since_epoch};
 use super::{Runner, which};
 use crate::failure::Failure;
 use crate::gather::bad;
@@ -75,7 +75,7 @@ pub(super) fn boot() -> String {
     id.trim().to_owned()
 }
 
-fn words(argv: &[Line]) -> Vec<String> {
+pub(super) fn words(argv: &[Line]) -> Vec<String> {
     argv.iter().map(|it| it.as_str().to_owned()).collect()
 }
 
@@ -342,8 +342,11 @@ impl Trip<'_> {
         let limit = self.runner.limits.run();
         let (ended, died) = attend(&mut client, server, limit);
         client.stop()?;
-        let ended_at = now();
-        let wrote = std::fs::metadata(self.dir.join(&file)).is_ok_and(|it| it.len() > 0);
+        let written = std::fs::metadata(self.dir.join(&file)).ok().filter(|it| it.len() > 0);
+        let wrote = written.is_some();
+        // A client may take seconds to end after its last word; the run was over with that word.
+        let wrote_at = written.and_then(|it| it.modified().ok()).map(since_epoch);
+        let ended_at = wrote_at.map_or_else(now, |it| it.clamp(started_at, now()));
         let (status, reason) = match (died, ended) {
             (Some(server), _) => {
                 (Status::Failed, Some(format!("the server ended {} during the run", shown(server))))
@@ -401,7 +404,7 @@ fn attend(
     }
 }
 
-fn shown(ending: Ending) -> String {
+pub(super) fn shown(ending: Ending) -> String {
     match ending {
         Ending::Code(code) => format!("with code {code}"),
         Ending::Signal(signal) => format!("by signal {signal}"),
@@ -409,7 +412,7 @@ fn shown(ending: Ending) -> String {
 }
 
 /// How a start that failed is recorded.
-fn told(why: &NotReady, deadline: Duration) -> (Status, String) {
+pub(super) fn told(why: &NotReady, deadline: Duration) -> (Status, String) {
     match why {
         NotReady::Fatal(fatal) => (fatal.status, fatal.reason.clone()),
         NotReady::Ended(ending) => {

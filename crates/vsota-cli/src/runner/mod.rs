@@ -2,6 +2,7 @@
 //! a campaign; what it was doing lies under `benchmark/running/` till it is filed.
 
 mod blocks;
+mod capture;
 mod hygiene;
 mod job;
 mod leftovers;
@@ -32,6 +33,7 @@ use crate::rundir::intake::LIMIT;
 use crate::transition::Transition;
 
 pub use blocks::{Filed, Member};
+pub use capture::{Camera, NotTaken};
 pub use job::{Asked, Job};
 pub use progress::Progress;
 
@@ -45,7 +47,7 @@ pub const RUNNING: &str = "benchmark/running";
 #[derive(Clone, Copy, Debug, clap::Args)]
 #[command(next_help_heading = "Limits")]
 pub struct Limits {
-    /// The longest benchmark run, in seconds
+    /// The longest benchmark run, or the longest wait for a trace, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 3_600)]
     run_timeout: u64,
 
@@ -55,7 +57,7 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// The longest benchmark run.
+    /// The longest benchmark run, or wait for a trace.
     pub fn run(self) -> Duration {
         Duration::from_secs(self.run_timeout)
     }

@@ -15,7 +15,8 @@ pub struct Progress<'a> {
 }
 
 impl<'a> Progress<'a> {
-    pub(super) fn new(context: &'a Context) -> Self {
+    /// Begins to count the time.
+    pub fn new(context: &'a Context) -> Self {
         Self { context, begun: Instant::now() }
     }
 
