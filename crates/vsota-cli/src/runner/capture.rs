@@ -352,7 +352,7 @@ impl Request<'_> {
         let status = answer.status;
         let said = Answer::read(answer)?;
         if status != 200 || said.error.is_some() {
-            let why = said.error.unwrap_or_else(|| said.last);
+            let why = said.error.unwrap_or(said.last);
             let why = crate::escape::brief(&why, 200);
             return Err(io::Error::other(format!("status {status}: {why}")));
         }

@@ -254,6 +254,14 @@ fn in_a_campaign_what_is_owed_is_captured_and_filed() {
         ["profile", "root-cause", "@drafts/root-cause.md", "--stand", "@stand/round-1.json"];
     let ended = it.vsota(&cause).output().unwrap();
     assert!(ended.status.success(), "{}", told(&ended));
+    let mut filed =
+        it.run.join("profiles/r1").read_dir_utf8().unwrap().map(|it| it.unwrap().into_path());
+    let trace =
+        filed.find(|it| it.as_str().contains("/vllm-decode-") && it.extension() == Some("gz"));
+    let layers = ["layers", "file", trace.as_ref().unwrap().as_str(), "--config", "@config.json"];
+    let ended =
+        it.vsota(&[&layers[..], &["--stand", "@stand/round-1.json"]].concat()).output().unwrap();
+    assert!(ended.status.success(), "{}", told(&ended));
 }
 
 #[test]
