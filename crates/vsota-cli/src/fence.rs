@@ -16,11 +16,13 @@ use crate::runner::RUNNING;
 /// The most bytes of the first line of a journal.
 const OPENING: u64 = 16 * 1024;
 
-/// The directories that a demonstration's evidence must lie in: its own, and where it runs its mocks.
+/// The directories that a demonstration's evidence must lie in: its own, where it runs its mocks, and
+/// the profiles that it filed of them.
 #[derive(Clone, Debug)]
 pub struct Fence {
     evidence: Utf8PathBuf,
     running: Utf8PathBuf,
+    profiles: Utf8PathBuf,
 }
 
 impl Fence {
@@ -38,7 +40,8 @@ impl Fence {
         };
         let above = there.parent().and_then(Utf8Path::parent).unwrap_or(Utf8Path::new("/"));
         let above = above.canonicalize_utf8().unwrap_or_else(|_| above.to_owned());
-        Ok(Self { evidence: above.join("evidence"), running: there.join(RUNNING) })
+        let (running, profiles) = (there.join(RUNNING), there.join("profiles"));
+        Ok(Self { evidence: above.join("evidence"), running, profiles })
     }
 
     /// The fence of a campaign; `None` unless its opening says that it is a demonstration.
@@ -73,7 +76,8 @@ impl Fence {
             Err(error) => return Err(Failure::file("resolve", from, &error)),
         };
         // A link may lead to a name that is no UTF-8: that is elsewhere like any other.
-        if there.starts_with(&self.evidence) || there.starts_with(&self.running) {
+        let inside = [&self.evidence, &self.running, &self.profiles];
+        if inside.into_iter().any(|it| there.starts_with(it)) {
             return Ok(());
         }
         let message = format_args!(

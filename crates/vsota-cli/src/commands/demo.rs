@@ -165,11 +165,12 @@ fn walk(
     number: usize,
     step: &Step,
 ) -> Result<(), Failure> {
-    let named = |arg: &String| match arg.strip_prefix('@') {
-        Some(path) => evidence.join(path).to_string(),
-        None => arg.clone(),
+    let named = |arg: &String| match (arg.strip_prefix('@'), arg.strip_prefix('%')) {
+        (Some(path), _) => Ok(evidence.join(path).to_string()),
+        (_, Some(pattern)) => filed(run_dir, pattern),
+        _ => Ok(arg.clone()),
     };
-    let args: Vec<String> = step.args.iter().map(named).collect();
+    let args = step.args.iter().map(named).collect::<Result<Vec<String>, _>>()?;
     say(context, number, step, &args);
     let words = ["vsota", "-C", run_dir.as_str()].into_iter().map(String::from);
     let cli = Cli::try_parse_from(words.chain(args)).map_err(Failure::usage)?;
@@ -197,6 +198,20 @@ fn walk(
         }
         (Err(failure), false) => Err(failure),
     }
+}
+
+/// The file of the run directory whose name fits: what stands before and after the one `*`.
+fn filed(run_dir: &Utf8Path, pattern: &str) -> Result<String, Failure> {
+    let nothing = || Failure::bad_evidence("no file fits").in_file(run_dir.join(pattern));
+    let (dir, name) = pattern.rsplit_once('/').ok_or_else(nothing)?;
+    let (before, after) = name.split_once('*').ok_or_else(nothing)?;
+    let dir = run_dir.join(dir);
+    let entries = dir.read_dir_utf8().map_err(|error| Failure::file("list", &dir, &error))?;
+    let fits = |it: &camino::Utf8DirEntry| {
+        it.file_name().starts_with(before) && it.file_name().ends_with(after)
+    };
+    let found = entries.filter_map(Result::ok).find(fits).ok_or_else(nothing)?;
+    Ok(found.path().to_string())
 }
 
 /// A block that does not count would leave the demonstration short of its verdict.

@@ -1,5 +1,6 @@
 //! `vsota mock-server`: everything that runs servers can be tried on a laptop.
 
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::net::TcpListener;
 use std::process::{Command, Stdio};
@@ -14,6 +15,7 @@ use vsota_core::facts::Framework;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::mock::client::Load;
+use crate::mock::profiler::How;
 use crate::mock::server::{self, Told};
 use crate::mock::speed::{Crash, Speed};
 use crate::mock::{MOCK, Words};
@@ -21,6 +23,12 @@ use crate::output::{Outcome, Style, Text};
 
 /// What a build says of itself: how much faster it is than the flags say.
 const SPEED: &str = "VSOTA_MOCK_SPEED";
+
+/// What a build says of itself: that its profiles show the kernels of the demonstration's patch.
+const PATCHED: &str = "VSOTA_MOCK_PATCHED";
+
+/// What a build says of itself: that it was made without a profiler.
+const NO_PROFILER: &str = "VSOTA_MOCK_NO_PROFILER";
 
 /// What a build says of itself: its git tree.
 const TREE: &str = "VSOTA_MOCK_TREE";
@@ -95,7 +103,8 @@ pub struct MockServerArgs {
     #[arg(long, value_name = "N", default_value_t = 3)]
     dies_after: u64,
 
-    /// Where a profile is written; without it there is no profiler
+    /// Where `/start_profile` and `/stop_profile` write a profile [default: as the command or the
+    /// environment says it for its framework]
     #[arg(long, value_name = "DIR")]
     profile_dir: Option<Utf8PathBuf>,
 
@@ -170,8 +179,14 @@ fn factor(args: &MockServerArgs) -> f64 {
 fn told(args: &MockServerArgs, words: Words<'_>) -> Told {
     let factor = factor(args);
     let model = words.value(&["--served-model-name"]).or(words.model()).unwrap_or(MOCK);
+    let framework = args.framework.or(words.framework()).unwrap_or(Framework::Vllm);
+    let profiler = match &args.profile_dir {
+        _ if std::env::var_os(NO_PROFILER).is_some() => How::Absent,
+        Some(dir) => How::Into(dir.clone()),
+        None => How::of(framework, words, &variables()),
+    };
     Told {
-        framework: args.framework.or(words.framework()).unwrap_or(Framework::Vllm),
+        framework,
         model: model.to_owned(),
         speed: Speed {
             ttft_ms: args.ttft_ms / factor,
@@ -185,9 +200,17 @@ fn told(args: &MockServerArgs, words: Words<'_>) -> Told {
         crash: args.crash,
         dies_after: args.dies_after,
         tree: std::env::var(TREE).ok(),
-        profile_dir: args.profile_dir.clone(),
+        profiler,
+        patched: std::env::var_os(PATCHED).is_some(),
         seed: args.seed.unwrap_or_else(|| fastrand::u64(..)),
     }
+}
+
+/// The variables that are text.
+fn variables() -> BTreeMap<String, String> {
+    let all = std::env::vars_os();
+    all.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
 }
 
 /// A line of its log, on stderr.

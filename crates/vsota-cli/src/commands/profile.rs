@@ -3,6 +3,7 @@
 group! {
     /// Profiles, and the root cause drawn from them
     ProfileArgs / ProfileCommand {
+        Capture => capture::CaptureArgs,
         Analyze => analyze::AnalyzeArgs,
         File => file::FileArgs,
         Waive => waive::WaiveArgs,

@@ -2,6 +2,7 @@
 //! client that writes what the three frameworks' own clients write. Both say "mock" in everything.
 
 pub mod client;
+pub mod profiler;
 pub mod server;
 pub mod speed;
 mod words;

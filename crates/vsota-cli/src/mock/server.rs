@@ -2,7 +2,7 @@
 
 use std::io::{self, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -10,15 +10,10 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use vsota_core::facts::Framework;
 
+use super::profiler::{How, Profiler};
 use super::speed::{Crash, Speed};
 use super::{MOCK, VERSION};
 use crate::http::{self, Request};
-
-/// The layers of the made model that a profile shows.
-const LAYERS: u64 = 4;
-
-/// The most steps of a profile.
-const STEPS: usize = 64;
 
 /// What a mock server is told.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,8 +34,10 @@ pub struct Told {
     pub dies_after: u64,
     /// The git tree that it says it runs.
     pub tree: Option<String>,
-    /// Where a profile is written, when there is a profiler.
-    pub profile_dir: Option<camino::Utf8PathBuf>,
+    /// How its profiler is switched on.
+    pub profiler: How,
+    /// Whether its profiles show the kernels of the demonstration's patch.
+    pub patched: bool,
     /// The seed of what is random.
     pub seed: u64,
 }
@@ -52,9 +49,7 @@ struct Server {
     factor: f64,
     slots: Slots,
     counts: Counts,
-    profiling: AtomicBool,
-    /// The steps of the profile that is being taken: prompt tokens and generated tokens.
-    steps: Mutex<Vec<(u64, u64)>>,
+    profiler: Profiler,
 }
 
 /// What was served so far.
@@ -63,7 +58,6 @@ struct Counts {
     requests: AtomicU64,
     prompt_tokens: AtomicU64,
     generation_tokens: AtomicU64,
-    profiles: AtomicU64,
 }
 
 /// The places of those that are served at once.
@@ -106,9 +100,8 @@ pub fn serve(listener: &TcpListener, told: Told) -> io::Result<()> {
     let factor = told.speed.factor(&mut random);
     let slots = Slots { free: Mutex::new(told.speed.concurrency.max(1)), freed: Condvar::new() };
     let counts = Counts::default();
-    let profiling = AtomicBool::new(false);
-    let steps = Mutex::new(Vec::new());
-    let server = Arc::new(Server { told, factor, slots, counts, profiling, steps });
+    let profiler = Profiler::new(told.framework, told.patched, told.profiler.clone());
+    let server = Arc::new(Server { told, factor, slots, counts, profiler });
     for stream in listener.incoming() {
         let stream = stream?;
         if server.has_died() {
@@ -162,11 +155,11 @@ impl Server {
             ("POST", "/v1/completions" | "/v1/chat/completions" | "/generate") => {
                 self.complete(to, request)
             }
-            ("POST", "/start_profile") => match self.begin_profile() {
+            ("POST", "/start_profile") => match self.profiler.begin(&request.body) {
                 Ok(()) => json(to, 200, &json!({"profiler": MOCK})),
                 Err((status, why)) => json(to, status, &json!({"error": why})),
             },
-            ("POST", "/stop_profile") => match self.end_profile() {
+            ("POST", "/stop_profile") => match self.profiler.end() {
                 Ok(path) => json(to, 200, &json!({"profiler": MOCK, "trace": path})),
                 Err(error) => json(to, 500, &json!({"error": error.to_string()})),
             },
@@ -197,21 +190,10 @@ impl Server {
         done
     }
 
-    /// A request is a step that reads its prompt, and one for each token after the first.
-    fn profiled(&self, asked: &Asked) {
-        if !self.profiling.load(Ordering::Relaxed) {
-            return;
-        }
-        let mut steps = self.steps.lock().unwrap_or_else(PoisonError::into_inner);
-        let decodes = (1..asked.max_tokens).map(|_| (0, 1));
-        let room = STEPS.saturating_sub(steps.len());
-        steps.extend([(asked.prompt_tokens, 0)].into_iter().chain(decodes).take(room));
-    }
-
     /// Sends the tokens when they are due: a late one does not make the next one late.
     fn generate(&self, to: &mut TcpStream, asked: &Asked) -> io::Result<()> {
         let begun = Instant::now();
-        self.profiled(asked);
+        self.profiler.request(asked.prompt_tokens, asked.max_tokens);
         self.counts.prompt_tokens.fetch_add(asked.prompt_tokens, Ordering::Relaxed);
         if asked.stream {
             to.write_all(
@@ -287,38 +269,6 @@ impl Server {
         }
         text
     }
-
-    fn begin_profile(&self) -> Result<(), (u16, &'static str)> {
-        if self.told.profile_dir.is_none() {
-            return Err((404, "mock: there is no profiler"));
-        }
-        if self.profiling.swap(true, Ordering::Relaxed) {
-            return Err((409, "mock: a profile is being taken"));
-        }
-        Ok(())
-    }
-
-    /// Writes a synthetic trace, as the profiler of a rank would.
-    fn end_profile(&self) -> io::Result<Option<String>> {
-        let Some(dir) = &self.told.profile_dir else { return Ok(None) };
-        if !self.profiling.swap(false, Ordering::Relaxed) {
-            return Ok(None);
-        }
-        let number = self.counts.profiles.fetch_add(1, Ordering::Relaxed);
-        std::fs::create_dir_all(dir)?;
-        let path = dir.join(format!("{MOCK}-rank0.{number}.pt.trace.json"));
-        let steps = std::mem::take(&mut *self.steps.lock().unwrap_or_else(PoisonError::into_inner));
-        std::fs::write(&path, trace(&steps))?;
-        Ok(Some(path.to_string()))
-    }
-}
-
-/// A trace of a made model, which says that it is one.
-fn trace(steps: &[(u64, u64)]) -> String {
-    let text = vsota_fixtures::builders::traces::trace(LAYERS, steps).text;
-    let text =
-        text.replace("\"vllm_version\":\"0.33.0\"", &format!("\"vllm_version\":\"{VERSION}\""));
-    text.replacen('{', &format!("{{\"{MOCK}\":true,"), 1)
 }
 
 fn asked(value: &Value, chat: bool) -> Asked {

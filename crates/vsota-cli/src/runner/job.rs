@@ -12,7 +12,7 @@ use vsota_core::facts::{Build, Framework, Scenario, Status};
 use vsota_core::text::Line;
 
 use super::hygiene::{self, Probe};
-use super::record::{Launched, Outcome, moment, now, record};
+use super::record::{Launched, Outcome, moment, now, record, since_epoch};
 use super::rig::{Mocks, Rig, is_mock};
 use super::which;
 use crate::failure::Failure;
@@ -84,7 +84,7 @@ pub(super) fn boot() -> String {
     id.trim().to_owned()
 }
 
-fn words(argv: &[Line]) -> Vec<String> {
+pub(super) fn words(argv: &[Line]) -> Vec<String> {
     argv.iter().map(|it| it.as_str().to_owned()).collect()
 }
 
@@ -431,8 +431,11 @@ impl Trip<'_> {
         let limit = self.rig.limits.run();
         let (ended, died) = attend(&mut client, server, limit);
         client.stop()?;
-        let ended_at = now();
-        let wrote = std::fs::metadata(self.dir.join(&file)).is_ok_and(|it| it.len() > 0);
+        let written = std::fs::metadata(self.dir.join(&file)).ok().filter(|it| it.len() > 0);
+        let wrote = written.is_some();
+        // A client may take seconds to end after its last word; the run was over with that word.
+        let wrote_at = written.and_then(|it| it.modified().ok()).map(since_epoch);
+        let ended_at = wrote_at.map_or_else(now, |it| it.clamp(started_at, now()));
         let (status, reason) = match (died, ended) {
             (Some(server), _) => {
                 (Status::Failed, Some(format!("the server ended {} during the run", server)))
@@ -489,7 +492,7 @@ fn attend(
 }
 
 /// How a start that failed is recorded.
-fn told(why: &NotReady, deadline: Duration) -> (Status, String) {
+pub(super) fn told(why: &NotReady, deadline: Duration) -> (Status, String) {
     match why {
         NotReady::Fatal(fatal) => (fatal.status, fatal.reason.clone()),
         NotReady::Ended(ending) => {

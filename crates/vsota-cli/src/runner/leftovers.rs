@@ -136,7 +136,7 @@ pub(super) fn directories(dir: &Utf8Path) -> Vec<Utf8PathBuf> {
 }
 
 /// Ends what the launches of a directory, and of those in it, left behind.
-fn end_all(dir: &Utf8Path) -> Result<(), Failure> {
+pub(super) fn end_all(dir: &Utf8Path) -> Result<(), Failure> {
     for dir in directories(dir).iter().map(Utf8PathBuf::as_path).chain([dir]) {
         if let Some(note) = Note::read(dir) {
             end(&note)?;

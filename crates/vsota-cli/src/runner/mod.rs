@@ -3,6 +3,7 @@
 
 mod array;
 mod blocks;
+mod capture;
 mod hygiene;
 mod job;
 mod leftovers;
@@ -34,6 +35,7 @@ use crate::transition::Transition;
 
 pub use array::{Task, WORD as TASK, main as task};
 pub use blocks::{Filed, Member};
+pub use capture::{Camera, NotTaken};
 pub use job::{Asked, Job};
 pub use pilot::{Pilot, Series};
 pub use progress::Progress;
@@ -49,7 +51,7 @@ pub const RUNNING: &str = "benchmark/running";
 #[derive(Clone, Copy, Debug, clap::Args, Deserialize, Serialize)]
 #[command(next_help_heading = "Limits")]
 pub struct Limits {
-    /// The longest benchmark run, in seconds
+    /// The longest benchmark run, or the longest wait for a trace, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 3_600)]
     run_timeout: u64,
 
@@ -63,7 +65,7 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// The longest benchmark run.
+    /// The longest benchmark run, or wait for a trace.
     pub fn run(self) -> Duration {
         Duration::from_secs(self.run_timeout)
     }

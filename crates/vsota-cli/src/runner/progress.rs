@@ -29,7 +29,8 @@ pub struct Progress<'a> {
 }
 
 impl<'a> Progress<'a> {
-    pub(super) fn new(context: &'a Context) -> Self {
+    /// Begins to count the time.
+    pub fn new(context: &'a Context) -> Self {
         let target = match context.output.is_json() {
             true => ProgressDrawTarget::hidden(),
             false => ProgressDrawTarget::stderr(),

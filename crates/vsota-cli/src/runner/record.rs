@@ -12,7 +12,12 @@ use super::{Asked, Job};
 
 /// Now, in ms since the epoch: what is measured happens at its own time, whatever the campaign's clock.
 pub(super) fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since_epoch(SystemTime::now())
+}
+
+/// A moment of the system's clock, in ms since the epoch.
+pub(super) fn since_epoch(at: SystemTime) -> i64 {
+    let since = at.duration_since(UNIX_EPOCH);
     since.ok().and_then(|it| i64::try_from(it.as_millis()).ok()).unwrap_or(0)
 }
 

@@ -17,19 +17,30 @@ mod pipe;
 
 use pipe::Pipe;
 
+/// What a trace may inflate to where nobody says it.
+const INFLATED: u64 = 64 << 30;
+
+/// What one byte of gzip may inflate to where nobody says it.
+const RATIO: u64 = 250;
+
 /// Limits against files that inflate without end.
 #[derive(Args, Clone, Copy, Debug)]
 pub struct LimitArgs {
     /// The most bytes that a trace may inflate to
-    #[arg(long, value_name = "BYTES", default_value_t = 64 << 30)]
+    #[arg(long, value_name = "BYTES", default_value_t = INFLATED)]
     pub max_inflated: u64,
 
     /// The most bytes that one byte of gzip may inflate to
-    #[arg(long, value_name = "N", default_value_t = 250)]
+    #[arg(long, value_name = "N", default_value_t = RATIO)]
     pub max_ratio: u64,
 }
 
 impl LimitArgs {
+    /// Those that hold where nobody says others.
+    pub fn usual() -> Self {
+        Self { max_inflated: INFLATED, max_ratio: RATIO }
+    }
+
     /// Those of a file that was taken in before.
     pub fn generous() -> Self {
         Self { max_inflated: u64::MAX, max_ratio: u64::MAX }

@@ -10,6 +10,7 @@
 
 mod analyze_text;
 mod bench_read;
+mod captures;
 mod companion;
 mod crash;
 mod damage;

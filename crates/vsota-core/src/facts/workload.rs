@@ -7,7 +7,7 @@ use core::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use super::{LatencyMetric, Metric, UnknownWord};
+use super::{LatencyMetric, Metric, Stage, UnknownWord};
 use crate::measure::{Fraction, Measured};
 use crate::text::{Line, Name};
 
@@ -48,6 +48,18 @@ pub struct Scenario {
     /// The metric that decides (GD-6).
     #[serde(default = "throughput")]
     pub objective: Metric,
+}
+
+impl Scenario {
+    /// Prompt tokens and generated tokens of the requests that show a stage (PR-3): the whole prompt
+    /// and one token, or one token and the whole answer.
+    pub fn shown_by(&self, stage: Stage) -> (u32, u32) {
+        match stage {
+            Stage::Prefill => (self.input_len, 1),
+            Stage::Decode => (1, self.output_len),
+            Stage::Mixed | Stage::Unattributed => (self.input_len, self.output_len),
+        }
+    }
 }
 
 /// Offered requests a second: unbounded, or a finite rate.

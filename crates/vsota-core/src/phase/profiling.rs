@@ -203,12 +203,7 @@ fn slow_lengths(case: &Case, slow: &Name, profile: &Profile) -> Objections {
     let same = profile.scenario == *slow;
     o.unless(same, ProfilingObjection::OtherScenario { slow: slow.clone() });
     let Some(chartered) = case.charter.scenarios.get(slow) else { return o };
-    let (slow_input, slow_output) = (chartered.scenario.input_len, chartered.scenario.output_len);
-    let (wanted_input, wanted_output) = match profile.stage {
-        Stage::Prefill => (slow_input, 1),
-        Stage::Decode => (1, slow_output),
-        Stage::Mixed | Stage::Unattributed => (slow_input, slow_output),
-    };
+    let (wanted_input, wanted_output) = chartered.scenario.shown_by(profile.stage);
     let (input, output) = (profile.input_len, profile.output_len);
     let right = (input, output) == (wanted_input, wanted_output);
     o.unless(

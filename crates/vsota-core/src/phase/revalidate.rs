@@ -117,6 +117,11 @@ impl Revalidate {
         &self.kept
     }
 
+    /// The profiles of the new build.
+    pub fn profiles(&self) -> &[Profile] {
+        &self.profiles
+    }
+
     /// The gain that the blocks show so far.
     pub fn gain(&self) -> Option<Gain> {
         let sla_round =

@@ -22,7 +22,7 @@ pub use clock::{native_date, rfc3339};
 pub use commands::{MODEL, benchmark_command, server_command};
 pub use native::{RunNumbers, Spread, sglang_bench, vllm_bench};
 pub use ncu::{NcuLaunch, ncu_details, ncu_raw};
-pub use passes::{PassKernel, PassesOf, server_trace};
+pub use passes::{PassKernel, PassesOf, Step, server_trace, server_trace_of};
 pub use profiles::{FuseRow, KernelRow, LayerGroup, OverlapRow, ProfileParts, layers, profile};
 pub use records::{RecordParts, block, run_record};
 pub use servers::{SMI_QUERY, metrics, nvidia_smi, server_log, server_log_failed};

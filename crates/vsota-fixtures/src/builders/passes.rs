@@ -34,13 +34,24 @@ pub struct PassesOf {
     pub start_ns: u64,
 }
 
+/// One forward pass.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// Prefill or decode.
+    pub stage: Stage,
+    /// Tokens that it reads or generates.
+    pub tokens: u64,
+    /// Its kernels, in the order in which they run.
+    pub kernels: Vec<PassKernel>,
+}
+
 /// Microseconds with three digits, as Kineto writes them.
 fn us(ns: u64) -> String {
     format!("{}.{:03}", ns / 1000, ns % 1000)
 }
 
-fn step(of: &PassesOf, number: u64) -> String {
-    let PassesOf { framework, stage, tokens, .. } = of;
+fn step(framework: Framework, of: &Step, number: u64) -> String {
+    let Step { stage, tokens, .. } = of;
     let prefill = *stage == Stage::Prefill;
     match (framework, prefill) {
         (Framework::Vllm, true) => format!("execute_context_1({tokens})_generation_0(0)"),
@@ -60,13 +71,20 @@ fn step(of: &PassesOf, number: u64) -> String {
 
 /// The text of the trace.
 pub fn server_trace(of: &PassesOf) -> String {
+    let kernels = of.layers.iter().flatten().chain(&of.after).copied().collect();
+    let step = Step { stage: of.stage, tokens: of.tokens, kernels };
+    let steps: Vec<Step> = (0..of.passes).map(|_| step.clone()).collect();
+    server_trace_of(of.framework, &steps, of.start_ns)
+}
+
+/// The text of a trace whose passes differ.
+pub fn server_trace_of(framework: Framework, steps: &[Step], start_ns: u64) -> String {
     let (mut events, mut n) = (String::new(), 0_u64);
-    let mut now = of.start_ns;
-    for number in 1..=of.passes {
+    let mut now = start_ns;
+    for (number, of) in (1..).zip(steps) {
         let host = now;
         let mut at = now + 20_000;
-        let kernels: Vec<&PassKernel> = of.layers.iter().flatten().chain(&of.after).collect();
-        for (launched, kernel) in (1..).zip(&kernels) {
+        for (launched, kernel) in (1..).zip(&of.kernels) {
             n += 1;
             let launch = host + launched * 2_000;
             at = at.max(launch + 2_000);
@@ -83,17 +101,17 @@ pub fn server_trace(of: &PassesOf) -> String {
             );
             at += ns + 500;
         }
-        let launching = (kernels.len() as u64 + 1) * 2_000;
+        let launching = (of.kernels.len() as u64 + 1) * 2_000;
         let _ = writeln!(
             events,
             r#"{{"ph":"X","cat":"user_annotation","name":"{}","pid":9,"tid":9,"ts":{},"dur":{}}},"#,
-            step(of, number),
+            step(framework, of, number),
             us(host),
             us(launching)
         );
         now = at.max(host + launching) + 5_000;
     }
-    let version = match of.framework {
+    let version = match framework {
         Framework::Vllm => r#""vllm_version":"0.33.0","#,
         _ => "",
     };
@@ -102,7 +120,7 @@ pub fn server_trace(of: &PassesOf) -> String {
 {events}{{"name":"PyTorch Profiler (0)","ph":"X","cat":"Trace","pid":"Traces","tid":"PyTorch Profiler","ts":{},"dur":{}}}],
 "traceName":"demo.pt.trace.json"}}
 "#,
-        us(of.start_ns),
-        us(now - of.start_ns)
+        us(start_ns),
+        us(now - start_ns)
     )
 }

@@ -43,7 +43,7 @@ fn short(framework: Framework) -> &'static str {
 }
 
 /// The launch command of a framework's variant, 1 to 4.
-pub(super) fn launch_command(framework: Framework, variant: usize) -> Vec<String> {
+fn launch_command(framework: Framework, variant: usize) -> Vec<String> {
     let mut command = server_command(framework, MODEL, 16_384);
     let flags = variants(framework).into_iter().nth(variant - 1).unwrap_or_default();
     command.extend(flags.iter().map(|it| (*it).to_owned()));
@@ -73,6 +73,28 @@ pub(super) struct RunOf<'a> {
 }
 
 impl Demo {
+    /// A launch of the search: of the framework, or of the mock server that takes its place.
+    pub(super) fn launch_command(&self, framework: Framework, variant: usize) -> Vec<String> {
+        let command = launch_command(framework, variant);
+        match &self.mocks {
+            Some(mocks) => mocks.instead_of(framework, command),
+            None => command,
+        }
+    }
+
+    fn client_command(
+        &self,
+        framework: Framework,
+        numbers: &RunNumbers,
+        result: &str,
+    ) -> Vec<String> {
+        let command = benchmark_command(framework, numbers, result);
+        match &self.mocks {
+            Some(mocks) => mocks.called(framework, command),
+            None => command,
+        }
+    }
+
     pub(super) fn open(&mut self) {
         let config = json!({
             "architectures": ["DemoMoeForCausalLM"], "model_type": "demo_moe", "torch_dtype": "bfloat16",
@@ -254,7 +276,7 @@ scenarios:
         let name = format!("{}-{n:03}", short(framework));
         let raw = format!("raw/{name}.{ending}");
         self.file(&format!("{dir}/{raw}"), text);
-        let command = launch_command(framework, run.variant);
+        let command = self.launch_command(framework, run.variant);
         let log = format!("logs/{name}.log");
         self.file(&format!("{dir}/{log}"), server_log(framework, n, &command));
         let tree = run.build.map_or(on, |(_, build)| build);
@@ -265,7 +287,7 @@ scenarios:
             scenario: scenario.into(),
             build: run.build.map(|(build, _)| build),
             tree: (framework == Framework::Vllm).then(|| build(tree).1),
-            benchmark_command: benchmark_command(framework, &numbers, &raw),
+            benchmark_command: self.client_command(framework, &numbers, &raw),
             server_command: command,
             log: Some(log),
             started_at,

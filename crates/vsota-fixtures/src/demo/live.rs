@@ -1,12 +1,12 @@
 //! The demonstration with real processes: three mock frameworks, launched, measured and stopped.
 //!
 //! Where the other demonstration files evidence, this one runs: benchmark, gap and trial are measured
-//! over HTTP on this machine. What no mock can do, profiles and reviews, is made up as there.
+//! over HTTP on this machine, and the mock servers' profilers are captured. What no mock can do, the
+//! patch and its review, is made up as there.
 
 use vsota_core::facts::Framework;
 
 use super::{Demo, Step, build};
-use crate::builders::MODEL;
 
 /// What the live demonstration needs of this machine.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -19,11 +19,6 @@ pub struct Live {
 
 /// How much faster the patched build is.
 const PATCHED: f64 = 1.3;
-
-/// The lengths of a scenario, in tokens.
-pub(super) fn lengths(scenario: &str) -> (u64, u64) {
-    if scenario == "chat" { (64, 32) } else { (256, 32) }
-}
 
 /// The workload: small enough for a laptop.
 pub(super) const WORKLOAD: &str = "\
@@ -126,6 +121,37 @@ impl Live {
         }
     }
 
+    /// A mock server, as fast as can be, in the place of a framework's.
+    pub(super) fn instead_of(&self, framework: Framework, command: Vec<String>) -> Vec<String> {
+        let vsota = self.vsota.as_str();
+        let mock = [vsota, "mock-server", "--ttft-ms", "1", "--tpot-ms", "0.1", "--"];
+        let command = mock.into_iter().map(str::to_owned).chain(command);
+        self.at_its_port(framework, command)
+    }
+
+    /// A client's command that calls it.
+    pub(super) fn called(&self, framework: Framework, command: Vec<String>) -> Vec<String> {
+        self.at_its_port(framework, command.into_iter())
+    }
+
+    fn at_its_port(
+        &self,
+        framework: Framework,
+        words: impl Iterator<Item = String>,
+    ) -> Vec<String> {
+        let port = self.port(framework).to_string();
+        let (mut named, mut all) = (false, Vec::new());
+        for word in words {
+            all.push(match word.strip_prefix("http://127.0.0.1:") {
+                Some(_) => format!("http://127.0.0.1:{port}"),
+                None if named => port.clone(),
+                None => word.clone(),
+            });
+            named = word == "--port";
+        }
+        all
+    }
+
     /// The words that start a server, up to the model.
     fn server(&self, site: &Site) -> Vec<String> {
         let speed = format!("{}", site.speed);
@@ -147,23 +173,6 @@ impl Live {
         mock.into_iter().chain(site.server.iter().copied()).map(str::to_owned).collect()
     }
 
-    /// The launch command of a framework's best candidate, as the plan comes to it.
-    pub(super) fn best(&self, framework: Framework) -> Vec<String> {
-        let Some(site) = SITES.iter().find(|it| it.framework == framework) else {
-            return Vec::new();
-        };
-        let mut words = self.server(site);
-        if framework == Framework::Sglang {
-            words.push("--model-path".to_owned());
-        }
-        words.push(MODEL.to_owned());
-        words.extend(site.base.1.iter().map(|it| (*it).to_owned()));
-        words.extend(["--port".to_owned(), self.port(framework).to_string()]);
-        words.extend(site.best.iter().map(|it| (*it).to_owned()));
-        words.extend(["--host", "127.0.0.1"].map(str::to_owned));
-        words
-    }
-
     /// The plan: three frameworks with four candidates each, and the two builds.
     fn plan(&self) -> String {
         let mut plan = String::from(
@@ -171,11 +180,13 @@ impl Live {
              search: {candidate_generation: ordered_list, max_candidates_per_framework: 4}\n\
              builds:\n",
         );
-        for (name, speed) in [("baseline", 1.0), ("moe-routing", PATCHED)] {
+        for (name, speed, more) in
+            [("baseline", 1.0, ""), ("moe-routing", PATCHED, ", VSOTA_MOCK_PATCHED=1")]
+        {
             let (commit, tree) = build(name);
             plan.push_str(&format!(
                 "  {name}:\n    commit: \"{commit}\"\n    launch_prefix: [env, \
-                 VSOTA_MOCK_TREE={tree}, VSOTA_MOCK_SPEED={speed}]\n"
+                 VSOTA_MOCK_TREE={tree}, VSOTA_MOCK_SPEED={speed}{more}]\n"
             ));
         }
         plan.push_str("frameworks:\n");
@@ -254,12 +265,11 @@ impl Demo {
     }
 
     /// The step that measures instead of filing what was measured.
-    pub(super) fn run_live(&mut self, args: &[&str]) -> bool {
+    pub(super) fn run_live(&mut self, shows: &'static str, args: &[&str]) -> bool {
         if self.live.is_none() {
             return false;
         }
         let args = args.iter().map(|it| (*it).to_owned()).collect();
-        let shows = "run interleaved blocks, two at a time, each value from a fresh launch";
         self.steps.push(Step { shows, args, refused: false });
         true
     }

@@ -3,147 +3,26 @@
 use serde_json::{Value, json};
 use vsota_core::facts::{Build, Framework, Stage};
 
-use super::bench::{RunOf, launch_command, lengths, level};
+use super::bench::{RunOf, lengths, level};
+use super::kernels::traced;
 use super::{Demo, build};
-use crate::builders::{NcuLaunch, PassKernel, PassesOf, block, ncu_details, server_trace};
+use crate::builders::{NcuLaunch, block, ncu_details};
 use crate::model::SCENARIOS;
 
 /// What the patch gains in every scenario.
 const GAIN: f64 = 1.055;
 
+/// What the steps show that measure.
+const BLOCKS: &str = "run interleaved blocks, two at a time, each value from a fresh launch";
+
+/// The step that captures profiles, and what it shows.
+const CAPTURE: (&str, &[&str]) = (
+    "launch each server with its profiler on, capture prefill and decode apart, file the tables",
+    &["profile", "capture"],
+);
+
 /// The build of the accepted patch.
 const PATCHED: &str = "moe-routing";
-
-/// The kernels of a layer, in the order in which they run.
-struct Layer {
-    norm: PassKernel,
-    attention: PassKernel,
-    dense: PassKernel,
-    routing: PassKernel,
-    experts: PassKernel,
-}
-
-const fn kernel(name: &'static str, ns: u64, frame: &'static str) -> PassKernel {
-    PassKernel { name, frame, ns }
-}
-
-/// What one framework runs in a layer of a decode step.
-fn layer(framework: Framework, patched: bool) -> Layer {
-    match framework {
-        Framework::Vllm => Layer {
-            norm: kernel(
-                "rms_norm_kernel",
-                1_900,
-                "vllm/model_executor/layers/layernorm.py(98): forward_cuda",
-            ),
-            attention: kernel(
-                "flash_fwd_splitkv_kernel",
-                19_000,
-                "vllm/v1/attention/backends/flash_attn.py(655): forward",
-            ),
-            dense: kernel(
-                "nvjet_demo_mlp_TNT",
-                7_500,
-                "vllm/model_executor/layers/linear.py(508): forward",
-            ),
-            routing: if patched {
-                kernel(
-                    "topk_softmax_sorted_kernel",
-                    6_700,
-                    "vllm/model_executor/layers/fused_moe/fused_moe.py(412): fused_topk",
-                )
-            } else {
-                kernel(
-                    "topk_softmax_kernel",
-                    11_430,
-                    "vllm/model_executor/layers/fused_moe/fused_moe.py(412): fused_topk",
-                )
-            },
-            experts: kernel(
-                "fused_moe_kernel",
-                38_000,
-                "vllm/model_executor/layers/fused_moe/fused_moe.py(688): invoke_fused_moe_kernel",
-            ),
-        },
-        Framework::Sglang => Layer {
-            norm: kernel(
-                "fused_add_rmsnorm_kernel",
-                1_900,
-                "sglang/srt/layers/layernorm.py(61): forward",
-            ),
-            attention: kernel(
-                "flash_fwd_splitkv_kernel",
-                19_000,
-                "sglang/srt/layers/attention/flash.py(88): forward",
-            ),
-            dense: kernel("nvjet_demo_mlp_TNT", 7_500, "sglang/srt/layers/linear.py(301): forward"),
-            routing: kernel(
-                "moe_align_and_topk_kernel",
-                6_400,
-                "sglang/srt/layers/moe/topk.py(212): select_experts",
-            ),
-            experts: kernel(
-                "fused_moe_kernel",
-                38_000,
-                "sglang/srt/layers/moe/fused_moe_triton.py(501): invoke",
-            ),
-        },
-        Framework::TensorrtLlm => Layer {
-            norm: kernel(
-                "rmsnormKernel",
-                1_700,
-                "tensorrt_llm/_torch/modules/rms_norm.py(42): forward",
-            ),
-            attention: kernel(
-                "fmhaKernel",
-                18_500,
-                "tensorrt_llm/_torch/attention_backend/trtllm.py(410): run",
-            ),
-            dense: kernel(
-                "nvjet_demo_mlp_TNT",
-                7_500,
-                "tensorrt_llm/_torch/modules/linear.py(220): forward",
-            ),
-            routing: kernel(
-                "customMoeRoutingKernel",
-                5_900,
-                "tensorrt_llm/_torch/modules/moe_routing.py(55): apply",
-            ),
-            experts: kernel(
-                "moeGemmKernel",
-                37_500,
-                "tensorrt_llm/_torch/modules/fused_moe.py(300): forward",
-            ),
-        },
-    }
-}
-
-/// The trace of a stage: a dense layer and three with experts. A prompt takes twenty times as long.
-fn traced(framework: Framework, stage: Stage, patched: bool, start_ns: u64) -> String {
-    let scale = |it: PassKernel| PassKernel {
-        ns: it.ns * if stage == Stage::Prefill { 20 } else { 1 },
-        ..it
-    };
-    let it = layer(framework, patched);
-    let first = [it.norm, it.attention, it.norm, it.dense].map(scale).to_vec();
-    let others = [it.norm, it.attention, it.norm, it.routing, it.experts].map(scale).to_vec();
-    // All prompt tokens of two requests; all tokens of an answer but the first.
-    let (passes, tokens) = match stage {
-        Stage::Prefill => (2, lengths("summarization").0),
-        _ => (3, (lengths("summarization").1 - 1) / 3),
-    };
-    server_trace(&PassesOf {
-        framework,
-        stage,
-        passes,
-        tokens,
-        layers: vec![first, others.clone(), others.clone(), others],
-        after: [it.norm, PassKernel { name: "nvjet_demo_head_TNT", ns: 8_000, ..it.dense }]
-            .map(scale)
-            .to_vec(),
-        start_ns,
-    })
-}
 
 impl Demo {
     pub(super) fn first_round(&mut self) {
@@ -154,14 +33,20 @@ impl Demo {
         self.refused("a patch before the gap is decided is refused", &patch);
         self.blocks("gap/round-1", "baseline", 1.0, 4);
         self.step("decide the gap: vLLM is behind", &["gap", "decide", "--stand", &stand]);
-        for framework in Framework::ALL.iter().copied() {
+        let all = Framework::ALL.iter().flat_map(|it| ["--framework", it.as_str()]);
+        let capture: Vec<&str> = CAPTURE.1.iter().copied().chain(all).collect();
+        let captured = self.run_live(CAPTURE.0, &capture);
+        for framework in Framework::ALL.iter().copied().filter(|_| !captured) {
             for stage in [Stage::Prefill, Stage::Decode] {
                 self.profile("profiles/round-1", framework, stage, "baseline", 1);
             }
         }
         let cause = self.file("drafts/root-cause.md", ROOT_CAUSE);
         self.step("name the root cause", &["profile", "root-cause", &cause, "--stand", &stand]);
-        let trace = "@profiles/round-1/vllm-decode.pt.trace.json";
+        let trace = match captured {
+            true => "%profiles/r1/vllm-decode-*.trace.json.gz",
+            false => "@profiles/round-1/vllm-decode.pt.trace.json",
+        };
         self.step(
             "find the layers in the same trace, and file them",
             &["layers", "file", trace, "--config", "@config.json", "--stand", &stand],
@@ -224,7 +109,7 @@ impl Demo {
             &["revalidate", "test", "--commit", &commit, "--junit", &junit],
         );
         let mut files = Vec::new();
-        let measured = self.run_live(&["revalidate", "run"]);
+        let measured = self.run_live(BLOCKS, &["revalidate", "run"]);
         for index in (0..4).filter(|_| !measured) {
             for (scenario, _) in SCENARIOS {
                 files.push(self.trial_block(index, scenario));
@@ -235,7 +120,8 @@ impl Demo {
         if !measured {
             self.step("file interleaved blocks: new build against accepted build", &args);
         }
-        for stage in [Stage::Prefill, Stage::Decode] {
+        let captured = self.run_live(CAPTURE.0, CAPTURE.1);
+        for stage in [Stage::Prefill, Stage::Decode].into_iter().filter(|_| !captured) {
             self.profile("profiles/patched", Framework::Vllm, stage, PATCHED, 1);
         }
         self.step(
@@ -279,7 +165,7 @@ impl Demo {
 
     /// Blocks of every scenario, vLLM first in every other one, and the step that files them.
     fn blocks(&mut self, dir: &str, on: &str, gain: f64, count: usize) {
-        if self.run_live(&["gap", "run"]) {
+        if self.run_live(BLOCKS, &["gap", "run"]) {
             return;
         }
         let mut files = Vec::new();
@@ -332,10 +218,7 @@ impl Demo {
 
     /// A profile of the slow scenario with its trace, its capture, its server log, and its step.
     fn profile(&mut self, dir: &str, framework: Framework, stage: Stage, on: &str, round: u32) {
-        let (input, output) = match &self.live {
-            Some(_) => super::live::lengths("summarization"),
-            None => lengths("summarization"),
-        };
+        let (input, output) = lengths("summarization");
         let (input_len, output_len) = match stage {
             Stage::Prefill => (input, 1),
             _ => (1, output),
@@ -350,13 +233,9 @@ impl Demo {
         let launch =
             format!("demo profiled launch {:03} of {}\n", self.launches, framework.title());
         self.file(&format!("{dir}/{log}"), launch);
-        let command = match &self.live {
-            Some(live) => live.best(framework),
-            None => launch_command(framework, 4),
-        };
         let mut capture = json!({
             "stage": stage, "scenario": "summarization", "round": round,
-            "command": command, "launch": log,
+            "command": self.launch_command(framework, 4), "launch": log,
             "input_len": input_len, "output_len": output_len,
         });
         if framework == Framework::Vllm {

@@ -61,8 +61,18 @@ pub struct HowArgs {
     limits: LimitArgs,
 }
 
+impl HowArgs {
+    /// Tables of traces that are known: whose they are, and what work is.
+    pub(super) fn of(framework: Framework, device: DeviceArg, model: Option<String>) -> Self {
+        let limits = LimitArgs::usual();
+        let framework = Some(framework);
+        Self { framework, mapping: Vec::new(), device, fusions: None, model, limits }
+    }
+}
+
+/// What counts as work.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
-enum DeviceArg {
+pub enum DeviceArg {
     /// Kernels, copies and fills
     Gpu,
     /// Operators on the host
@@ -191,7 +201,7 @@ fn tail(text: &str, most: usize) -> String {
     format!("…{rest}")
 }
 
-fn shown(done: &Analysed, least: f64) -> Text {
+pub(super) fn shown(done: &Analysed, least: f64) -> Text {
     let report = &done.report;
     let mut text = Text::new();
     text.push(Style::Strong, report.framework.title()).plain(format!(" on {}", report.device));

@@ -2,7 +2,7 @@
 
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use vsota_core::command::FileProfile;
 use vsota_core::evidence::{Capture, ProfileFile};
@@ -20,10 +20,11 @@ use crate::journal::rel;
 use crate::output::Outcome;
 use crate::rundir::intake::{LIMIT, Staged};
 use crate::rundir::{RunDir, names};
+use crate::transition::Transition;
 use crate::{traces, transition};
 
 /// The least share of a row that is filed: that of `profile analyze` by default.
-const LEAST: f64 = 0.01;
+pub(super) const LEAST: f64 = 0.01;
 
 /// The most bytes of one trace.
 const TRACE: u64 = 16 << 30;
@@ -32,39 +33,39 @@ const TRACE: u64 = 16 << 30;
 #[derive(Args, Debug)]
 pub struct FileArgs {
     /// A trace, from which the tables are made, or a `vsota-profile/1` that was made of one
-    file: Utf8PathBuf,
+    pub(super) file: Utf8PathBuf,
 
     #[command(flatten)]
-    how: HowArgs,
+    pub(super) how: HowArgs,
 
     /// How it was captured: JSON with stage, scenario, command, launch (the server log, beside this
     /// file), input_len, output_len, for vLLM build (the tree), and round (this one by default)
     #[arg(long, value_name = "FILE")]
-    capture: Utf8PathBuf,
+    pub(super) capture: Utf8PathBuf,
 
     /// A trace that the profile was made from, when it does not lie beside it; once for each
     #[arg(long, value_name = "FILE", conflicts_with = "no_trace")]
-    trace: Vec<Utf8PathBuf>,
+    pub(super) trace: Vec<Utf8PathBuf>,
 
     /// Leave the traces where they are
     #[arg(long)]
-    no_trace: bool,
+    pub(super) no_trace: bool,
 }
 
 /// What the capture file says.
-#[derive(Deserialize)]
+#[derive(Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
-struct Captured {
-    stage: Stage,
-    scenario: Name,
-    #[serde(default)]
-    round: Option<u32>,
-    #[serde(default)]
-    build: Option<GitId>,
-    command: Vec<Line>,
-    launch: String,
-    input_len: u32,
-    output_len: u32,
+pub(super) struct Captured {
+    pub(super) stage: Stage,
+    pub(super) scenario: Name,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) round: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) build: Option<GitId>,
+    pub(super) command: Vec<Line>,
+    pub(super) launch: String,
+    pub(super) input_len: u32,
+    pub(super) output_len: u32,
 }
 
 /// A trace as the profile names it.
@@ -80,9 +81,14 @@ struct TraceNamed {
 ///
 /// Bad evidence with file and field; refused when it is not of this round, build, scenario or command.
 pub fn run(context: &Context, args: FileArgs) -> Result<Outcome, Failure> {
+    filed(context, &args)?.outcome()
+}
+
+/// Files the profile, as [`run`] does, and returns the step.
+pub(super) fn filed(context: &Context, args: &FileArgs) -> Result<Transition, Failure> {
     let bytes = match traces::is_report(&args.file, "vsota-profile/1")? {
         true => context.evidence(&args.file, LIMIT)?,
-        false => made_of(context, &args)?,
+        false => made_of(context, args)?,
     };
     let wrong = |error| bad(&error, &args.file);
     let profile = ProfileFile::read(&bytes).map_err(wrong)?;
@@ -121,9 +127,9 @@ pub fn run(context: &Context, args: FileArgs) -> Result<Outcome, Failure> {
         .map_err(wrong)?;
     let mut staged = vec![launch, kept];
     if !args.no_trace {
-        staged.extend(place.traces(context, &run, &args, &bytes)?);
+        staged.extend(place.traces(context, &run, args, &bytes)?);
     }
-    transition::take_with(context, &run, staged, |_| Ok(FileProfile(fact).into()))?.outcome()
+    transition::take_with(context, &run, staged, |_| Ok(FileProfile(fact).into()))
 }
 
 /// The tables of a trace, as `profile analyze --json` prints them.

@@ -4,7 +4,7 @@
 //! Three shapes are read: the companion's cookbook, its run plan, and our own list of commands
 //! (`vsota-search/1`). A key that none of them has is refused with its line. Nothing here starts
 //! anything: a [`Launch`] and a [`ClientRun`] say which words to start, where it listens and where
-//! its result will lie.
+//! its result will lie; a [`Profiled`] launch has its profiler on.
 
 mod client;
 mod estimate;
@@ -13,6 +13,7 @@ mod help;
 mod keys;
 mod launcher;
 mod product;
+mod profiler;
 mod read;
 mod server;
 
@@ -25,6 +26,7 @@ pub use estimate::Estimate;
 pub use flags::{Flag, Flags};
 pub use help::offers;
 pub use launcher::{BuildPlan, Launcher, LauncherKind};
+pub use profiler::{Profiled, Shot, Switch, Window};
 pub use read::Known;
 pub use server::{Launch, Readiness};
 

@@ -1,0 +1,177 @@
+//! Outside a campaign: nothing is filed, the tables are told as `profile analyze` tells them.
+
+use std::fs;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use serde::Serialize;
+use vsota_core::evidence::search::{Candidate, Known, Plan};
+use vsota_core::evidence::tables::ProfileReport;
+use vsota_core::facts::{Framework, Scenario, Stage};
+use vsota_core::text::Line;
+
+use super::{CaptureArgs, Captured, HowArgs, Tables, analyze, note};
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::gather::bad;
+use crate::given;
+use crate::output::{Outcome, Style, Text};
+use crate::runner::{Camera, Progress};
+
+#[derive(Serialize)]
+struct View {
+    dir: String,
+    profiles: Vec<ProfileReport>,
+}
+
+/// Captures what the plan launches.
+pub(super) fn run(
+    context: &Context,
+    path: &Utf8Path,
+    args: &CaptureArgs,
+) -> Result<Outcome, Failure> {
+    if !(0.0..=100.0).contains(&args.elsewhere.min_share) {
+        return Err(Failure::usage("a share is 0 to 100 percent").at_field("--min-share"));
+    }
+    let text = given::text(context, path)?;
+    let plan = Plan::read(&text, &Known { brief: None, help: Default::default() });
+    let plan = plan.map_err(|error| bad(&error, path))?;
+    let scenario = scenario(&plan, args)?;
+    let candidates = candidates(&plan, args)?;
+    let dir = match &args.elsewhere.out {
+        Some(dir) => dir.clone(),
+        None => fresh(context)?,
+    };
+    fs::create_dir_all(&dir).map_err(|error| Failure::file("create", &dir, &error))?;
+    let dir = dir.canonicalize_utf8().map_err(|error| Failure::file("resolve", &dir, &error))?;
+    let progress = Progress::new(context);
+    let model = plan.serving.model.as_ref().map_or("", Line::as_str).to_owned();
+    let camera = Camera { context, progress: &progress, limits: args.limits, model };
+    let mut text = Text::new();
+    let mut view = View { dir: dir.to_string(), profiles: Vec::new() };
+    for candidate in candidates {
+        let it = Here { camera: &camera, plan: &plan, scenario, candidate, args };
+        for tables in it.capture(&dir.join(candidate.framework.as_str()))? {
+            let (input, output) = scenario.shown_by(tables.stage);
+            let what = format!("{}, {}: {input} → {output} tokens", candidate.id, tables.stage);
+            text.push(Style::Strong, what).end();
+            text.append(analyze::shown(&tables.done, args.elsewhere.min_share));
+            view.profiles.push(tables.done.report);
+        }
+    }
+    text.plain("traces and logs  ").push(Style::Code, dir.as_str()).end();
+    Outcome::new(text, &view)
+}
+
+fn scenario<'a>(plan: &'a Plan, args: &CaptureArgs) -> Result<&'a Scenario, Failure> {
+    let all = plan.scenarios().iter();
+    match &args.elsewhere.scenario {
+        Some(name) => all.clone().find(|it| it.name == *name).ok_or_else(|| {
+            let names: Vec<&str> = all.map(|it| it.name.as_str()).collect();
+            let message = format!("the plan has no scenario {name}; it has {}", names.join(", "));
+            Failure::usage(message).at_field("--scenario")
+        }),
+        None => all.max_by_key(|it| u64::from(it.input_len) + u64::from(it.output_len)).ok_or_else(
+            || Failure::usage("the plan has no scenario: its workload is named with `dataset`"),
+        ),
+    }
+}
+
+fn candidates<'a>(plan: &'a Plan, args: &CaptureArgs) -> Result<Vec<&'a Candidate>, Failure> {
+    let searches = plan.searches.iter().filter(|it| args.wants(it.framework));
+    let found: Vec<&Candidate> = match &args.elsewhere.candidate {
+        Some(id) => searches.flat_map(|it| &it.candidates).filter(|it| it.id == *id).collect(),
+        None => searches.filter_map(|it| it.candidates.first()).collect(),
+    };
+    if found.is_empty() {
+        return Err(Failure::usage("the plan launches nothing of the kind"));
+    }
+    Ok(found)
+}
+
+/// One candidate that is captured here.
+struct Here<'a> {
+    camera: &'a Camera<'a>,
+    plan: &'a Plan,
+    scenario: &'a Scenario,
+    candidate: &'a Candidate,
+    args: &'a CaptureArgs,
+}
+
+impl Here<'_> {
+    /// The tables of each stage; what an earlier call captured of the same launch is not done again.
+    fn capture(&self, dir: &Utf8Path) -> Result<Vec<Tables>, Failure> {
+        let Candidate { framework, id, .. } = self.candidate;
+        let wrong = |error| bad(&error, "the plan");
+        super::on_this_machine(self.plan, *framework).map_err(|it| it.at_field(id))?;
+        let launch = self.plan.launch(self.candidate, None, None).map_err(wrong)?;
+        let stages = self.args.stages();
+        let open = |stage: &Stage| {
+            let said = self.said(*stage, &launch.argv);
+            let told = fs::read(dir.join(format!("{stage}.capture.json"))).ok();
+            told.and_then(|it| serde_json::from_slice::<Captured>(&it).ok()) != Some(said)
+        };
+        let due: Vec<Stage> = stages.iter().copied().filter(open).collect();
+        let window = self.args.window();
+        let launches = launch
+            .profiled(self.scenario, &due, window, dir.as_str())
+            .map_err(|error| bad(&error, "the plan"))?;
+        for it in launches.iter().filter(|it| !it.shots.is_empty()) {
+            for shot in &it.shots {
+                emptied(&dir.join(shot.stage.as_str()))?;
+            }
+            emptied(&dir.join("traces"))?;
+            fs::create_dir_all(dir).map_err(|error| Failure::file("create", dir, &error))?;
+            self.camera
+                .take(it, None, dir)
+                .map_err(|why| Failure::from(why).in_file(dir.join("server.log")))?;
+            for shot in &it.shots {
+                let said = self.said(shot.stage, &launch.argv);
+                let (from, to) = (dir.join("server.log"), dir.join(&said.launch));
+                fs::rename(&from, &to).map_err(|error| Failure::file("move", &from, &error))?;
+                note(dir, &said)?;
+            }
+        }
+        let how = HowArgs::of(*framework, self.args.device, Some(self.camera.model.clone()));
+        let least = self.args.elsewhere.min_share / 100.0;
+        stages.iter().map(|stage| Tables::of(dir, *stage, &how, least)).collect()
+    }
+
+    fn said(&self, stage: Stage, command: &[Line]) -> Captured {
+        let (input_len, output_len) = self.scenario.shown_by(stage);
+        let launch = match self.candidate.framework {
+            // Its profiler has a launch for each stage.
+            Framework::TensorrtLlm => format!("{stage}.server.log"),
+            Framework::Vllm | Framework::Sglang => "server.log".to_owned(),
+        };
+        Captured {
+            stage,
+            scenario: self.scenario.name.clone(),
+            round: None,
+            build: None,
+            command: command.to_vec(),
+            launch,
+            input_len,
+            output_len,
+        }
+    }
+}
+
+/// What a killed call left half.
+fn emptied(dir: &Utf8Path) -> Result<(), Failure> {
+    match fs::remove_dir_all(dir) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(Failure::file("remove", dir, &error))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn fresh(context: &Context) -> Result<Utf8PathBuf, Failure> {
+    let base = Utf8PathBuf::from_path_buf(std::env::temp_dir());
+    let base = base.map_err(|_| {
+        Failure::usage("the directory for temporary files is not UTF-8; give --out")
+    })?;
+    let name = |n: u32| base.join(format!("vsota-capture-{}-{n}", context.clock.now()));
+    let free = (1..1_000).map(name).find(|it| !it.exists());
+    free.ok_or_else(|| Failure::usage("no fresh directory is free; give --out"))
+}
