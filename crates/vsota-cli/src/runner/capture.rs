@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::io;
 use std::time::{Duration, Instant};
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -310,17 +310,36 @@ fn files(dir: &Utf8Path) -> BTreeSet<Utf8PathBuf> {
     names.filter(trace).map(|it| it.path().to_owned()).collect()
 }
 
-/// Whether a trace is there to its end: gzip that inflates, or text that closes.
+/// Whether a trace is there to its end: gzip that inflates, or text that closes whatever it opens.
 fn is_whole(path: &Utf8Path) -> io::Result<bool> {
-    let mut file = fs::File::open(path)?;
-    if path.extension() == Some("gz") {
-        return Ok(io::copy(&mut MultiGzDecoder::new(file), &mut io::sink())? > 0);
+    let file = fs::File::open(path)?;
+    match path.extension() {
+        Some("gz") => Ok(io::copy(&mut MultiGzDecoder::new(file), &mut io::sink())? > 0),
+        _ => closes(file),
     }
-    let size = file.metadata()?.len();
-    file.seek(SeekFrom::Start(size.saturating_sub(64)))?;
-    let mut end = Vec::new();
-    file.read_to_end(&mut end)?;
-    Ok(end.trim_ascii_end().ends_with(b"}"))
+}
+
+/// Whether every bracket outside a string is closed. A cut trace may well end with one.
+fn closes(mut from: impl io::Read) -> io::Result<bool> {
+    let mut buffer = vec![0; 256 << 10];
+    let (mut open, mut seen, mut quoted, mut escaped) = (0_u64, false, false, false);
+    loop {
+        let read = from.read(&mut buffer)?;
+        let bytes = buffer.get(..read).unwrap_or_default();
+        if bytes.is_empty() {
+            return Ok(seen && open == 0 && !quoted);
+        }
+        for byte in bytes {
+            match byte {
+                _ if escaped => escaped = false,
+                b'\\' if quoted => escaped = true,
+                b'"' => quoted = !quoted,
+                b'{' | b'[' if !quoted => (open, seen) = (open.saturating_add(1), true),
+                b'}' | b']' if !quoted => open = open.saturating_sub(1),
+                _ => {}
+            }
+        }
+    }
 }
 
 /// One request of a capture.
@@ -424,7 +443,7 @@ mod tests {
     fn half_a_trace_is_not_whole() {
         let dir = tempfile::tempdir().unwrap();
         let dir = Utf8Path::from_path(dir.path()).unwrap();
-        let text = format!("{{\"traceEvents\":[{}]}}\n", "{},".repeat(5_000));
+        let text = format!("{{\"traceEvents\":[{}{{}}],\"a\":\"}}\"}}\n", "{},".repeat(5_000));
         let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
         gzip.write_all(text.as_bytes()).unwrap();
         for (name, bytes) in [("a.json", text.into_bytes()), ("a.json.gz", gzip.finish().unwrap())]
