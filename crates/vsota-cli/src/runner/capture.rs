@@ -9,15 +9,14 @@ use std::time::{Duration, Instant};
 use camino::{Utf8Path, Utf8PathBuf};
 use flate2::read::MultiGzDecoder;
 use serde_json::{Value, json};
-use vsota_core::evidence::search::{Profiled, Shot, Switch};
+use vsota_core::evidence::search::{LauncherKind, Profiled, Shot, Switch};
 use vsota_core::facts::Stage;
 use vsota_core::text::Line;
 
-use super::job::{LOG, NOTE, Note, boot, told, words, write};
+use super::job::{LOG, NOTE, Note, boot, told, words};
 use super::leftovers::end_all;
 use super::record::{moment, now};
-use super::{Limits, Progress};
-use crate::context::Context;
+use super::rig::{Rig, is_mock};
 use crate::failure::Failure;
 use crate::http::Address;
 use crate::supervise::process::Process;
@@ -34,17 +33,8 @@ const ANSWER: Duration = Duration::from_secs(600);
 const SETTLES: Duration = Duration::from_millis(500);
 
 /// Takes profiles of servers.
-#[derive(Debug)]
-pub struct Camera<'a> {
-    /// The outside.
-    pub context: &'a Context,
-    /// How far it is.
-    pub progress: &'a Progress<'a>,
-    /// How long things may take.
-    pub limits: Limits,
-    /// The model as the plan calls it.
-    pub model: String,
-}
+#[derive(Clone, Copy, Debug)]
+pub struct Camera<'a>(pub &'a Rig<'a>);
 
 /// Why there is no profile.
 #[derive(Debug)]
@@ -84,28 +74,38 @@ impl Camera<'_> {
     pub fn take(&self, of: &Profiled, tree: Option<&str>, dir: &Utf8Path) -> Result<(), NotTaken> {
         let launch = &of.launch;
         let at = Address { host: launch.host.as_str().to_owned(), port: launch.port };
+        if self.0.plan.launcher(launch.framework).kind != LauncherKind::Local {
+            let message = format!(
+                "the launcher of {} reaches elsewhere, and so would its traces: capture there, and file them \
+                 with `vsota profile file`",
+                launch.framework
+            );
+            return Err(Failure::bad_evidence(message).at_field(&launch.candidate).into());
+        }
         end_all(dir)?;
         supervise::free(&at)?;
         let into = dir.join("traces");
         fs::create_dir_all(&into).map_err(|error| Failure::file("create", &into, &error))?;
-        let marker = crate::short(format!("{dir} {} {}", now(), std::process::id()).as_bytes());
+        let marker = self.0.marker(dir);
+        let probe = self.0.probe(launch.framework, &marker);
+        let memory = probe.memory();
         let mut note = Note {
-            marker,
+            marker: marker.clone(),
             stop: None,
             server: None,
             boot: boot(),
             scenarios: Vec::new(),
             interrupted: Vec::new(),
         };
-        keep(&note, dir)?;
-        self.head(of, &note.marker, dir)?;
+        self.0.note(&note, dir)?;
+        self.head(of, &marker, dir)?;
         let env = launch.env.iter();
         let started = Supervised::start(&Start {
             argv: &words(&launch.argv),
             env: &env.map(|(name, value)| (name.to_string(), value.to_string())).collect(),
-            marker: &note.marker,
+            marker: &marker,
             log: &dir.join(LOG),
-            grace: self.limits.grace(),
+            grace: self.0.limits.grace(),
         });
         let mut server = match started {
             Ok(server) => server,
@@ -114,12 +114,15 @@ impl Camera<'_> {
         };
         let Process { pid, start } = server.process;
         note.server = Some((pid, start));
-        keep(&note, dir)?;
-        let taken = Trip { camera: self, of, at: &at, dir }.through(&mut server, tree);
+        self.0.note(&note, dir)?;
+        let taken =
+            Trip { rig: self.0, of, at: &at, dir, marker: &marker }.through(&mut server, tree);
         let ended = server.stop();
         taken?;
         ended?;
         supervise::free(&at)?;
+        let back = memory.map_or(Ok(()), |it| probe.back(&it, self.0.limits.memory()));
+        back.map_err(|held| Failure::child(format_args!("{held}; nothing of the server is left")))?;
         // What is whole is no leftover.
         let _ = fs::remove_file(dir.join(NOTE));
         Ok(())
@@ -139,22 +142,18 @@ impl Camera<'_> {
         }
         head.push_str(&format!("$ {argv}\n"));
         let log = dir.join(LOG);
-        let (head, _) = self.context.secrets.clean(head.as_bytes());
+        let (head, _) = self.0.context.secrets.clean(head.as_bytes());
         fs::write(&log, head).map_err(|error| Failure::file("write", &log, &error))
     }
 }
 
-/// Leaves word of what is about to be started, or was.
-fn keep(note: &Note, dir: &Utf8Path) -> Result<(), Failure> {
-    write(&dir.join(NOTE), json!(note).to_string().as_bytes())
-}
-
 /// One launch on its way.
 struct Trip<'a> {
-    camera: &'a Camera<'a>,
+    rig: &'a Rig<'a>,
     of: &'a Profiled,
     at: &'a Address,
     dir: &'a Utf8Path,
+    marker: &'a str,
 }
 
 impl Trip<'_> {
@@ -163,8 +162,10 @@ impl Trip<'_> {
         let deadline = Duration::from_millis(launch.ready.deadline_ms);
         let ready = server.ready(self.at, launch.ready.path, deadline);
         let model = self.model();
-        let token = Token { at: self.at, endpoint: "/v1/completions", model: &model };
-        let ready = ready.and_then(|()| server.serves(&token, deadline));
+        let ready = ready.and_then(|()| {
+            let what = Token { at: self.at, endpoint: "/v1/completions", model: &model };
+            server.serves(&what, deadline)
+        });
         ready.map_err(|why| framework(told(&why, deadline).1))?;
         if let Some(wanted) = tree {
             let found = self.tree().unwrap_or_else(|| "unknown".to_owned());
@@ -176,7 +177,7 @@ impl Trip<'_> {
         for shot in &self.of.shots {
             self.shoot(server, &model, shot).map_err(|why| match (why, server.wait(SETTLES)) {
                 (NotTaken::Framework(why), Some(ending)) => {
-                    framework(format!("the server ended {} during the capture: {why}", ending))
+                    framework(format!("the server ended {ending} during the capture: {why}"))
                 }
                 (why, _) => why,
             })?;
@@ -191,20 +192,21 @@ impl Trip<'_> {
             let value: Value = serde_json::from_slice(&answer.body).ok()?;
             Some(value.get("data")?.get(0)?.get("id")?.as_str()?.to_owned())
         };
-        told().unwrap_or_else(|| self.camera.model.clone())
+        let plan = self.rig.plan.serving.model.as_ref();
+        told().unwrap_or_else(|| plan.map_or("", Line::as_str).to_owned())
     }
 
     /// The tree that vLLM runs: its build is asked; a mock says it itself.
     fn tree(&self) -> Option<String> {
         let launch = &self.of.launch;
-        if launch.argv.iter().any(|it| it.as_str() == "mock-server") {
+        if is_mock(&launch.argv) {
             let answer = self.at.call("GET", "/version", Duration::from_secs(10)).ok()?;
             let value: Value = serde_json::from_slice(&answer.body).ok()?;
             return Some(value.get("tree")?.as_str()?.to_owned());
         }
         let env = launch.env.iter();
         let env = env.map(|(name, value)| (name.to_string(), value.to_string())).collect();
-        super::tree::of(&launch.argv, &env, "tree")
+        super::tree::of(&launch.argv, &env, self.marker)
     }
 
     /// Captures one stage.
@@ -212,7 +214,7 @@ impl Trip<'_> {
         let Shot { stage, input_len, output_len, .. } = *shot;
         let what =
             format!("{} {stage}: {input_len} → {output_len} tokens", self.of.launch.framework);
-        self.camera.progress.note(&what);
+        self.rig.progress.note(&what);
         let into = self.dir.join("traces");
         let before = files(&into);
         let mut number = 0;
@@ -233,7 +235,7 @@ impl Trip<'_> {
                 for _ in 0..shot.requests {
                     send(output_len)?;
                 }
-                let stopped = self.post("/stop_profile", "", self.camera.limits.run());
+                let stopped = self.post("/stop_profile", "", self.rig.limits.run());
                 // One that came to the end of its window has nothing more to stop.
                 if !stops_itself {
                     stopped?;
@@ -277,7 +279,7 @@ impl Trip<'_> {
         into: &Utf8Path,
         before: &BTreeSet<Utf8PathBuf>,
     ) -> Result<Vec<Utf8PathBuf>, NotTaken> {
-        let limit = self.camera.limits.run();
+        let limit = self.rig.limits.run();
         let begun = Instant::now();
         let mut last = Vec::new();
         loop {

@@ -140,7 +140,7 @@ impl Rig<'_> {
     }
 
     /// Whom to ask about the GPUs of a launch.
-    fn probe<'a>(&'a self, framework: Framework, marker: &'a str) -> Probe<'a> {
+    pub(super) fn probe<'a>(&'a self, framework: Framework, marker: &'a str) -> Probe<'a> {
         let launcher = self.plan.launcher(framework);
         Probe {
             prefix: match launcher.kind {
@@ -153,7 +153,7 @@ impl Rig<'_> {
         }
     }
 
-    fn note(&self, note: &Note, dir: &Utf8Path) -> Result<(), Failure> {
+    pub(super) fn note(&self, note: &Note, dir: &Utf8Path) -> Result<(), Failure> {
         write(&dir.join(NOTE), &self.bytes(&json!(note)))
     }
 
@@ -164,7 +164,7 @@ impl Rig<'_> {
     }
 
     /// A marker that no other launch has.
-    fn marker(&self, dir: &Utf8Path) -> String {
+    pub(super) fn marker(&self, dir: &Utf8Path) -> String {
         crate::short(format!("{dir} {} {}", now(), std::process::id()).as_bytes())
     }
 

@@ -7,7 +7,7 @@ use std::fs;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
-use vsota_core::evidence::search::{LauncherKind, Plan, Window};
+use vsota_core::evidence::search::Window;
 use vsota_core::facts::{Framework, Stage};
 use vsota_core::text::Name;
 
@@ -144,16 +144,4 @@ fn note(dir: &Utf8Path, captured: &Captured) -> Result<Utf8PathBuf, Failure> {
     let bytes = serde_json::to_vec_pretty(captured).map_err(|error| given::misread(&error))?;
     fs::write(&path, bytes).map_err(|error| Failure::file("write", &path, &error))?;
     Ok(path)
-}
-
-/// A profile is written where the server runs, and is read here.
-fn on_this_machine(plan: &Plan, framework: Framework) -> Result<(), Failure> {
-    if plan.launcher(framework).kind == LauncherKind::Local {
-        return Ok(());
-    }
-    let message = format_args!(
-        "{framework} is launched on another machine, where its traces would lie: capture them there, and \
-         file each with `vsota profile file TRACE --capture FILE`"
-    );
-    Err(Failure::bad_evidence(message))
 }

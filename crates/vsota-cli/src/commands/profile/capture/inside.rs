@@ -157,8 +157,8 @@ fn capture(
 ) -> Result<Option<Transition>, Failure> {
     let job = job(runner, it)?;
     let model = runner.plan.serving.model.as_ref().map_or("", Line::as_str).to_owned();
-    let how = HowArgs::of(it.framework, args.device, Some(model.clone()));
-    let camera = Camera { context, progress: &runner.progress, limits: args.limits, model };
+    let how = HowArgs::of(it.framework, args.device, Some(model));
+    let camera = Camera(runner);
     let mut last = None;
     let mut open = it.stages.clone();
     while !open.is_empty() {
@@ -192,7 +192,6 @@ fn capture(
 
 /// The launch, as the build of vLLM that is meant.
 fn job(runner: &Runner<'_>, it: &Owed) -> Result<Job, Failure> {
-    super::on_this_machine(&runner.plan, it.framework)?;
     let candidate = runner.winning(it.framework, &it.command)?;
     let commit = match &it.tree {
         Some(tree) => commit_of(&Chronicle::of(&Reading::of(runner.run)?)?, tree),

@@ -4,6 +4,7 @@ use std::fs;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::Serialize;
+use vsota_core::Brief;
 use vsota_core::evidence::search::{Candidate, Known, Plan};
 use vsota_core::evidence::tables::ProfileReport;
 use vsota_core::facts::{Framework, Scenario, Stage};
@@ -15,7 +16,7 @@ use crate::failure::Failure;
 use crate::gather::bad;
 use crate::given;
 use crate::output::{Outcome, Style, Text};
-use crate::runner::{Camera, Progress};
+use crate::runner::{Camera, Mocks, Rig};
 
 #[derive(Serialize)]
 struct View {
@@ -43,13 +44,11 @@ pub(super) fn run(
     };
     fs::create_dir_all(&dir).map_err(|error| Failure::file("create", &dir, &error))?;
     let dir = dir.canonicalize_utf8().map_err(|error| Failure::file("resolve", &dir, &error))?;
-    let progress = Progress::new(context);
-    let model = plan.serving.model.as_ref().map_or("", Line::as_str).to_owned();
-    let camera = Camera { context, progress: &progress, limits: args.limits, model };
+    let rig = Rig::new(context, plan.clone(), args.limits, Brief::default(), Mocks::Allowed);
     let mut text = Text::new();
     let mut view = View { dir: dir.to_string(), profiles: Vec::new() };
     for candidate in candidates {
-        let it = Here { camera: &camera, plan: &plan, scenario, candidate, args };
+        let it = Here { rig: &rig, scenario, candidate, args };
         for tables in it.capture(&dir.join(candidate.framework.as_str()))? {
             let (input, output) = scenario.shown_by(tables.stage);
             let what = format!("{}, {}: {input} → {output} tokens", candidate.id, tables.stage);
@@ -90,8 +89,7 @@ fn candidates<'a>(plan: &'a Plan, args: &CaptureArgs) -> Result<Vec<&'a Candidat
 
 /// One candidate that is captured here.
 struct Here<'a> {
-    camera: &'a Camera<'a>,
-    plan: &'a Plan,
+    rig: &'a Rig<'a>,
     scenario: &'a Scenario,
     candidate: &'a Candidate,
     args: &'a CaptureArgs,
@@ -100,10 +98,8 @@ struct Here<'a> {
 impl Here<'_> {
     /// The tables of each stage; what an earlier call captured of the same launch is not done again.
     fn capture(&self, dir: &Utf8Path) -> Result<Vec<Tables>, Failure> {
-        let Candidate { framework, id, .. } = self.candidate;
-        let wrong = |error| bad(&error, "the plan");
-        super::on_this_machine(self.plan, *framework).map_err(|it| it.at_field(id))?;
-        let launch = self.plan.launch(self.candidate, None, None).map_err(wrong)?;
+        let framework = self.candidate.framework;
+        let launch = self.rig.job(self.candidate, None)?.launch;
         let stages = self.args.stages();
         let open = |stage: &Stage| {
             let said = self.said(*stage, &launch.argv);
@@ -121,7 +117,7 @@ impl Here<'_> {
             }
             emptied(&dir.join("traces"))?;
             fs::create_dir_all(dir).map_err(|error| Failure::file("create", dir, &error))?;
-            self.camera
+            Camera(self.rig)
                 .take(it, None, dir)
                 .map_err(|why| Failure::from(why).in_file(dir.join("server.log")))?;
             for shot in &it.shots {
@@ -131,7 +127,8 @@ impl Here<'_> {
                 note(dir, &said)?;
             }
         }
-        let how = HowArgs::of(*framework, self.args.device, Some(self.camera.model.clone()));
+        let model = self.rig.plan.serving.model.as_ref().map(Line::to_string);
+        let how = HowArgs::of(framework, self.args.device, model);
         let least = self.args.elsewhere.min_share / 100.0;
         stages.iter().map(|stage| Tables::of(dir, *stage, &how, least)).collect()
     }
