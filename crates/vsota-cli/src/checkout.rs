@@ -80,7 +80,17 @@ impl Checkout {
         let settings = SETTINGS.iter().map(|(key, value)| ((*key).into(), (*value).into()));
         let mut checkout = Self { root: root.to_owned(), settings: settings.collect(), there };
         let listed = checkout.answer(&["config", "--list", "--name-only", "-z"])?;
-        let text = String::from_utf8_lossy(&listed.stdout).into_owned();
+        // What cannot be named cannot be switched off either.
+        let text = String::from_utf8(listed.stdout).map_err(|error| {
+            let bytes = error.into_bytes();
+            let mut keys = bytes.split(|it| *it == 0).filter(|it| str::from_utf8(it).is_err());
+            let key = String::from_utf8_lossy(keys.next().unwrap_or_default()).into_owned();
+            let message = format_args!(
+                "PA-1: git's configuration has a name that is no UTF-8, {key:?}; take it out, so that \
+                 what it may run can be switched off"
+            );
+            Failure::bad_evidence(message).in_file(root)
+        })?;
         let filters = text.split('\0').filter_map(|it| it.strip_prefix("filter."));
         let names: std::collections::BTreeSet<&str> =
             filters.filter_map(|it| it.rsplit_once('.')).map(|(name, _)| name).collect();

@@ -166,9 +166,19 @@ fn asked(around: &Around<'_>, given: &InputsGiven) -> Result<Vec<Sourced>, Failu
         // A driver that is not loaded is no GPU; a place that was named is expected to answer.
         Ok(_) if !named => return Ok(Vec::new()),
         Ok(answer) => {
-            let said = String::from_utf8_lossy(&answer.stdout).into_owned();
-            let said = said.lines().next().unwrap_or_default().to_owned();
+            // ssh says on stderr why; what nvidia-smi has to say stands on stdout.
+            let last = |it: &[u8]| {
+                let text = String::from_utf8_lossy(it).into_owned();
+                text.lines().rfind(|it| !it.trim().is_empty()).map(str::to_owned)
+            };
+            let said = last(&answer.stderr).or_else(|| last(&answer.stdout)).unwrap_or_default();
             return Err(failed(format!("ended with {}: {said}", answer.status)));
+        }
+        Err(error @ Unanswered::Late(_)) => {
+            return Err(failed(format!(
+                "{error}; nobody answers a question for a password there (`ssh -o BatchMode=yes` says \
+                 so at once), and a slow host wants --host-timeout"
+            )));
         }
         Err(error) => return Err(failed(error.to_string())),
     };
@@ -196,6 +206,8 @@ fn frameworks(around: &Around<'_>) -> Result<Vec<Sourced>, Failure> {
         Ok(answer) if answer.status.success() => packages(&answer.stdout, &shown),
         // No Python, or one without pip: that says nothing of the frameworks.
         Ok(_) | Err(Unanswered::Start(_)) => Ok(Vec::new()),
+        // A place that was named is expected to answer; here they may be told by --pip-list.
+        Err(_) if !around.is_elsewhere() => Ok(Vec::new()),
         Err(error) => Err(Failure::child(format_args!("`{shown}` {error}"))),
     }
 }
@@ -237,13 +249,16 @@ fn tokenizer<'a>(
     let dir = config.parent().unwrap_or(Utf8Path::new(""));
     let file = TOKENIZERS.iter().map(|it| dir.join(it)).find(|it| it.is_file());
     let (Some(model), Some(file)) = (model, file) else { return Ok(None) };
-    let digest = vsota_core::Digest::of(&intake::read(&file, TOKENIZER)?).to_string();
+    // What cannot be read stays unknown; a tokenizer stops no campaign (IN-2).
+    let Ok(bytes) = intake::read(&file, TOKENIZER) else { return Ok(None) };
+    let digest = vsota_core::Digest::of(&bytes).to_string();
     let short: String = digest.chars().take(12).collect();
     let settings = dir.join("tokenizer_config.json");
     let class = match settings.is_file() {
         true => {
-            let bytes = intake::read(&settings, CONFIG)?;
-            inputs::tokenizer_class(&bytes).map_err(|error| bad(&error, &settings))?
+            let class =
+                |it: Vec<u8>| inputs::tokenizer_class(&it).map_err(|it| bad(&it, &settings));
+            intake::read(&settings, CONFIG).ok().map(class).transpose()?.flatten()
         }
         false => None,
     };

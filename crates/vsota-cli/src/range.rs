@@ -84,6 +84,13 @@ impl RangeArgs {
             _ => found(context, run, stand, &chronicle, command)?,
         };
         let text = String::from_utf8_lossy(&bytes);
+        let odd = range.files.iter().map(|it| it.path.as_str()).find(|it| it.contains(['"', '\\']));
+        if let Some(path) = odd {
+            let message = format_args!(
+                "rename {path}: a quote or a backslash in a name has no place in a diff"
+            );
+            return Err(Failure::bad_evidence(message).in_file(path));
+        }
         let admitted = diff::admits(&text);
         let round = chronicle::round(&chronicle.campaign);
         let to = rel(&format!("patches/r{round}-{}.patch", stand.head.commit.short()))?;

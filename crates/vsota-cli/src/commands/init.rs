@@ -45,7 +45,8 @@ pub struct InitArgs {
     container_command: Option<String>,
 
     /// How long one answer from there may take
-    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 60,
+        value_parser = clap::value_parser!(u64).range(1..=86_400))]
     host_timeout: u64,
 
     /// Open a demonstration, which says so in every document

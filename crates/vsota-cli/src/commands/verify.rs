@@ -1,4 +1,4 @@
-//! `vsota verify`: the proof, from the run directory alone.
+//! `vsota verify`: the proof, from the run directory and, where there is one, the checkout.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,8 @@ use crate::failure::Failure;
 use crate::output::{Outcome, Style, Text};
 use crate::proof::{self, Proof};
 
-/// Prove the campaign from its run directory: chain, fold, heads, artefacts, facts, guards, documents
+/// Prove the campaign from its run directory: chain, fold, heads, artefacts, facts, guards, documents, and
+/// the commits of its checkout
 #[derive(Args, Debug)]
 pub struct VerifyArgs {
     /// What cannot be checked is a failure, unless --without names it

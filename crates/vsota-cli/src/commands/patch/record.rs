@@ -80,7 +80,8 @@ impl Told {
         if let Some(it) = admitted.filter(|_| said.copied.is_empty()) {
             let found =
                 format!("{} says `{}`, and the patch names no copied code", it.path, it.text);
-            let help = String::from("vsota patch record --template");
+            let verb = if command == CommandKind::AmendPatch { "amend" } else { "record" };
+            let help = format!("vsota patch {verb} --template");
             let chronicle = Chronicle::of(&Reading::of(run)?)?;
             let reasons = vec![Reason { clause: Clause::Pa3, found, help }];
             return Err(transition::object(context, run, &chronicle, command, reasons));

@@ -189,9 +189,7 @@ fn of_shell(rest: &[String], it: &Simple, at: &Place, depth: usize, deeds: &mut 
 /// `find ROOTS … -exec COMMAND {} ;`, and `-delete`.
 fn of_find(rest: &[String], it: &Simple, at: &Place, depth: usize, deeds: &mut Vec<Deed>) {
     let roots: Vec<&String> = rest.iter().take_while(|it| !it.starts_with('-')).collect();
-    // What a build or an import left is swept away by everybody.
-    let built = [".pyc", ".so", ".o", "__pycache__"];
-    if rest.iter().any(|it| built.iter().any(|end| it.ends_with(end))) {
+    if sweeps(rest) {
         return;
     }
     if rest.iter().any(|it| it == "-delete") {
@@ -213,6 +211,21 @@ fn of_find(rest: &[String], it: &Simple, at: &Place, depth: usize, deeds: &mut V
         of_words(&words, it, at, depth.saturating_add(1), deeds);
     }
     of_trees(roots.into_iter(), at, deeds);
+}
+
+/// Whether every name that is looked for is none of source: logs, caches, what a build or an import left.
+fn sweeps(rest: &[String]) -> bool {
+    const SOURCE: &[&str] = &[
+        "*", "?", "]", ".py", ".pyi", ".cu", ".cuh", ".h", ".hpp", ".c", ".cc", ".cpp", ".cxx",
+        ".txt", ".cmake", ".toml",
+    ];
+    let combined = |it: &String| matches!(it.as_str(), "!" | "-not" | "-o" | "-or" | ",");
+    let tests = |it: &String| matches!(it.as_str(), "-name" | "-iname" | "-path" | "-wholename");
+    let mut names = rest.iter().zip(rest.iter().skip(1)).filter(|(test, _)| tests(test)).peekable();
+    let named = names.peek().is_some();
+    named
+        && !rest.iter().any(combined)
+        && names.all(|(_, name)| !SOURCE.iter().any(|end| name.to_lowercase().ends_with(end)))
 }
 
 /// The words that a wrapper runs.
@@ -342,7 +355,21 @@ fn copied(name: &str, rest: &[String], at: &Place) -> Vec<Deed> {
     if let Some(to) = joined.or(target.map(String::as_str)).or(last.map(String::as_str)) {
         deeds.push(write(to, at));
         if copies_trees(name, rest) {
-            deeds.push(Deed::Patch(at.join(to)));
+            // A tree goes below the destination by its own name, unless only what is in it is meant.
+            let contents = |from: &str| {
+                from.ends_with("/.")
+                    || from.ends_with("/*")
+                    || from == "."
+                    || (name == "rsync" && from.ends_with('/'))
+            };
+            let whole = rest.iter().any(|it| {
+                let short = it.strip_prefix('-').filter(|it| !it.starts_with('-'));
+                it == "--no-target-directory" || short.is_some_and(|it| it.contains('T'))
+            });
+            deeds.extend(files.iter().map(|from| match whole || contents(from) {
+                true => Deed::Patch(at.join(to)),
+                false => Deed::Patch(at.join(&alloc::format!("{to}/{}", base(from)))),
+            }));
         }
         // A file goes below the directory that it is copied to.
         let below = files.iter().map(|from| write(&alloc::format!("{to}/{}", base(from)), at));
@@ -371,9 +398,15 @@ fn unpacked(name: &str, rest: &[String], at: &Place) -> Option<Deed> {
     };
     let first = rest.first().map(String::as_str).unwrap_or_default();
     let letters = |letter| {
-        let short = |it: &&String| it.starts_with('-') && !it.starts_with("--");
+        // What stands behind a letter that takes a value is that value.
+        let valued = |c: char| "fCITXb".contains(c);
+        let short = |it: &String| {
+            let word = it.strip_prefix('-').filter(|it| !it.starts_with('-')).unwrap_or_default();
+            let end = word.find(valued).map_or(word.len(), |it| it.saturating_add(1));
+            word.get(..end).is_some_and(|it| it.contains(letter))
+        };
         let old_style = name.ends_with("tar") && !first.starts_with('-') && first.contains(letter);
-        old_style || rest.iter().filter(short).any(|it| it.contains(letter))
+        old_style || rest.iter().any(short)
     };
     let (unpacks, to) = match name {
         "unzip" => (!letters('l') && !letters('t') && !letters('p'), option(&["-d"])),
