@@ -118,8 +118,9 @@ impl Camera<'_> {
         let taken =
             Trip { rig: self.0, of, at: &at, dir, marker: &marker }.through(&mut server, tree);
         let ended = server.stop();
-        taken?;
+        // Who does not end is told before anything else.
         ended?;
+        taken?;
         supervise::free(&at)?;
         let back = memory.map_or(Ok(()), |it| probe.back(&it, self.0.limits.memory()));
         back.map_err(|held| Failure::child(format_args!("{held}; nothing of the server is left")))?;
@@ -145,6 +146,11 @@ impl Camera<'_> {
         let (head, _) = self.0.context.secrets.clean(head.as_bytes());
         fs::write(&log, head).map_err(|error| Failure::file("write", &log, &error))
     }
+}
+
+/// The key of a server that wants one, from where its clients take it too.
+fn key() -> Option<String> {
+    std::env::var("OPENAI_API_KEY").ok()
 }
 
 /// One launch on its way.
@@ -261,7 +267,7 @@ impl Trip<'_> {
     }
 
     fn post(&self, path: &str, body: &str, wait: Duration) -> Result<(), NotTaken> {
-        let answer = self.at.ask("POST", path, body.as_bytes(), wait);
+        let answer = self.at.send("POST", path, body.as_bytes(), key().as_deref(), wait);
         match answer {
             Ok(it) if it.status == 200 => Ok(()),
             Ok(it) if it.status == 404 => {
@@ -375,7 +381,13 @@ impl Request<'_> {
             "temperature": 0, "ignore_eos": true, "stream": true,
             "stream_options": {"include_usage": true},
         });
-        let answer = at.ask("POST", "/v1/completions", body.to_string().as_bytes(), ANSWER)?;
+        let answer = at.send(
+            "POST",
+            "/v1/completions",
+            body.to_string().as_bytes(),
+            key().as_deref(),
+            ANSWER,
+        )?;
         let status = answer.status;
         let said = Answer::read(answer)?;
         if status != 200 || said.error.is_some() {

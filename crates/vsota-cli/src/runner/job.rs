@@ -435,7 +435,7 @@ impl Trip<'_> {
         let wrote = written.is_some();
         // A client may take seconds to end after its last word; the run was over with that word.
         let wrote_at = written.and_then(|it| it.modified().ok()).map(since_epoch);
-        let ended_at = wrote_at.map_or_else(now, |it| it.clamp(started_at, now()));
+        let ended_at = wrote_at.map_or_else(now, |it| it.min(now()).max(started_at));
         let (status, reason) = match (died, ended) {
             (Some(server), _) => {
                 (Status::Failed, Some(format!("the server ended {} during the run", server)))

@@ -139,14 +139,14 @@ pub(super) fn directories(dir: &Utf8Path) -> Vec<Utf8PathBuf> {
 pub(super) fn end_all(dir: &Utf8Path) -> Result<(), Failure> {
     for dir in directories(dir).iter().map(Utf8PathBuf::as_path).chain([dir]) {
         if let Some(note) = Note::read(dir) {
-            end(&note)?;
+            end(&note, dir)?;
         }
     }
     Ok(())
 }
 
 /// Ends what a launcher started on another machine: the reaper has done so, unless it was killed too.
-fn end_there(note: &Note) -> Result<(), Failure> {
+fn end_there(note: &Note, dir: &Utf8Path) -> Result<(), Failure> {
     let Some(argv) = &note.stop else { return Ok(()) };
     let env = BTreeMap::new();
     // Who looks for the marker must not carry it.
@@ -156,19 +156,20 @@ fn end_there(note: &Note) -> Result<(), Failure> {
         _ => {
             let stop = crate::escape::brief(&argv.join(" "), 200);
             let message = format_args!(
-                "`{stop}` did not end well: what a killed run started there may still run"
+                "`{stop}` did not end with 0: what a killed run started there may still run. Once nothing \
+                 of it does, take `stop` out of this file, and call again"
             );
-            Err(Failure::child(message))
+            Err(Failure::child(message).in_file(dir.join(NOTE)))
         }
     }
 }
 
-fn end(note: &Note) -> Result<(), Failure> {
+fn end(note: &Note, dir: &Utf8Path) -> Result<(), Failure> {
     let begun = Instant::now();
     let mut asked = false;
     loop {
         let alive = note.alive();
-        let Some(first) = alive.first() else { return end_there(note) };
+        let Some(first) = alive.first() else { return end_there(note, dir) };
         if begun.elapsed() > GRACE + GONE {
             let message = format_args!("{} of a killed run does not end", first.shown());
             return Err(Failure::child(message));

@@ -308,7 +308,7 @@ impl Supervised {
     ///
     /// # Errors
     ///
-    /// Why it did not. Whoever refuses for [`REFUSED`] will not think better of it.
+    /// Why it did not. Whoever refuses for some seconds will not think better of it.
     pub fn serves(&mut self, what: &Token<'_>, deadline: Duration) -> Result<(), NotReady> {
         let end = Instant::now() + deadline;
         let mut refused: Option<(Instant, u16)> = None;

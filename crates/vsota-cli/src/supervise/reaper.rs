@@ -123,6 +123,9 @@ fn watch(head: u32, grace: Duration, mut stop: Option<&[String]>) {
         let wait = kill_at
             .map_or(Duration::from_secs(3_600), |at| at.saturating_duration_since(Instant::now()));
         match heard.recv_timeout(wait) {
+            // What ends it on another machine is not cut short by who wants it to end.
+            Ok(Heard::Stop) if stopper.is_some() => {}
+            Ok(Heard::Alone) if stopper.is_some() => alone = true,
             Ok(Heard::Stop) => {
                 send(&family(Some(head)), Signal::TERM);
                 kill_at = sooner(kill_at, grace);

@@ -16,7 +16,7 @@ use vsota_core::phase::InLoop as _;
 use vsota_core::text::Name;
 use vsota_core::verdict::{
     Noise, Pair, blocks_for, decide_ratios, log_ratios, logs, noise, order_effect, outliers,
-    slope_t,
+    pooled, slope_t,
 };
 
 use super::run::{member, with_gap};
@@ -264,7 +264,12 @@ impl ScenarioView {
         let (better, worse) =
             if metric.higher_is_better() { (&it.a, &it.b) } else { (&it.b, &it.a) };
         let ratios = log_ratios(better, worse).ok()?;
-        let pair = decide_ratios(&ratios, &it.order).ok()?;
+        let mut pair = decide_ratios(&ratios, &it.order).ok()?;
+        // A verdict stops at the first look that decides; a pilot has all its blocks.
+        if let Some(all) = pooled(&ratios) {
+            (pair.lo, pair.hi) = (Some(all.lo), Some(all.hi));
+            pair.mean = Some(all.mean);
+        }
         let noise = noise(&ratios);
         let block = it.block.as_secs_f64();
         let needs = DIFFERENCES.iter().map(|percent| {

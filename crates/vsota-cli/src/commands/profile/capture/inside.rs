@@ -15,7 +15,7 @@ use super::{CaptureArgs, Captured, HowArgs, LEAST, Tables, note};
 use crate::chronicle::{self, Chronicle};
 use crate::commands::bench::run::due;
 use crate::context::Context;
-use crate::failure::Failure;
+use crate::failure::{Failure, Kind};
 use crate::gather::bad;
 use crate::journal::{Reading, rel};
 use crate::output::{Outcome, Style, Text};
@@ -178,10 +178,27 @@ fn capture(
                 runner.forget(&dir);
                 return Ok(last);
             }
+            Err(NotTaken::Framework(reason)) => {
+                return Err(Failure::child(reason).in_file(keep_log(runner, it, &dir)?));
+            }
             Err(why) => return Err(Failure::from(why).in_file(dir.join("server.log"))),
         }
         for stage in captured {
-            let step = file(context, it, stage, &how, &dir)?;
+            let step = match file(context, it, stage, &how, &dir) {
+                Err(failure) if failure.kind() == Some(Kind::BadEvidence) => {
+                    let log = keep_log(runner, it, &dir)?;
+                    if it.framework == Framework::Vllm {
+                        return Err(failure);
+                    }
+                    let reason = format!("its trace of {stage} tells nothing: {failure}");
+                    runner.progress.note(&format!("{}: {reason}", it.framework));
+                    let log = log.into_string();
+                    view.failed.push(NotCaptured { framework: it.framework, reason, log });
+                    runner.forget(&dir);
+                    return Ok(last);
+                }
+                other => other?,
+            };
             view.filed.push(format!("{}:{stage}", it.framework));
             last = Some(step);
         }
