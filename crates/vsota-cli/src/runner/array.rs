@@ -161,14 +161,7 @@ impl Runner<'_> {
             };
             self.finish(&own, &launch, &note, number)?;
             let names: Vec<String> = task.runs.iter().map(|(name, _)| name.to_string()).collect();
-            match self.file_rows(&own, &names) {
-                // The campaign went on meanwhile; its benchmark takes no more rows.
-                Err(failure) if failure.kind().is_none() => {
-                    self.progress
-                        .note(&format!("the rows of {own} came too late, and are left out"));
-                }
-                other => last = other?.or(last),
-            }
+            last = self.file_in_time(&own, &names)?.or(last);
             filed = filed.saturating_add(names.len());
         }
         self.forget(dir);
@@ -185,7 +178,9 @@ impl Runner<'_> {
     }
 
     fn wait(&self, note: &Note) {
-        let (mut pause, mut told) = (SOON, usize::MAX);
+        // What was told last: how many are left, or that nobody answers.
+        const SILENT: usize = usize::MAX;
+        let (mut pause, mut told) = (SOON, usize::MAX - 1);
         let name = format!("--name={}", note.name);
         loop {
             // Elements that wait stand in one line, `12_[3-7]`; `--array` gives each its own.
@@ -201,6 +196,12 @@ impl Runner<'_> {
                     }
                 }
                 // A controller that is away for a while takes no job with it.
+                None if told != SILENT => {
+                    told = SILENT;
+                    let job = note.job.as_deref().unwrap_or(&note.name);
+                    self.progress
+                        .note(&format!("job {job}: `squeue` does not answer; asked again"));
+                }
                 None => {}
             }
             thread::sleep(pause);

@@ -40,18 +40,26 @@ impl Runner<'_> {
                 self.settle_block(&dir)?;
             } else if let Some(note) = Note::read(&dir) {
                 self.complete(&dir, &note)?;
-                match self.file_rows(&dir, &note.scenarios) {
-                    // The campaign went on meanwhile; its benchmark takes no more rows.
-                    Err(failure) if failure.kind().is_none() => {
-                        self.progress
-                            .note(&format!("the rows of {dir} came too late, and are left out"));
-                    }
-                    other => drop(other?),
-                }
+                self.file_in_time(&dir, &note.scenarios)?;
             }
             self.forget(&dir);
         }
         Ok(())
+    }
+
+    /// Files the rows of a launch; where the campaign went on meanwhile, its benchmark takes no more.
+    pub(super) fn file_in_time(
+        &self,
+        dir: &Utf8Path,
+        scenarios: &[String],
+    ) -> Result<Option<Transition>, Failure> {
+        match self.file_rows(dir, scenarios) {
+            Err(failure) if failure.kind().is_none() => {
+                self.progress.note(&format!("the rows of {dir} came too late, and are left out"));
+                Ok(None)
+            }
+            other => other,
+        }
     }
 
     /// The record of each run that was not made says that it was interrupted.

@@ -15,8 +15,7 @@ use vsota_core::measure::{Measured, Real};
 use vsota_core::phase::InLoop as _;
 use vsota_core::text::Name;
 use vsota_core::verdict::{
-    Noise, Pair, blocks_for, decide_ratios, log_ratios, logs, noise, order_effect, outliers,
-    pooled, slope_t,
+    Interval, Noise, blocks_for, log_ratios, logs, noise, order_effect, outliers, pooled, slope_t,
 };
 
 use super::run::{member, with_gap};
@@ -91,7 +90,7 @@ struct ScenarioView {
     b: Vec<Measured>,
     redone: u32,
     noise: Option<Noise>,
-    pair: Pair,
+    interval: Option<Interval>,
     block_seconds: f64,
     needs: Vec<Need>,
     flags: Vec<String>,
@@ -264,12 +263,8 @@ impl ScenarioView {
         let (better, worse) =
             if metric.higher_is_better() { (&it.a, &it.b) } else { (&it.b, &it.a) };
         let ratios = log_ratios(better, worse).ok()?;
-        let mut pair = decide_ratios(&ratios, &it.order).ok()?;
         // A verdict stops at the first look that decides; a pilot has all its blocks.
-        if let Some(all) = pooled(&ratios) {
-            (pair.lo, pair.hi) = (Some(all.lo), Some(all.hi));
-            pair.mean = Some(all.mean);
-        }
+        let interval = pooled(&ratios);
         let noise = noise(&ratios);
         let block = it.block.as_secs_f64();
         let needs = DIFFERENCES.iter().map(|percent| {
@@ -279,7 +274,7 @@ impl ScenarioView {
             Need { difference_pct: *percent, blocks, seconds }
         });
         let needs = needs.collect();
-        let flags = flags(&it, &ratios, &pair, alike);
+        let flags = flags(&it, &ratios, interval.as_ref(), alike);
         let (a, b, redone) = (it.a, it.b, it.redone);
         let scenario = it.scenario.name;
         Some(Self {
@@ -289,7 +284,7 @@ impl ScenarioView {
             b,
             redone,
             noise,
-            pair,
+            interval,
             block_seconds: block,
             needs,
             flags,
@@ -298,10 +293,10 @@ impl ScenarioView {
 }
 
 /// What is to be looked at before these numbers are believed.
-fn flags(it: &Series, ratios: &[Real], pair: &Pair, alike: bool) -> Vec<String> {
+fn flags(it: &Series, ratios: &[Real], interval: Option<&Interval>, alike: bool) -> Vec<String> {
     let mut flags = Vec::new();
-    let apart = |(lo, hi): (Real, Real)| lo.get() > 0.0 || hi.get() < 0.0;
-    if alike && pair.lo.zip(pair.hi).is_some_and(apart) {
+    let apart = |it: &Interval| it.lo.get() > 0.0 || it.hi.get() < 0.0;
+    if alike && interval.is_some_and(apart) {
         flags.push("one command differs from itself: something else changes here".to_owned());
     }
     if order_effect(ratios, &it.order).is_ok_and(|it| it.flag) {
@@ -341,7 +336,7 @@ fn told(view: &View) -> Text {
     for it in &view.scenarios {
         let noise = it.noise.as_ref();
         let percent = |it: Real| format!("{:+.2}", it.get().exp_m1() * 100.0);
-        let interval = it.pair.lo.zip(it.pair.hi);
+        let interval = it.interval.as_ref();
         table.row([
             it.scenario.to_string(),
             it.metric.to_string(),
@@ -350,9 +345,9 @@ fn told(view: &View) -> Text {
             noise.map_or("-".to_owned(), |it| {
                 format!("{:.2} … {:.2}", it.cv_lo_pct.get(), it.cv_hi_pct.get())
             }),
-            it.pair.mean.map_or("-".to_owned(), percent),
+            interval.map_or("-".to_owned(), |it| percent(it.mean)),
             interval
-                .map_or("-".to_owned(), |(lo, hi)| format!("{} … {}", percent(lo), percent(hi))),
+                .map_or("-".to_owned(), |it| format!("{} … {}", percent(it.lo), percent(it.hi))),
         ]);
     }
     text.block(table.render());

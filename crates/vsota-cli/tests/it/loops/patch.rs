@@ -219,6 +219,26 @@ fn a_hostile_repository_runs_nothing_and_changes_no_fact() {
 }
 
 #[test]
+fn a_filter_whose_name_is_no_text_is_named_and_not_run() {
+    let field = layered();
+    patched(&field);
+    let mark = field.world.root.join("owned");
+    let config = field.vllm.join(".git/config");
+    let mut bytes = fs::read(&config).unwrap();
+    bytes.extend(b"[filter \"ev\xffil\"]\n\tclean = \"touch ");
+    bytes.extend(mark.as_str().bytes());
+    bytes.extend(b"; cat\"\n");
+    fs::write(&config, bytes).unwrap();
+    fs::write(field.vllm.join(".git/info/attributes"), b"* filter=ev\xffil\n").unwrap();
+    // What looks changed is read through its filter.
+    field.put("vllm/a.py", "a = 2\n");
+    let ended = record(&field);
+    assert!(!mark.exists(), "something was run");
+    assert_eq!(ended.exit, 4, "{}", ended.told);
+    assert!(ended.told.contains("PA-1") && ended.told.contains("no UTF-8"), "{}", ended.told);
+}
+
+#[test]
 fn a_work_tree_that_lies_elsewhere_is_no_checkout() {
     let field = layered();
     patched(&field);

@@ -161,6 +161,31 @@ fn an_accepted_patch_stays_in_the_history() {
 }
 
 #[test]
+fn what_was_tried_before_a_claim_has_its_gate_there() {
+    let field = claimed("complete-state.md");
+    let mut trial = Run::patched();
+    trial.trial(1.05);
+    field.moved(&trial.acceptance().stand.head);
+    // Tried and taken back, as the claim then saw it.
+    field.put("vllm/a.py", "a = 3\n");
+    field.commit("try");
+    field.git(&["revert", "--no-edit", "HEAD"]);
+    let journal = String::from_utf8(field.world.bytes()).unwrap();
+    let events = journal.lines().map(|line| {
+        let mut entry: Value = serde_json::from_str(line).unwrap();
+        if let Some(commit) = entry.pointer_mut("/event/stop-claimed/stand/head/commit") {
+            *commit = field.id("HEAD").into();
+        }
+        serde_json::from_value::<vsota_core::Entry>(entry).unwrap().event
+    });
+    let run = Run { events: events.collect(), ..Run::open() };
+    field.world.put(run.jsonl());
+    let _ = fs::remove_file(field.world.run.join("humanize/model-loop-checkpoint.md"));
+    let open = field.vsota(&["verify"]).json["not_checked"].to_string();
+    assert!(!open.contains("wait for their gate"), "{open}");
+}
+
+#[test]
 fn commits_after_the_stop_are_nobodys() {
     let field = claimed("complete-state.md");
     let mut trial = Run::patched();

@@ -171,15 +171,11 @@ fn capture(
         open.retain(|it| !captured.contains(it));
         match camera.take(&first, it.tree.as_ref().map(GitId::as_str), &dir) {
             Ok(()) => {}
-            Err(NotTaken::Framework(reason)) if it.framework != Framework::Vllm => {
-                let log = keep_log(runner, it, &dir)?.into_string();
-                runner.progress.note(&format!("{}: {reason}", it.framework));
-                view.failed.push(NotCaptured { framework: it.framework, reason, log });
-                runner.forget(&dir);
-                return Ok(last);
-            }
             Err(NotTaken::Framework(reason)) => {
-                return Err(Failure::child(reason).in_file(keep_log(runner, it, &dir)?));
+                let log = keep_log(runner, it, &dir)?;
+                let failure = Failure::child(&reason).in_file(&log);
+                not_captured(runner, it, &dir, (failure, reason, log), view)?;
+                return Ok(last);
             }
             Err(why) => return Err(Failure::from(why).in_file(dir.join("server.log"))),
         }
@@ -187,14 +183,8 @@ fn capture(
             let step = match file(context, it, stage, &how, &dir) {
                 Err(failure) if failure.kind() == Some(Kind::BadEvidence) => {
                     let log = keep_log(runner, it, &dir)?;
-                    if it.framework == Framework::Vllm {
-                        return Err(failure);
-                    }
                     let reason = format!("its trace of {stage} tells nothing: {failure}");
-                    runner.progress.note(&format!("{}: {reason}", it.framework));
-                    let log = log.into_string();
-                    view.failed.push(NotCaptured { framework: it.framework, reason, log });
-                    runner.forget(&dir);
+                    not_captured(runner, it, &dir, (failure, reason, log), view)?;
                     return Ok(last);
                 }
                 other => other?,
@@ -205,6 +195,24 @@ fn capture(
         runner.forget(&dir);
     }
     Ok(last)
+}
+
+/// A rival that gave no profile is noted, with its log for a waiver (PR-8); vLLM must give one.
+fn not_captured(
+    runner: &Runner<'_>,
+    it: &Owed,
+    dir: &Utf8Path,
+    (failure, reason, log): (Failure, String, Utf8PathBuf),
+    view: &mut View,
+) -> Result<(), Failure> {
+    if it.framework == Framework::Vllm {
+        return Err(failure);
+    }
+    runner.progress.note(&format!("{}: {reason}", it.framework));
+    let log = log.into_string();
+    view.failed.push(NotCaptured { framework: it.framework, reason, log });
+    runner.forget(dir);
+    Ok(())
 }
 
 /// The launch, as the build of vLLM that is meant.
