@@ -7,6 +7,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
 use vsota_core::command::RecordInputs;
 use vsota_core::evidence::inputs::{config, input};
+use vsota_core::evidence::search::ENDPOINT;
 use vsota_core::evidence::{workload, yaml};
 use vsota_core::facts::{Input, InputsGiven, Sourced, Workload};
 use vsota_core::measure::Fraction;
@@ -191,7 +192,7 @@ fn defaults(brief: &Brief) -> Result<Vec<Sourced>, Failure> {
     };
     let cookbook = "default: the companion's cookbook";
     unless_given("workload", Workload::standard().map(Input::Workload), cookbook)?;
-    let endpoint = Line::new("/v1/completions").ok().map(Input::Endpoint);
+    let endpoint = Line::new(ENDPOINT).ok().map(Input::Endpoint);
     unless_given("endpoint", endpoint, cookbook)?;
     let every = Some(Input::SlaSuccessRate(Fraction::ONE));
     unless_given("sla.min_success_rate", every, "default: every request completes")?;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use camino::{Utf8Path, Utf8PathBuf};
 use flate2::read::MultiGzDecoder;
 use serde_json::{Value, json};
-use vsota_core::evidence::search::{LauncherKind, Profiled, Shot, Switch};
+use vsota_core::evidence::search::{ENDPOINT, LauncherKind, Profiled, Shot, Switch};
 use vsota_core::facts::Stage;
 use vsota_core::text::Line;
 
@@ -169,7 +169,7 @@ impl Trip<'_> {
         let ready = server.ready(self.at, launch.ready.path, deadline);
         let model = self.model();
         let ready = ready.and_then(|()| {
-            let what = Token { at: self.at, endpoint: "/v1/completions", model: &model };
+            let what = Token { at: self.at, endpoint: ENDPOINT, model: &model };
             server.serves(&what, deadline)
         });
         ready.map_err(|why| framework(told(&why, deadline).1))?;
@@ -383,7 +383,7 @@ impl Request<'_> {
         });
         let answer = at.send(
             "POST",
-            "/v1/completions",
+            ENDPOINT,
             body.to_string().as_bytes(),
             key().as_deref(),
             ANSWER,

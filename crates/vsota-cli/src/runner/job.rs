@@ -7,7 +7,7 @@ use std::time::Duration;
 use camino::Utf8Path;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use vsota_core::evidence::search::{Launch, LauncherKind, Part};
+use vsota_core::evidence::search::{ENDPOINT, Launch, LauncherKind, Part};
 use vsota_core::facts::{Build, Framework, Scenario, Status};
 use vsota_core::text::Line;
 
@@ -116,6 +116,12 @@ impl Rig<'_> {
         asked: &[Asked<'_>],
         dir: &Utf8Path,
     ) -> Result<Vec<Value>, Failure> {
+        // A run that cannot be made is found before the minutes of a launch.
+        for it in asked {
+            self.plan
+                .client(&job.launch, it.scenario, Part::Measured, it.draw, dir.as_str(), "result")
+                .map_err(|error| bad(&error, "the plan"))?;
+        }
         let at = Address { host: job.launch.host.as_str().to_owned(), port: job.launch.port };
         supervise::free(&at)?;
         let marker = self.marker(dir);
@@ -307,7 +313,7 @@ impl Trip<'_> {
         });
         let named = named.and_then(|it| it.or_else(|| words.next()));
         let model = named.or(serving.model.as_ref().map(Line::as_str)).unwrap_or_default();
-        let endpoint = serving.endpoint.as_ref().map_or("/v1/completions", Line::as_str);
+        let endpoint = serving.endpoint.as_ref().map_or(ENDPOINT, Line::as_str);
         Token { at: &self.at, endpoint, model }
     }
 

@@ -28,7 +28,6 @@ impl Rig {
         let client = [VSOTA, "mock-server", "--client", "--", "vllm", "bench", "serve"];
         let plan = json!({
             "model": {"name": "made/up"},
-            "benchmark": {"endpoint": "/v1/completions"},
             "scenarios": [
                 {"name": "chat", "input_len": 16, "output_len": 8, "num_prompts": 4},
                 {"name": "long", "input_len": 64, "output_len": 2, "num_prompts": 2},
@@ -106,6 +105,19 @@ fn cv_pct(ratios: &[f64]) -> f64 {
     let mean = ratios.iter().sum::<f64>() / n;
     let squares = ratios.iter().map(|it| (it - mean).powi(2)).sum::<f64>();
     100.0 * (squares / (n - 1.0) / 2.0).exp_m1().sqrt()
+}
+
+#[test]
+fn a_run_that_cannot_be_made_is_found_before_the_launch() {
+    let rig = Rig::new("0");
+    rig.plan(|plan| plan["benchmark"] = json!({"endpoint": "/v1/embeddings"}));
+    let keep = rig.root.join("kept");
+    let refused = rig.pilot(&["--blocks", "4", "--keep", keep.as_str()]);
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_eq!(refused.status.code(), Some(4), "{said}");
+    assert!(said.contains("endpoint"), "{said}");
+    let log = keep.join("01-0-a/server.log");
+    assert!(!log.exists(), "a server was launched for nothing");
 }
 
 #[test]

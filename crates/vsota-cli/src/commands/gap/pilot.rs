@@ -9,11 +9,11 @@ use clap::builder::TypedValueParser as _;
 use serde::Serialize;
 use vsota_core::Brief;
 use vsota_core::command::CommandKind;
-use vsota_core::evidence::search::{Candidate, Known, Plan};
+use vsota_core::evidence::search::{Candidate, ENDPOINT, Known, Plan};
 use vsota_core::facts::{Framework, Metric, Scenario};
 use vsota_core::measure::{Measured, Real};
 use vsota_core::phase::InLoop as _;
-use vsota_core::text::Name;
+use vsota_core::text::{Line, Name};
 use vsota_core::verdict::{
     Interval, Noise, blocks_for, log_ratios, logs, noise, order_effect, outliers, pooled, slope_t,
 };
@@ -122,7 +122,8 @@ pub fn run(context: &Context, args: PilotArgs) -> Result<Outcome, Failure> {
 /// Two candidates of a plan file, where no campaign is.
 fn outside(context: &Context, args: &PilotArgs, path: &Utf8Path) -> Result<View, Failure> {
     let text = given::text(context, path)?;
-    let plan = Plan::read(&text, &Known::default()).map_err(|error| bad(&error, path))?;
+    let mut plan = Plan::read(&text, &Known::default()).map_err(|error| bad(&error, path))?;
+    plan.serving.endpoint = plan.serving.endpoint.or_else(|| Line::new(ENDPOINT).ok());
     let none =
         |what: &str| Failure::bad_evidence(format_args!("the plan has {what}")).in_file(path);
     let find = |id: &Name| {

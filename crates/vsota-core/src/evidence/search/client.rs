@@ -108,6 +108,9 @@ impl Words {
     }
 }
 
+/// The endpoint where nobody names one (FB-14).
+pub const ENDPOINT: &str = "/v1/completions";
+
 impl Plan {
     /// The benchmark command of a scenario against a launched server, whose result goes to
     /// `dir/file`. `draw` counts the launches of the candidate from 0.
@@ -161,7 +164,7 @@ struct Asked<'a> {
 
 impl Asked<'_> {
     fn words(&self, place: &Place<'_>) -> Result<Words, EvidenceError> {
-        let unknown = |field: &str| EvidenceError::new("it is not known").of(field);
+        let unknown = |field: &str| EvidenceError::new(format!("no {field} is known")).of(field);
         let model = self.serving.model.as_ref().ok_or_else(|| unknown("model"))?;
         let endpoint = self.serving.endpoint.as_ref().ok_or_else(|| unknown("endpoint"))?;
         let workload = self.serving.workload.as_ref().ok_or_else(|| unknown("workload"))?;

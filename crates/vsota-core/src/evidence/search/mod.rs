@@ -21,7 +21,7 @@ use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-pub use client::{ClientRun, Part};
+pub use client::{ClientRun, ENDPOINT, Part};
 pub use estimate::Estimate;
 pub use flags::{Flag, Flags};
 pub use help::offers;
