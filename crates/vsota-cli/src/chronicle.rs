@@ -90,15 +90,28 @@ pub fn round(campaign: &Campaign) -> u32 {
     }
 }
 
-/// Every command that has an edge from here, those that are ready first.
+/// Every command that has an edge from here: those that are ready first, and of these last what leads
+/// out of the round or the loop.
 ///
 /// What is typed the same is one: `gap decide` asks for profiling or for a verdict, and is ready when
 /// either is.
 pub fn next(campaign: &Campaign) -> Vec<Next> {
-    let admitted = merged(campaign.phase().admits().map(|kind| one(campaign, kind)));
-    let (mut ready, unmet): (Vec<_>, Vec<_>) = admitted.into_iter().partition(|it| it.ready);
-    ready.extend(unmet);
-    ready
+    let mut admitted = judged(campaign, campaign.phase().admits());
+    admitted.sort_by_key(|it| (!it.ready, leads_out(it.command)));
+    admitted
+}
+
+/// Commands, each with what stands in its way, whether the phase admits it or not.
+pub fn judged(campaign: &Campaign, kinds: impl Iterator<Item = CommandKind>) -> Vec<Next> {
+    merged(kinds.map(|kind| one(campaign, kind)))
+}
+
+/// Whether it is there for when nothing else helps.
+fn leads_out(command: &str) -> bool {
+    use CommandKind as C;
+    let out = [C::ReenterLoop, C::RejectPatch, C::RetryPatch, C::AbandonRound, C::ClaimStop];
+    let out = out.map(help::typed);
+    out.contains(&command) || command.starts_with("vsota stop ")
 }
 
 fn merged(rows: impl Iterator<Item = Next>) -> Vec<Next> {
@@ -122,9 +135,13 @@ fn merged(rows: impl Iterator<Item = Next>) -> Vec<Next> {
 }
 
 fn one(campaign: &Campaign, kind: CommandKind) -> Next {
-    let objections = campaign.ready(kind).unwrap_or_default();
-    let unmet: Vec<_> = objections.iter().map(|it| help::reason(it, kind)).collect();
-    Next { command: help::typed(kind), ready: unmet.is_empty(), unmet }
+    let unmet = help::unready(campaign, kind);
+    let command = match (kind, campaign.phase()) {
+        // Before the loop nothing was claimed that could be confirmed.
+        (CommandKind::StopCampaign, Phase::FixedBenchmark) => help::STOP_EARLY,
+        _ => help::typed(kind),
+    };
+    Next { command, ready: unmet.is_empty(), unmet }
 }
 
 /// The phase and the round, for people.

@@ -199,27 +199,44 @@ fn defaults(brief: &Brief) -> Result<Vec<Sourced>, Failure> {
     Ok(inputs)
 }
 
+/// Whether the checkout belongs to no other campaign than the one at that place, which may not be there yet.
+///
+/// # Errors
+///
+/// When it belongs to another one that is still there.
+pub fn unclaimed(place: &Utf8Path, given: &InputsGiven) -> Result<(), Failure> {
+    let Some(pointer) = pointer(given) else { return Ok(()) };
+    let Ok(other) = std::fs::read_to_string(&pointer) else { return Ok(()) };
+    let other = Utf8PathBuf::from(other.trim());
+    let same = place.canonicalize_utf8().is_ok_and(|it| it == other);
+    if same || !find::is_campaign(&other) {
+        return Ok(());
+    }
+    let message = format_args!(
+        "the checkout belongs to the campaign {other}: go on there with `-C {other}`, or end it first"
+    );
+    Err(Failure::no_campaign(message).in_file(pointer))
+}
+
+/// Where the repository of the checkout names its campaign.
+fn pointer(given: &InputsGiven) -> Option<Utf8PathBuf> {
+    let checkout = given.inputs.iter().find_map(|it| match &it.input {
+        Input::VllmCheckout(path) => Some(Utf8Path::new(path.as_str())),
+        _ => None,
+    });
+    Some(find::git_common_dir(checkout?)?.join(find::POINTER))
+}
+
 /// Leaves word of the campaign in the git repository of the checkout, so that it is found from there.
 ///
 /// # Errors
 ///
 /// When the pointer cannot be written, or names another campaign that is still there.
 pub fn point_at(run: &RunDir, given: &InputsGiven) -> Result<(), Failure> {
-    let checkout = given.inputs.iter().find_map(|it| match &it.input {
-        Input::VllmCheckout(path) => Some(Utf8PathBuf::from(path.as_str())),
-        _ => None,
-    });
-    let Some(common) = checkout.as_deref().and_then(find::git_common_dir) else { return Ok(()) };
+    let Some(pointer) = pointer(given) else { return Ok(()) };
+    unclaimed(run.path(), given)?;
     let here = run.path().canonicalize_utf8();
     let here = here.map_err(|error| Failure::file("resolve", run.path(), &error))?;
-    let pointer = common.join(find::POINTER);
-    if let Ok(other) = std::fs::read_to_string(&pointer) {
-        let other = Utf8PathBuf::from(other.trim());
-        if other != here && find::is_campaign(&other) {
-            let message = format_args!("the checkout belongs to the campaign {other}");
-            return Err(Failure::no_campaign(message).in_file(pointer));
-        }
-    }
     std::fs::write(&pointer, format!("{here}\n"))
         .map_err(|error| Failure::file("write", &pointer, &error))
 }

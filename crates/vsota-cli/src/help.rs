@@ -2,10 +2,11 @@
 
 use vsota_core::command::CommandKind;
 use vsota_core::phase::{
-    BenchObjection, BlockObjection, GapObjection, InputsObjection, StopObjection, TrialObjection,
+    BenchObjection, BlockObjection, GapObjection, InputsObjection, LoopObjection, StopObjection,
+    TrialObjection,
 };
 use vsota_core::verdict::Action;
-use vsota_core::{Clause, Finding, Objection, Phase, Refusal};
+use vsota_core::{Campaign, Clause, Finding, Objection, Phase, Refusal};
 
 use crate::failure::{Reason, Refused};
 
@@ -24,7 +25,7 @@ pub fn typed(command: CommandKind) -> &'static str {
         FileHelp => "vsota bench help FRAMEWORK",
         FileCandidate => "vsota bench ingest FILE",
         ExcludeFramework => "vsota bench exclude FRAMEWORK --unsupported FILE --reason TEXT",
-        FreezeBenchmark => "vsota bench freeze --tree ID --commit ID",
+        FreezeBenchmark => "vsota bench freeze",
         FilePlan => "vsota loop plan",
         EnterLoop => "vsota loop start",
         ReenterLoop => "vsota loop reenter",
@@ -58,13 +59,16 @@ pub fn typed(command: CommandKind) -> &'static str {
     }
 }
 
+/// How a campaign ends of which no fair comparison can come (ST-3).
+pub const STOP_EARLY: &str = "vsota stop external --because TEXT --evidence FILE";
+
 /// What would meet the clause for which the command was refused.
 pub fn meets(clause: Clause, command: CommandKind) -> &'static str {
     use Clause::*;
     use CommandKind as C;
     match (clause, command) {
         // The campaign ends early by its cause, not by a confirmation.
-        (St3, C::StopCampaign) => return "vsota stop external --because TEXT --evidence FILE",
+        (St3, C::StopCampaign) => return STOP_EARLY,
         // Humanize reviews when the agent stops; what it said is then in the loop's files.
         (Rl8, C::OpenRound) => return "vsota loop status",
         // A weak gain on a noisy rig wants more blocks.
@@ -119,6 +123,9 @@ fn of_finding(found: &Finding, command: CommandKind) -> Option<String> {
         Finding::Inputs(InputsObjection::Missing { key } | InputsObjection::Unrecorded { key }) => {
             return Some(set(key));
         }
+        Finding::Inputs(InputsObjection::NoCheckout {}) => {
+            return Some("vsota inputs set vllm_checkout=DIR".to_owned());
+        }
         Finding::Inputs(InputsObjection::NoVllm {} | InputsObjection::NoCompetitor {}) => {
             return Some("vsota inputs set frameworks=vllm,sglang".to_owned());
         }
@@ -130,7 +137,36 @@ fn of_finding(found: &Finding, command: CommandKind) -> Option<String> {
         | Finding::Block(BlockObjection::MockResult { .. }) => {
             return Some("vsota init --demo".to_owned());
         }
-        Finding::Gap(GapObjection::NoPatch { action: Action::MoreRuns }) => C::FileGapBlock,
+        Finding::Bench(BenchObjection::NotFrozen {}) => C::FreezeBenchmark,
+        // What is settled is not asked for again.
+        Finding::Bench(
+            BenchObjection::Frozen {}
+            | BenchObjection::CandidatesFiled {}
+            | BenchObjection::VllmStays {}
+            | BenchObjection::TooLateForUser { .. }
+            | BenchObjection::RanHere { .. }
+            | BenchObjection::AlreadyFiled { .. }
+            | BenchObjection::SearchTooLate { .. },
+        )
+        | Finding::Stop(StopObjection::Comparable {}) => return Some("vsota next".to_owned()),
+        Finding::Gap(
+            GapObjection::NoPatch { action: Action::MoreRuns } | GapObjection::Undecided { .. },
+        )
+        | Finding::Stop(StopObjection::NotStop {
+            action: Action::MoreRuns | Action::Confirm,
+            ..
+        }) => C::FileGapBlock,
+        Finding::Stop(StopObjection::NotStop { .. } | StopObjection::WrongPlace { .. }) => {
+            C::DecideGap
+        }
+        // A claim belongs to a round.
+        Finding::Stop(StopObjection::NoClaim {}) if command == C::StopCampaign => C::OpenRound,
+        Finding::Loop(LoopObjection::StillActive {}) => {
+            return Some("vsota loop status".to_owned());
+        }
+        Finding::Loop(LoopObjection::DirtyGate {} | LoopObjection::Dirty {}) => {
+            return Some("git status".to_owned());
+        }
         // Nobody is left to block.
         Finding::Gap(GapObjection::NoRival { .. } | GapObjection::AlreadyBlocked { .. })
         | Finding::Stop(StopObjection::CompetitorBlocked { .. }) => {
@@ -190,6 +226,14 @@ pub fn misplaced(phase: Phase, command: CommandKind) -> Vec<Reason> {
     let over = if phase.is_terminal() { "the campaign is over: " } else { "" };
     let found = format!("{over}{command} is not admitted in the phase {phase}");
     vec![Reason { clause: command.clause(), found, help: towards(phase, command) }]
+}
+
+/// What stands in the way of a command whatever it says: the phase, or what the phase has not got yet.
+pub fn unready(campaign: &Campaign, command: CommandKind) -> Vec<Reason> {
+    match campaign.ready(command) {
+        None => misplaced(campaign.phase(), command),
+        Some(objections) => objections.iter().map(|it| reason(it, command)).collect(),
+    }
 }
 
 /// A refusal of the machine, with what would help.

@@ -157,15 +157,19 @@ impl Phase {
         self.admits().next().is_none()
     }
 
-    /// The first edge of a shortest path from here to a phase that admits the command.
+    /// The first edge of a shortest path from here to a phase that admits the command. A way that gives up
+    /// what was begun is none: nobody abandons a round in order to file a block.
     pub fn towards(self, command: CommandKind) -> Option<Transition> {
+        use CommandKind::{AbandonRound, ClaimStop, RecordFixup, RejectPatch, RetryPatch};
+        let gives_up = [AbandonRound, ClaimStop, RecordFixup, RejectPatch, RetryPatch];
         let mut reached = alloc::vec![(self, None)];
         let mut next = 0;
         while let Some(&(phase, first)) = reached.get(next) {
             if phase.admits().any(|it| it == command) {
                 return first;
             }
-            for edge in TRANSITIONS.iter().filter(|it| it.from == phase) {
+            let onwards = |it: &&Transition| it.from == phase && !gives_up.contains(&it.command);
+            for edge in TRANSITIONS.iter().filter(onwards) {
                 if reached.iter().all(|(known, _)| *known != edge.to) {
                     reached.push((edge.to, first.or(Some(*edge))));
                 }

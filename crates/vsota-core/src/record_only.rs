@@ -13,7 +13,6 @@ pub const RECORD_ONLY: &[(Clause, &str)] = &[
     (Rt3, "ncu-blocked: the kernel and the reason; KA-7 and PA-4 refuse what lacks it"),
     (In1, "inputs-recorded: every input by key; IN-2 and FB-14 refuse what nobody can guess"),
     (In3, "campaign-opened and every document that is rendered from the journal after an event"),
-    (In5, "inputs-recorded: the source of each value; a value that is not recorded reads unknown"),
     (Se1, "nothing: the program refuses a secret before it becomes a fact (exit 8)"),
     (Hi4, "history-noted: no guard but those of HI and PA-5 reads a note"),
     (Ka4, "ncu-blocked: the reason and the next edit, rendered in the digest path"),

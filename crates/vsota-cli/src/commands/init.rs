@@ -73,6 +73,10 @@ pub fn run(context: &Context, args: InitArgs) -> Result<Outcome, Failure> {
         inside(&Fence::of_demo(&place)?, &args)?;
     }
     outside_the_checkout(&place, &given)?;
+    gather::unclaimed(&place, &given)?;
+    if let Some(above) = place.parent() {
+        std::fs::create_dir_all(above).map_err(|error| Failure::file("create", above, &error))?;
+    }
     let run = RunDir::create(&place)?;
     let version = Line::new(concat!("vsota ", env!("CARGO_PKG_VERSION")));
     let version = version.map_err(Failure::usage)?;

@@ -4,7 +4,7 @@ use clap::Args;
 use vsota_core::command::CommandKind;
 
 use super::next::View;
-use crate::chronicle::{self, Next};
+use crate::chronicle;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::help;
@@ -34,16 +34,7 @@ pub fn run(context: &Context, args: WhyArgs) -> Result<Outcome, Failure> {
     let (_, reading) = context.reading()?;
     let (campaign, head) = chronicle::campaign(&reading)?;
     let (phase, round) = (campaign.phase(), chronicle::round(&campaign));
-    let one = |kind: CommandKind| match campaign.ready(kind) {
-        Some(objections) => {
-            let unmet: Vec<_> = objections.iter().map(|it| help::reason(it, kind)).collect();
-            Next { command: help::typed(kind), ready: unmet.is_empty(), unmet }
-        }
-        None => {
-            Next { command: help::typed(kind), ready: false, unmet: help::misplaced(phase, kind) }
-        }
-    };
-    let next: Vec<Next> = kinds.into_iter().map(one).collect();
+    let next = chronicle::judged(&campaign, kinds.into_iter());
     let mut text = Text::new();
     text.plain("phase     ").push(Style::Strong, chronicle::place(phase, round)).end();
     super::status::list(&mut text, &next);

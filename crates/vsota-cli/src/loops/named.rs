@@ -40,9 +40,11 @@ pub(super) fn bars(survey: &Survey) -> Vec<Reason> {
     let own = survey.own();
     let others = survey.others().map(|it| Reason { clause: Clause::Rl7, ..second(survey, it) });
     let mut all: Vec<Reason> = others.collect();
+    // While another one is alive, its end is what helps, and not the end of both.
+    let alone = all.is_empty();
     if let Some(own) = own {
         all.extend(identity(survey, own));
-        if own.outdated && own.reading.lifecycle.is_active() {
+        if alone && own.outdated && own.reading.lifecycle.is_active() {
             all.push(zombie(own));
         }
     }

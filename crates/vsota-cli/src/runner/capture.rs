@@ -381,13 +381,8 @@ impl Request<'_> {
             "temperature": 0, "ignore_eos": true, "stream": true,
             "stream_options": {"include_usage": true},
         });
-        let answer = at.send(
-            "POST",
-            ENDPOINT,
-            body.to_string().as_bytes(),
-            key().as_deref(),
-            ANSWER,
-        )?;
+        let answer =
+            at.send("POST", ENDPOINT, body.to_string().as_bytes(), key().as_deref(), ANSWER)?;
         let status = answer.status;
         let said = Answer::read(answer)?;
         if status != 200 || said.error.is_some() {

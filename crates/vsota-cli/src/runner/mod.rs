@@ -21,11 +21,11 @@ use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 use vsota_core::event::Event;
 use vsota_core::facts::Build;
-use vsota_core::{Artifact, Campaign};
+use vsota_core::{Artifact, Campaign, Clause, Phase};
 
 use crate::chronicle::Chronicle;
 use crate::context::Context;
-use crate::failure::Failure;
+use crate::failure::{Failure, Reason, Refused};
 use crate::journal::{Reading, rel};
 use crate::output::{Outcome, Text};
 use crate::planned;
@@ -205,14 +205,22 @@ fn declared(run: &RunDir, chronicle: &Chronicle) -> Result<(String, Utf8PathBuf)
         _ => None,
     };
     let last: Option<Artifact> = chronicle.entries.iter().rev().find_map(|it| plan(&it.event));
-    let plan = last.ok_or_else(|| {
-        Failure::usage("no search is declared: `vsota bench plan FILE` first, or give --plan FILE")
-    })?;
+    let plan = last.ok_or_else(|| undeclared(&chronicle.campaign))?;
     let bytes = run.read(&plan.path, LIMIT)?;
     let bytes = bytes
         .ok_or_else(|| Failure::integrity("the plan is gone").in_file(run.join(&plan.path)))?;
     let text = String::from_utf8_lossy(&bytes).into_owned();
     Ok((text, run.join(&plan.path)))
+}
+
+/// FB-12: before the freeze a search may still be declared; later a plan is named where it is asked for.
+fn undeclared(campaign: &Campaign) -> Failure {
+    let (also, help) = match campaign.phase() {
+        Phase::FixedBenchmark => ("", "vsota bench plan FILE"),
+        _ => (" before the freeze; the same command takes the plan by --plan FILE", "vsota next"),
+    };
+    let found = format!("no search was declared{also}");
+    Refused { reasons: vec![Reason { clause: Clause::Fb12, found, help: help.to_owned() }] }.into()
 }
 
 /// Which of the two builds of a trial.

@@ -30,6 +30,8 @@ objections! {
         [In2] Missing { key: &'static str } "{key} is not known and could not be inferred",
         /// The workload, SLA or endpoint is not recorded.
         [Fb14] Unrecorded { key: &'static str } "{key} is not recorded",
+        /// Nothing that could be patched; a demonstration patches nothing.
+        [In5] NoCheckout {} "no vLLM checkout is known, and the loop, the plan and every patch need one",
         /// vLLM is not in the set.
         [In4] NoVllm {} "the framework set does not hold vllm",
         /// Nobody to compare with.
@@ -89,6 +91,8 @@ impl Decide<CloseInputs> for Inputs {
         for key in ["workload", "endpoint", "sla.min_success_rate"] {
             o.unless(brief.get(key).is_some(), InputsObjection::Unrecorded { key });
         }
+        let patched = self.base.demo || brief.vllm_checkout().is_some();
+        o.unless(patched, InputsObjection::NoCheckout {});
         let set = brief.frameworks();
         let competitors = set.iter().any(|it| *it != Framework::Vllm);
         o.unless(set.contains(&Framework::Vllm), InputsObjection::NoVllm {});

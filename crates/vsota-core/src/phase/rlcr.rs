@@ -2,7 +2,9 @@
 
 use alloc::boxed::Box;
 
-use super::{Case, GapDecision, LoopObjection, Revalidate, Stopped, entry, patch, stop};
+use super::{
+    Case, GapDecision, LoopObjection, Revalidate, StopObjection, Stopped, entry, patch, stop,
+};
 use crate::artifact::GitId;
 use crate::ask::command::{FilePlan, OpenRound, RecordFixup, StopCampaign};
 use crate::ask::event::{CampaignStopped, FixupRecorded, PlanFiled, RoundOpened};
@@ -95,6 +97,12 @@ impl Evolve<FixupRecorded> for RlcrActive {
 // --- stop-campaign ---
 
 impl Decide<StopCampaign> for RlcrActive {
+    fn ready(&self) -> Objections {
+        let mut o = Objections::default();
+        o.unless(self.case.claim.is_some(), StopObjection::NoClaim {});
+        o
+    }
+
     fn decide(&self, said: &StopOrder) -> Result<(), Objections> {
         stop::confirmed(&self.case, said).or_agree()
     }

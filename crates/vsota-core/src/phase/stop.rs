@@ -157,14 +157,12 @@ pub(crate) fn confirmed(case: &Case, order: &StopOrder) -> Objections {
         o.raise(StopObjection::NotHere {});
         return o;
     };
-    match &case.claim {
-        None => o.raise(StopObjection::NoClaim {}),
-        Some(claim) => {
-            let (found, claimed) = (stand.head.tree.clone(), claim.stand.head.tree.clone());
-            o.unless(found == claimed, StopObjection::BuildMoved { found, claimed });
-            let (found, claimed) = (case.running.dir.clone(), claim.stand.loop_dir.clone());
-            o.unless(found == claimed, StopObjection::LoopMoved { found, claimed });
-        }
+    // That there is one is asked before the command says anything.
+    if let Some(claim) = &case.claim {
+        let (found, claimed) = (stand.head.tree.clone(), claim.stand.head.tree.clone());
+        o.unless(found == claimed, StopObjection::BuildMoved { found, claimed });
+        let (found, claimed) = (case.running.dir.clone(), claim.stand.loop_dir.clone());
+        o.unless(found == claimed, StopObjection::LoopMoved { found, claimed });
     }
     let state = stand.loop_state;
     o.unless(state == LoopEnd::Complete, StopObjection::ReviewOpen { state });

@@ -62,6 +62,10 @@ fn closing(all: &mut Cases) {
         let name = format!("InputsObjection.Unrecorded/{key}");
         all.moved(&name, Fb14, key, &without(key), &whole, close());
     }
+    let earnest = without("nothing").in_earnest();
+    let checkout = InputsGiven { inputs: vec![sourced(Input::VllmCheckout(line("/src/vllm")))] };
+    let known = after(&earnest, RecordInputs(checkout));
+    all.moved("InputsObjection.NoCheckout", In5, "checkout", &earnest, &known, close());
     let only = |framework| with(Input::Frameworks([framework].into()));
     all.moved("InputsObjection.NoVllm", In4, "vllm", &only(Framework::Sglang), &whole, close());
     all.moved(

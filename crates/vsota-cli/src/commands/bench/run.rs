@@ -81,10 +81,7 @@ pub fn run(context: &Context, args: RunArgs) -> Result<Outcome, Failure> {
 ///
 /// Refused with everything that stands in its way.
 pub fn due(campaign: &Campaign, command: CommandKind) -> Result<(), Failure> {
-    let reasons = match campaign.ready(command) {
-        None => help::misplaced(campaign.phase(), command),
-        Some(objections) => objections.iter().map(|it| help::reason(it, command)).collect(),
-    };
+    let reasons = help::unready(campaign, command);
     if reasons.is_empty() { Ok(()) } else { Err(crate::failure::Refused { reasons }.into()) }
 }
 

@@ -38,6 +38,11 @@ pub fn run(context: &Context, args: PlanArgs) -> Result<Outcome, Failure> {
     let run = context.run_dir()?;
     let chronicle = Chronicle::of(&Reading::of(&run)?)?;
     let campaign = &chronicle.campaign;
+    let kind = CommandKind::FilePlan;
+    let early = help::unready(campaign, kind);
+    if !early.is_empty() {
+        return Err(transition::object(context, &run, &chronicle, kind, early));
+    }
     let text = match &args.file {
         Some(path) => given::text(context, path)?,
         None => written(campaign, run.path())?,
@@ -45,10 +50,7 @@ pub fn run(context: &Context, args: PlanArgs) -> Result<Outcome, Failure> {
     let to = rel(&format!("humanize/refined-plan-{}.md", crate::short(text.as_bytes())))?;
     let staged = run.stage_bytes(text.as_bytes(), plan::PATH, &to, &context.secrets)?;
     let real = Fence::around(&run)?.is_none();
-    let checkout = match real && is_written(campaign) {
-        true => Some(checkout(campaign)?),
-        false => None,
-    };
+    let checkout = real.then(|| checkout(campaign)).transpose()?;
     let facts = plan::read(&text);
     let filed = Plan {
         path: Line::new(plan::PATH).map_err(Failure::bad_evidence)?,
@@ -57,7 +59,7 @@ pub fn run(context: &Context, args: PlanArgs) -> Result<Outcome, Failure> {
         duties: facts.duties,
         sections: facts.sections,
     };
-    let mut reasons = if is_written(campaign) { rules(&text) } else { Vec::new() };
+    let mut reasons = rules(&text);
     if let Some(checkout) = &checkout {
         reasons.extend(alive(&Survey::of(checkout, run.path(), &chronicle.entries)?));
     }
@@ -65,7 +67,6 @@ pub fn run(context: &Context, args: PlanArgs) -> Result<Outcome, Failure> {
         if let Err(refusal) = campaign.decide(FilePlan(filed)) {
             reasons.extend(help::refused(&refusal).reasons);
         }
-        let kind = CommandKind::FilePlan;
         return Err(transition::object(context, &run, &chronicle, kind, reasons));
     }
     // What can fail of the place fails before the event.
@@ -81,17 +82,16 @@ pub fn run(context: &Context, args: PlanArgs) -> Result<Outcome, Failure> {
 fn written(campaign: &Campaign, run_dir: &Utf8Path) -> Result<String, Failure> {
     let shown = run_dir.canonicalize_utf8();
     let shown = shown.map_err(|error| Failure::file("resolve", run_dir, &error))?;
-    match campaign.state() {
+    let (base, charter) = match campaign.state() {
         State::FixedBenchmark(it) => match it.inside() {
-            Bench::Frozen { charter, .. } => Ok(plan::write(it.base(), charter, shown.as_str())),
-            // The gate says that the benchmark is not frozen.
-            Bench::Searching(_) => Ok(String::from("# no plan yet\n")),
+            Bench::Frozen { charter, .. } => Some((it.base(), charter)),
+            Bench::Searching(_) => None,
         },
-        State::RlcrActive(it) => {
-            Ok(plan::write(&it.case().base, &it.case().charter, shown.as_str()))
-        }
-        _ => Ok(String::from("# no plan here\n")),
+        State::RlcrActive(it) => Some((&it.case().base, &it.case().charter)),
+        _ => None,
     }
+    .ok_or_else(|| Failure::usage("the benchmark is not frozen, so there is nothing to plan by"))?;
+    Ok(plan::write(base, charter, shown.as_str()))
 }
 
 /// The checkout that the plan is written into.
@@ -135,15 +135,6 @@ fn alive(survey: &Survey) -> Vec<Reason> {
         help: String::from("vsota loop status"),
     };
     survey.alive().map(reason).collect()
-}
-
-/// Whether a plan is written in this phase; elsewhere the gate says what is missing.
-fn is_written(campaign: &Campaign) -> bool {
-    match campaign.state() {
-        State::FixedBenchmark(it) => matches!(it.inside(), Bench::Frozen { .. }),
-        State::RlcrActive(_) => true,
-        _ => false,
-    }
 }
 
 /// PL-3: Humanize's own rules, before the plan is used.
