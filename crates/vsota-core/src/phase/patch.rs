@@ -163,10 +163,10 @@ fn history(case: &Case, used: &HistoryUse) -> Objections {
     o
 }
 
-/// PA-4, RT-3: without a digest the blocker of the kernel is on record.
-pub(crate) fn blocker_on_record(triage: &Triage, kernel: &Name) -> Objections {
+/// PA-4, RT-3: a digest of the kernel is on record in this round, or why there is none.
+pub(crate) fn ncu_on_record(triage: &Triage, kernel: &Name) -> Objections {
     let mut o = Objections::default();
-    let there = triage.ncu_blocked.contains(kernel);
+    let there = triage.ncu_filed.contains(kernel) || triage.ncu_blocked.contains(kernel);
     o.unless(there, PatchObjection::NoNcu { kernel: kernel.clone() });
     o
 }

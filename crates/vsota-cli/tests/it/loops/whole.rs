@@ -7,17 +7,34 @@ use camino::Utf8PathBuf;
 use vsota_fixtures::builders::humanize::{review_result, runtime};
 use vsota_fixtures::demo::{Demo, Step, build};
 
-use super::field::{Ended, Field};
+use super::field::Field;
 
 const KERNEL: &str = "csrc/moe/topk_softmax_kernels.cu";
 const TEST: &str = "tests/kernels/moe/test_topk_softmax.py";
 const KNOWLEDGE: &str = "/knowledge/model-pr-optimization-history";
 
+/// The commits of the campaign, by what they hold; each follows on the one before.
+const COMMITS: [(&str, &str, &str); 5] = [
+    ("baseline", "two passes", "no ties"),
+    ("a try", "one pass, unsorted", "no ties"),
+    ("the try is taken back", "two passes", "no ties"),
+    ("routing", "one pass, sorted by expert", "ties keep their order"),
+    ("the empty batch", "one pass, sorted by expert, none for nothing", "ties keep their order"),
+];
+
 /// The demonstration's evidence as a real campaign would have it: of the checkout's own commits.
 struct Campaign {
     field: Field,
     evidence: Utf8PathBuf,
-    patch: String,
+    commits: Vec<String>,
+}
+
+/// Made-up ids and places, and what stands for them.
+type Swaps = Vec<(String, String)>;
+
+fn swapped(bytes: &[u8], swaps: &Swaps) -> String {
+    let text = String::from_utf8(bytes.to_vec()).unwrap();
+    swaps.iter().fold(text, |text, (from, to)| text.replace(from, to))
 }
 
 impl Campaign {
@@ -26,44 +43,56 @@ impl Campaign {
         for (path, text) in runtime(true) {
             field.script(&format!("humanize/{path}"), &text);
         }
-        let swap = |name: &str, made_up: (String, String)| {
-            field.commit(name);
-            [(made_up.0, field.id("HEAD")), (made_up.1, field.id("HEAD^{tree}"))]
-        };
-        field.put(KERNEL, "// demonstration: two passes\n");
-        field.put(TEST, "# demonstration: no ties\n");
-        let baseline = swap("baseline", build("baseline"));
-        field.put(KERNEL, "// demonstration: one pass, sorted by expert\n");
-        field.put(TEST, "# demonstration: ties keep their order\n");
-        let patched = swap("routing", build("moe-routing"));
-        let patch = field.id("HEAD");
-        field.git(&["reset", "-q", "--hard", "HEAD~1"]);
-        let knowledge = field.world.root.join("knowledge");
         for framework in ["vllm", "sglang"] {
             let card = format!("knowledge/{framework}/demo-moe/README.md");
             field.script(&card, "# demo-moe\n\n- #4242: routing in one pass\n");
         }
-        let swaps: Vec<(String, String)> = baseline
-            .into_iter()
-            .chain(patched)
-            .chain([(KNOWLEDGE.to_owned(), knowledge.into_string())])
-            .collect();
+        let commit = |(message, kernel, test): (&str, &str, &str)| {
+            field.put(KERNEL, &format!("// demonstration: {kernel}\n"));
+            field.put(TEST, &format!("# demonstration: {test}\n"));
+            field.commit(message);
+            field.id("HEAD")
+        };
+        let commits: Vec<String> = COMMITS.into_iter().map(commit).collect();
+        field.git(&["reset", "-q", "--hard", &commits[0]]);
         let evidence = field.world.root.join("evidence");
+        let campaign = Self { field, evidence, commits };
+        let (first, later) = (campaign.swaps(0, 3), campaign.swaps(0, 4));
+        // The fixup is measured against the patch, from launches of its own.
+        let mut fixup = campaign.swaps(3, 4);
+        fixup.push(("demo launch".to_owned(), "demo fixup launch".to_owned()));
         for (path, bytes) in &demo.files {
-            let text = String::from_utf8(bytes.clone()).unwrap();
-            let text = swaps.iter().fold(text, |text, (from, to)| text.replace(from, to));
-            let path = evidence.join(path);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, text).unwrap();
+            let swaps = if path.starts_with("gap/round-2") { &later } else { &first };
+            campaign.file(path, &swapped(bytes, swaps));
+            if let Some(path) = path.strip_prefix("trial/") {
+                campaign.file(&format!("fixup/{path}"), &swapped(bytes, &fixup));
+            }
         }
-        Self { field, evidence, patch }
+        let story = swapped(&demo.files["drafts/patch.md"], &first);
+        campaign.file("drafts/try.md", &story.replace("sort-in-topk", "unsorted"));
+        campaign
+    }
+
+    /// What stands for the demonstration's two builds.
+    fn swaps(&self, baseline: usize, patched: usize) -> Swaps {
+        let ids = |name: &str, at: usize| {
+            let ((commit, tree), real) = (build(name), &self.commits[at]);
+            [(commit, real.clone()), (tree, self.field.id(&format!("{real}^{{tree}}")))]
+        };
+        let knowledge = self.field.world.root.join("knowledge").into_string();
+        let all = ids("baseline", baseline).into_iter().chain(ids("moe-routing", patched));
+        all.chain([(KNOWLEDGE.to_owned(), knowledge)]).collect()
+    }
+
+    fn file(&self, path: &str, text: &str) {
+        let path = self.evidence.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
     }
 
     /// What a person would type: nothing is told of checkout and loop, which are there.
     fn typed(&self, step: &Step) -> Vec<String> {
-        let (commit, tree) = build("moe-routing");
-        let (old_commit, old_tree) = build("baseline");
-        let id = |revision: &str| self.field.id(revision);
+        let swaps = self.swaps(0, 3);
         let mut typed = Vec::new();
         let mut args = step.args.iter();
         while let Some(arg) = args.next() {
@@ -72,13 +101,13 @@ impl Campaign {
                 "--stand" | "--git" | "--diff" | "--facts" | "--review" => {
                     args.next();
                 }
-                it if it == commit => typed.push(self.patch.clone()),
-                it if it == tree => typed.push(id(&format!("{}^{{tree}}", self.patch))),
-                it if it == old_commit => typed.push(id("HEAD")),
-                it if it == old_tree => typed.push(id("HEAD^{tree}")),
+                // The plan is written from the journal.
+                "--file" if typed[..] == ["loop", "plan"] => {
+                    args.next();
+                }
                 it => typed.push(match it.strip_prefix('@') {
                     Some(path) => self.evidence.join(path).into_string(),
-                    None => it.to_owned(),
+                    None => swapped(it.as_bytes(), &swaps),
                 }),
             }
         }
@@ -88,24 +117,15 @@ impl Campaign {
         typed
     }
 
-    /// What happens outside before a step is typed: the commit, and what Humanize and the agent write.
-    fn before(&self, step: &Step, opened: usize) {
-        let named = |words: &[&str]| step.args.iter().zip(words).all(|(it, word)| it == word);
-        let field = &self.field;
-        if named(&["patch", "record"]) && !step.refused {
-            field.git(&["merge", "-q", "--ff-only", &self.patch]);
-        } else if named(&["revalidate", "accept"]) {
-            self.tell("round-0-contract.md", "the contract\n");
-            self.tell("round-0-summary.md", "# Round 0\n\nthe routing in one pass\n");
-        } else if named(&["round", "open"]) && opened > 0 {
-            self.tell("round-0-review-result.md", &review_result("ADVANCED", "- more"));
-            let state = self.state();
-            let state = state.replace("current_round: 0", "current_round: 1");
-            self.tell("state.md", &state.replace("verdict: unknown", "verdict: advanced"));
-        } else if named(&["stop", "confirm"]) {
-            let dir = self.dir();
-            fs::rename(dir.join("state.md"), dir.join("complete-state.md")).unwrap();
-        }
+    #[track_caller]
+    fn run(&self, words: &[&str], exit: i32) {
+        let ended = self.field.vsota(words);
+        assert_eq!(ended.exit, exit, "{words:?}\n{}", ended.told);
+    }
+
+    /// Commits what was made beforehand.
+    fn commit(&self, at: usize) {
+        self.field.git(&["merge", "-q", "--ff-only", &self.commits[at]]);
     }
 
     /// The only loop.
@@ -114,24 +134,82 @@ impl Campaign {
         loops.next().unwrap().unwrap().path().to_owned()
     }
 
-    fn state(&self) -> String {
-        fs::read_to_string(self.dir().join("state.md")).unwrap()
-    }
-
     fn tell(&self, name: &str, text: &str) {
         fs::write(self.dir().join(name), text).unwrap();
     }
 
+    /// What Humanize writes into its state.
+    fn turn(&self, from: &str, to: &str) {
+        let state = fs::read_to_string(self.dir().join("state.md")).unwrap();
+        assert!(state.contains(from), "{from}: {state}");
+        self.tell("state.md", &state.replace(from, to));
+    }
+
+    /// What the agent writes.
+    fn written(&self, round: u32) {
+        self.tell(&format!("round-{round}-contract.md"), "the contract\n");
+        self.tell(&format!("round-{round}-summary.md"), "# Round\n\nthe routing in one pass\n");
+    }
+
+    /// A patch that is tried and taken back.
+    fn tries(&self) {
+        self.commit(1);
+        self.run(&["patch", "record", self.evidence.join("drafts/try.md").as_str()], 0);
+        self.commit(2);
+        self.run(&["revalidate", "retry", "--reason", "the order of ties changed"], 0);
+    }
+
+    /// Humanize's review of the accepted patch, and the commit that it demands.
+    fn reviewed(&self) {
+        self.tell("round-0-review-result.md", &review_result("ADVANCED", "COMPLETE"));
+        self.turn("verdict: unknown", "verdict: advanced");
+        self.turn("review_started: false", "review_started: true");
+        self.tell(".review-phase-started", "build_finish_round=0\n");
+        let finding = "the empty batch is not handled";
+        self.tell("round-1-review-result.md", &format!("- [P1] {finding}\n"));
+        self.turn("current_round: 0", "current_round: 1");
+        self.commit(4);
+        self.run(&["patch", "fixup", "--finding", finding], 0);
+        let tests = self.evidence.join("tests/junit.xml");
+        let tests = ["--junit", tests.as_str()];
+        self.run(&[&["revalidate", "test", "--commit", &self.commits[4]], &tests[..]].concat(), 0);
+        let mut blocks: Vec<String> = self
+            .evidence
+            .join("fixup")
+            .read_dir_utf8()
+            .unwrap()
+            .map(|it| it.unwrap().path().to_string())
+            .filter(|it| it.ends_with(".json"))
+            .collect();
+        blocks.sort_by_key(|it| it.rsplit('-').next().map(str::to_owned));
+        let blocks = blocks.iter().map(String::as_str);
+        self.run(&["revalidate", "ingest"].into_iter().chain(blocks).collect::<Vec<_>>(), 0);
+        self.written(1);
+        self.run(&["revalidate", "accept"], 0);
+        self.tell("round-2-review-result.md", "- [P3] a comment says less than it could\n");
+        self.turn("current_round: 1", "current_round: 2");
+    }
+
     fn walk(&self, demo: &Demo) {
-        let mut opened = 0;
         for step in &demo.steps {
-            self.before(step, opened);
             let typed = self.typed(step);
             let words: Vec<&str> = typed.iter().map(String::as_str).collect();
-            let Ended { exit, told, .. } = self.field.vsota(&words);
-            let wanted = if step.refused { 3 } else { 0 };
-            assert_eq!(exit, wanted, "{}: {words:?}\n{told}", step.shows);
-            opened += usize::from(words[..2] == ["round", "open"]);
+            match words[..2] {
+                ["patch", "record"] if !step.refused => {
+                    self.tries();
+                    self.commit(3);
+                }
+                ["revalidate", "accept"] => self.written(0),
+                ["stop", "confirm"] => {
+                    let dir = self.dir();
+                    fs::rename(dir.join("state.md"), dir.join("complete-state.md")).unwrap();
+                }
+                _ => {}
+            }
+            self.run(&words, if step.refused { 3 } else { 0 });
+            if words[..2] == ["revalidate", "accept"] {
+                self.reviewed();
+            }
         }
     }
 }
@@ -148,5 +226,8 @@ fn a_campaign_on_a_real_checkout_is_proved_whole() {
     let checks = ended.json["checks"].as_array().unwrap();
     let walked = checks.iter().find(|it| it["check"] == "checkout").unwrap();
     let found = walked["found"].as_str().unwrap();
-    assert!(found.starts_with("1 commits from ") && found.ends_with("each with its gate"), "{found}");
+    assert!(
+        found.starts_with("4 commits from ") && found.ends_with("each with its gate"),
+        "{found}"
+    );
 }
