@@ -4,7 +4,9 @@
 use std::fs;
 
 use camino::Utf8PathBuf;
+use serde_json::Value;
 use vsota_fixtures::builders::humanize::{review_result, runtime};
+use vsota_fixtures::builders::{MODEL, RunNumbers, vllm_bench};
 use vsota_fixtures::demo::{Demo, Step, build};
 
 use super::field::Field;
@@ -37,6 +39,32 @@ fn swapped(bytes: &[u8], swaps: &Swaps) -> String {
     swaps.iter().fold(text, |text, (from, to)| text.replace(from, to))
 }
 
+/// One scenario is enough.
+fn is_left_out(line: &str) -> bool {
+    line.contains("name: chat") || line.contains(r#""scenario":"chat""#)
+}
+
+/// What makes runs of the demonstration's two days runs of later ones.
+fn days_later(days: u32) -> Swaps {
+    let swap = |day: u32| {
+        let (from, to) = (format!("{day:02}"), format!("{:02}", day + days));
+        let iso = (format!("2026-01-{from}T"), format!("2026-01-{to}T"));
+        [iso, (format!("202601{from}-"), format!("202601{to}-"))]
+    };
+    [6, 5].into_iter().flat_map(swap).collect()
+}
+
+/// The same run, with numbers of its own.
+fn measured_anew(text: &str) -> String {
+    let old: Value = serde_json::from_str(text).unwrap();
+    let each = |key: &str| old[key].as_u64().unwrap() / old["completed"].as_u64().unwrap();
+    let lengths = (each("total_input_tokens"), each("total_output_tokens"));
+    let speed = old["request_throughput"].as_f64().unwrap() * 1.000_7;
+    let text = vllm_bench(&RunNumbers::plausible(MODEL, lengths, speed, 0));
+    let new: Value = serde_json::from_str(&text).unwrap();
+    text.replace(new["date"].as_str().unwrap(), old["date"].as_str().unwrap())
+}
+
 impl Campaign {
     fn new(demo: &Demo) -> Self {
         let field = Field::bare();
@@ -57,15 +85,22 @@ impl Campaign {
         field.git(&["reset", "-q", "--hard", &commits[0]]);
         let evidence = field.world.root.join("evidence");
         let campaign = Self { field, evidence, commits };
-        let (first, later) = (campaign.swaps(0, 3), campaign.swaps(0, 4));
-        // The fixup is measured against the patch, from launches of its own.
+        let first = campaign.swaps(0, 3);
+        // The fixup is measured against the patch, after it and from launches of its own.
         let mut fixup = campaign.swaps(3, 4);
         fixup.push(("demo launch".to_owned(), "demo fixup launch".to_owned()));
+        fixup.extend(days_later(2));
+        let mut later = campaign.swaps(0, 4);
+        later.extend(days_later(4));
         for (path, bytes) in &demo.files {
             let swaps = if path.starts_with("gap/round-2") { &later } else { &first };
-            campaign.file(path, &swapped(bytes, swaps));
+            let text = swapped(bytes, swaps);
+            let lines = text.split_inclusive('\n');
+            campaign.file(path, &lines.filter(|it| !is_left_out(it)).collect::<String>());
             if let Some(path) = path.strip_prefix("trial/") {
-                campaign.file(&format!("fixup/{path}"), &swapped(bytes, &fixup));
+                let text = swapped(bytes, &fixup);
+                let anew = if path.starts_with("raw/") { measured_anew(&text) } else { text };
+                campaign.file(&format!("fixup/{path}"), &anew);
             }
         }
         let story = swapped(&demo.files["drafts/patch.md"], &first);
@@ -105,6 +140,7 @@ impl Campaign {
                 "--file" if typed[..] == ["loop", "plan"] => {
                     args.next();
                 }
+                it if it.contains("/chat-") => {}
                 it => typed.push(match it.strip_prefix('@') {
                     Some(path) => self.evidence.join(path).into_string(),
                     None => swapped(it.as_bytes(), &swaps),
@@ -118,9 +154,12 @@ impl Campaign {
     }
 
     #[track_caller]
-    fn run(&self, words: &[&str], exit: i32) {
+    fn run(&self, words: &[&str]) {
         let ended = self.field.vsota(words);
-        assert_eq!(ended.exit, exit, "{words:?}\n{}", ended.told);
+        assert_eq!(ended.exit, 0, "{words:?}\n{}", ended.told);
+        // A block that does not count leads nowhere.
+        let idle = ended.json["report_only"].as_array().is_some_and(|it| !it.is_empty());
+        assert!(!idle, "{words:?}\n{}", ended.told);
     }
 
     /// Commits what was made beforehand.
@@ -154,9 +193,9 @@ impl Campaign {
     /// A patch that is tried and taken back.
     fn tries(&self) {
         self.commit(1);
-        self.run(&["patch", "record", self.evidence.join("drafts/try.md").as_str()], 0);
+        self.run(&["patch", "record", self.evidence.join("drafts/try.md").as_str()]);
         self.commit(2);
-        self.run(&["revalidate", "retry", "--reason", "the order of ties changed"], 0);
+        self.run(&["revalidate", "retry", "--reason", "the order of ties changed"]);
     }
 
     /// Humanize's review of the accepted patch, and the commit that it demands.
@@ -169,33 +208,39 @@ impl Campaign {
         self.tell("round-1-review-result.md", &format!("- [P1] {finding}\n"));
         self.turn("current_round: 0", "current_round: 1");
         self.commit(4);
-        self.run(&["patch", "fixup", "--finding", finding], 0);
+        self.run(&["patch", "fixup", "--finding", finding]);
         let tests = self.evidence.join("tests/junit.xml");
         let tests = ["--junit", tests.as_str()];
-        self.run(&[&["revalidate", "test", "--commit", &self.commits[4]], &tests[..]].concat(), 0);
+        self.run(&[&["revalidate", "test", "--commit", &self.commits[4]], &tests[..]].concat());
         let mut blocks: Vec<String> = self
             .evidence
             .join("fixup")
             .read_dir_utf8()
             .unwrap()
             .map(|it| it.unwrap().path().to_string())
-            .filter(|it| it.ends_with(".json"))
+            .filter(|it| it.ends_with(".json") && !it.contains("/chat-"))
             .collect();
         blocks.sort_by_key(|it| it.rsplit('-').next().map(str::to_owned));
         let blocks = blocks.iter().map(String::as_str);
-        self.run(&["revalidate", "ingest"].into_iter().chain(blocks).collect::<Vec<_>>(), 0);
+        self.run(&["revalidate", "ingest"].into_iter().chain(blocks).collect::<Vec<_>>());
         self.written(1);
-        self.run(&["revalidate", "accept"], 0);
+        self.run(&["revalidate", "accept"]);
         self.tell("round-2-review-result.md", "- [P3] a comment says less than it could\n");
         self.turn("current_round: 1", "current_round: 2");
     }
 
     fn walk(&self, demo: &Demo) {
-        for step in &demo.steps {
+        // What the demonstration is refused for, and shows, is its own.
+        let idle = |it: &Step| {
+            let last = it.args.last().unwrap();
+            let of_chat = last.ends_with("again.jsonl") || last.ends_with("oom.jsonl");
+            it.refused || it.args[..2] == ["bench", "table"] || of_chat
+        };
+        for step in demo.steps.iter().filter(|it| !idle(it)) {
             let typed = self.typed(step);
             let words: Vec<&str> = typed.iter().map(String::as_str).collect();
             match words[..2] {
-                ["patch", "record"] if !step.refused => {
+                ["patch", "record"] => {
                     self.tries();
                     self.commit(3);
                 }
@@ -206,7 +251,7 @@ impl Campaign {
                 }
                 _ => {}
             }
-            self.run(&words, if step.refused { 3 } else { 0 });
+            self.run(&words);
             if words[..2] == ["revalidate", "accept"] {
                 self.reviewed();
             }
