@@ -272,5 +272,12 @@ fn fixups(all: &mut Cases) {
             it.files.push(code("vllm/other.py"));
         })
         .but("PatchObjection.EmptyFixup", Rl9, "no file", |it| it.files.clear())
+        .but("PatchObjection.Unattributed/fixup", Pa3, "licence", |it| {
+            it.copied = vec![Copied {
+                provenance: Some(line("tensorrt_llm: kernels/routing.cu at 1234")),
+                licence: None,
+                local_delta: Some(line("the tie rule")),
+            }];
+        })
         .but("PatchObjection.NameTaken/fixup", Le1, "patch-1", |it| it.name = name("patch-1"));
 }
