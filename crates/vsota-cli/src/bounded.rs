@@ -1,18 +1,27 @@
 //! How long may a program take that is only asked something, and how much may it say? A question never
 //! hangs, and never fills the memory.
+//!
+//! Whoever may ask back, such as ssh for a passphrase, is asked in a session of its own: it has no terminal, and
+//! says so at once. It is vsota itself, started as `vsota __alone PROGRAM ARG…`, which becomes the program.
 
-use std::io::{self, Read};
+use std::io::{self, Read, Write as _};
 use std::os::unix::process::CommandExt as _;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, ExitCode, Output, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process_group, setsid};
 use thiserror::Error;
 
 /// How often the end of a program that says nothing more is looked for.
 const GLANCE: Duration = Duration::from_millis(2);
+
+/// The word that makes vsota a program in a session of its own.
+pub const WORD: &str = "__alone";
+
+/// What a shell ends with when there is no such program.
+const NO_PROGRAM: u8 = 127;
 
 /// What a question may cost.
 #[derive(Clone, Copy, Debug)]
@@ -41,19 +50,40 @@ pub enum Unanswered {
 }
 
 /// Runs a program without input, and returns what it said. It runs in a group of its own, which is ended
-/// as a whole when it takes or says too much; nobody at the terminal is asked for a password.
+/// as a whole when it takes or says too much.
 ///
 /// # Errors
 ///
 /// When it cannot be run, or is not done within the limits.
 pub fn ask(command: &mut Command, patience: Patience) -> Result<Output, Unanswered> {
+    heard(command.process_group(0), patience)
+}
+
+/// As [`ask`], and nobody at the terminal is asked anything: it has none.
+///
+/// # Errors
+///
+/// As there; a program that is not there ends with 127.
+pub fn ask_alone(words: &[&str], patience: Patience) -> Result<Output, Unanswered> {
+    // The group is that of the session, which the program leads.
+    heard(Command::new("/proc/self/exe").arg(WORD).args(words), patience)
+}
+
+/// Becomes the program in a session of its own; `words` are those after [`WORD`].
+pub fn main(words: &[String]) -> ExitCode {
+    let [program, rest @ ..] = words else { return ExitCode::from(2) };
+    let error = match setsid() {
+        Ok(_) => Command::new(program).args(rest).exec(),
+        Err(error) => error.into(),
+    };
+    let _ = writeln!(io::stderr(), "{program} could not be run: {error}");
+    ExitCode::from(NO_PROGRAM)
+}
+
+fn heard(command: &mut Command, patience: Patience) -> Result<Output, Unanswered> {
     let until = Instant::now() + patience.time;
-    let started = command
-        .process_group(0)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn();
+    let started =
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
     let mut child = started.map_err(Unanswered::Start)?;
     let answer = hear(&mut child, until, patience);
     if answer.is_err() {

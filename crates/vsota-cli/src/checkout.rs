@@ -4,7 +4,7 @@
 //! for signatures, helpers of a remote. All of them are switched off here, and no variable that steers
 //! git is handed on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::env;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Command, ExitStatus, Output};
@@ -13,7 +13,8 @@ use std::time::Duration;
 use camino::{Utf8Path, Utf8PathBuf};
 use vsota_core::GitId;
 use vsota_core::evidence::search::Launcher;
-use vsota_core::facts::Head;
+use vsota_core::evidence::{command_line, diff};
+use vsota_core::facts::{FileKind, Head};
 
 use crate::bounded::{self, Patience};
 use crate::failure::Failure;
@@ -24,12 +25,14 @@ use crate::supervise::reaper::Ending;
 const ANSWER: Duration = Duration::from_secs(60);
 
 /// What is set for every question, whatever the repository says.
-const SETTINGS: [(&str, &str); 11] = [
+const SETTINGS: [(&str, &str); 12] = [
     // A copy of what the commits say, which nobody holds to them.
     ("core.commitGraph", "false"),
     // What makes an edited file look untouched.
     ("core.checkStat", "default"),
     ("core.trustctime", "true"),
+    // What makes a new file look like a tracked one of other letters.
+    ("core.ignoreCase", "false"),
     ("advice.graftFileDeprecated", "false"),
     ("core.fsmonitor", "false"),
     ("core.hooksPath", "/dev/null"),
@@ -46,6 +49,16 @@ const FILTER: [(&str, &str); 4] =
 
 /// What a question may cost: the status of a large work tree on a slow disk takes its time.
 const PATIENCE: Patience = Patience { time: Duration::from_secs(120), bytes: 64 << 20 };
+
+/// A source that git was told to leave out, as [`Checkout::changes`] names it.
+const EXCLUDED: &str = "excluded ";
+
+/// Where sources lie that a build of vLLM runs.
+const SOURCES: [&str; 2] = [":(top)vllm", ":(top)csrc"];
+
+/// Where a `.gitignore` can hide such a source.
+const RULES: [&str; 3] =
+    [":(top).gitignore", ":(top,glob)vllm/**/.gitignore", ":(top,glob)csrc/**/.gitignore"];
 
 /// A git checkout that can be asked.
 #[derive(Clone, Debug)]
@@ -116,8 +129,19 @@ impl Checkout {
         Ok(self.line(&["rev-parse", "--show-toplevel"])?.map(Utf8PathBuf::from))
     }
 
-    /// HEAD, when it has a commit: commit, tree, and whether the work tree is as it says. What git
-    /// ignores and what lies under `.humanize` does not count, as in Humanize's own test.
+    /// Whether the directory is the top of its work tree, and not a place below one: then HEAD's tree
+    /// says what lies in it.
+    ///
+    /// # Errors
+    ///
+    /// When git cannot be run.
+    pub fn is_top(&self) -> Result<bool, Failure> {
+        let answer = self.answer(&["rev-parse", "--is-inside-work-tree", "--show-prefix"])?;
+        Ok(answer.status.success() && answer.stdout == b"true\n\n")
+    }
+
+    /// HEAD, when it has a commit: commit, tree, and whether the work tree is as it says. What the
+    /// commit's own rules ignore and what lies under `.humanize` does not count, as in Humanize's own test.
     ///
     /// # Errors
     ///
@@ -146,8 +170,8 @@ impl Checkout {
         Ok(Some(first_line(&answer.stderr)))
     }
 
-    /// What differs from HEAD, as `git status --porcelain` names it, and the files that it was told not to
-    /// look at.
+    /// What differs from HEAD, as `git status --porcelain` names it, the files that it was told not to look
+    /// at, and the sources that it leaves out because of what no commit holds (PA-1).
     ///
     /// # Errors
     ///
@@ -158,14 +182,26 @@ impl Checkout {
         let state = |it: &&str| it.starts_with("?? .humanize-") || it.starts_with("?? .humanize/");
         let mut changes: Vec<String> =
             text.lines().filter(|it| !state(it)).map(str::to_owned).collect();
-        changes.extend(self.hidden()?);
+        changes.extend(self.flagged()?);
+        let shown: BTreeSet<&str> = text.lines().filter_map(|it| it.strip_prefix("?? ")).collect();
+        let excluded = self.excluded()?.into_iter().filter(|it| !shown.contains(it.as_str()));
+        changes.extend(excluded.map(|it| format!("{EXCLUDED}{it}")));
         Ok(changes)
     }
 
+    /// What tells more of a change, ready to type: which rule leaves the file out, or the whole status.
+    pub fn asks(&self, change: &str) -> String {
+        let mut words = vec!["git", "-C", self.root.as_str()];
+        match change.strip_prefix(EXCLUDED) {
+            Some(path) => words.extend(["check-ignore", "-v", "--no-index", path]),
+            None => words.push("status"),
+        }
+        command_line::join(words)
+    }
+
     /// Files whose edits git was told not to see: what it says of them proves nothing.
-    fn hidden(&self) -> Result<Vec<String>, Failure> {
-        let text = self.said(&["ls-files", "-v", "-z"])?;
-        let flagged = |it: &str| {
+    fn flagged(&self) -> Result<Vec<String>, Failure> {
+        let flagged = |it: &String| {
             let (tag, path) = it.split_once(' ')?;
             let flag = match tag {
                 "S" | "s" => "skip-worktree",
@@ -174,7 +210,32 @@ impl Checkout {
             };
             Some(format!("{flag} {path}"))
         };
-        Ok(text.split('\0').filter_map(flagged).collect())
+        let all = self.listed(&["ls-files", "-v", "--full-name", "-z", "--", ":(top)"])?;
+        Ok(all.iter().filter_map(flagged).collect())
+    }
+
+    /// Sources that no commit holds and that the tracked `.gitignore` files do not leave out; where one of
+    /// those is itself in no commit, and hides itself, it stands for what it hides.
+    fn excluded(&self) -> Result<Vec<String>, Failure> {
+        let others = ["ls-files", "--others", "--full-name", "-z"];
+        let by_rules = ["--exclude-per-directory=.gitignore", "--"];
+        let mut found = self.listed(&[&others[..], &by_rules, &SOURCES].concat())?;
+        found.retain(|it| diff::kind(it) == FileKind::Code);
+        let rules = self.listed(&[&others[..], &["--"], &RULES].concat())?;
+        for it in &rules {
+            let asked = format!(":(top){it}");
+            let nobody = ["-c", "core.excludesFile=/dev/null", "check-ignore", "--no-index"];
+            let answer = self.answer(&[&nobody[..], &["-v", "--", asked.as_str()]].concat())?;
+            // `FILE:LINE:PATTERN`: a rule of the commit's own leaves it out with all that lies beside it.
+            let said = first_line(&answer.stdout);
+            let rule = said.split(':').next().unwrap_or_default();
+            let tracked = (rule == ".gitignore" || rule.ends_with("/.gitignore"))
+                && !rules.iter().any(|it| it == rule);
+            if !tracked && !found.contains(it) {
+                found.push(it.clone());
+            }
+        }
+        Ok(found)
     }
 
     /// The branch that is checked out; absent when HEAD is detached.
@@ -259,8 +320,7 @@ impl Checkout {
     ///
     /// When git cannot be run.
     pub fn tracked(&self, patterns: &[&str]) -> Result<Vec<String>, Failure> {
-        let text = self.said(&[&["ls-files", "-z", "--"], patterns].concat())?;
-        Ok(text.split('\0').filter(|it| !it.is_empty()).map(str::to_owned).collect())
+        self.listed(&[&["ls-files", "-z", "--"], patterns].concat())
     }
 
     /// Whether history is cut off before its beginning.
@@ -305,6 +365,12 @@ impl Checkout {
         let (asked, said) = (args.first().unwrap_or(&""), first_line(&answer.stderr));
         let message = format_args!("git {asked} failed: {said}");
         Err(Failure::child(message).in_file(&self.root))
+    }
+
+    /// The answer to a question with `-z`, one by one.
+    fn listed(&self, args: &[&str]) -> Result<Vec<String>, Failure> {
+        let text = self.said(args)?;
+        Ok(text.split('\0').filter(|it| !it.is_empty()).map(str::to_owned).collect())
     }
 
     fn holds(&self, args: &[&str]) -> Result<bool, Failure> {

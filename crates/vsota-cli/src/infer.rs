@@ -36,6 +36,13 @@ const TOKENIZERS: [&str; 4] = ["tokenizer.json", "tokenizer.model", "tekken.json
 /// The most bytes of a model's config.
 const CONFIG: u64 = 16 << 20;
 
+/// What ssh ends with when it fails itself.
+const SSH_FAILED: i32 = 255;
+
+/// What helps then: nobody is asked for a password, a passphrase, or whether a host is known.
+const ADVICE: &str =
+    "; if ssh wants to ask something, connect once by hand, and load the key with ssh-add";
+
 /// What is asked of nvidia-smi.
 const QUERY: &str = "--query-gpu=index,name,uuid,driver_version,memory.total,mig.mode.current";
 
@@ -145,9 +152,15 @@ impl Around<'_> {
     fn ask(&self, words: &[&str], bytes: u64) -> (String, Result<Output, Unanswered>) {
         let before = self.host.iter().chain(&self.container).map(String::as_str);
         let words: Vec<&str> = before.chain(words.iter().copied()).collect();
-        let mut command = Command::new(words.first().unwrap_or(&""));
-        command.args(words.iter().skip(1));
-        (words.join(" "), bounded::ask(&mut command, Patience { time: self.time, bytes }))
+        let patience = Patience { time: self.time, bytes };
+        let answer = match self.is_elsewhere() {
+            true => bounded::ask_alone(&words, patience),
+            false => {
+                let mut command = Command::new(words.first().unwrap_or(&""));
+                bounded::ask(command.args(words.iter().skip(1)), patience)
+            }
+        };
+        (words.join(" "), answer)
     }
 }
 
@@ -172,13 +185,11 @@ fn asked(around: &Around<'_>, given: &InputsGiven) -> Result<Vec<Sourced>, Failu
                 text.lines().rfind(|it| !it.trim().is_empty()).map(str::to_owned)
             };
             let said = last(&answer.stderr).or_else(|| last(&answer.stdout)).unwrap_or_default();
-            return Err(failed(format!("ended with {}: {said}", answer.status)));
+            let advice = if answer.status.code() == Some(SSH_FAILED) { ADVICE } else { "" };
+            return Err(failed(format!("ended with {}: {said}{advice}", answer.status)));
         }
         Err(error @ Unanswered::Late(_)) => {
-            return Err(failed(format!(
-                "{error}; nobody answers a question for a password there (`ssh -o BatchMode=yes` says \
-                 so at once), and a slow host wants --host-timeout"
-            )));
+            return Err(failed(format!("{error}; a slow host wants --host-timeout")));
         }
         Err(error) => return Err(failed(error.to_string())),
     };

@@ -67,6 +67,9 @@ pub fn main() -> ExitCode {
         [_, word, rest @ ..] if word == supervise::reaper::WORD => supervise::reaper::main(
             &rest.iter().map(|it| it.to_string_lossy().into()).collect::<Vec<_>>(),
         ),
+        [_, word, rest @ ..] if word == bounded::WORD => bounded::main(
+            &rest.iter().map(|it| it.to_string_lossy().into_owned()).collect::<Vec<_>>(),
+        ),
         [_, word, rest @ ..] if word == runner::TASK => {
             runner::task(&rest.iter().map(|it| it.to_string_lossy().into()).collect::<Vec<_>>())
         }

@@ -10,7 +10,7 @@ use vsota_core::command::CommandKind;
 use vsota_core::event::Event;
 use vsota_core::evidence::diff;
 use vsota_core::evidence::draft::Range;
-use vsota_core::facts::{ChangedFile, Standpoint};
+use vsota_core::facts::{ChangedFile, Copied, Standpoint};
 use vsota_core::text::Line;
 use vsota_core::{Clause, Entry, GitId};
 
@@ -62,6 +62,28 @@ pub struct Ranged<'a> {
     pub staged: Staged<'a>,
     /// A line that the range adds and that tells of code from elsewhere (PA-3).
     pub admitted: Option<diff::Admission>,
+}
+
+impl Ranged<'_> {
+    /// Why the range cannot be recorded as it is told: a line of it tells of code from elsewhere, and
+    /// nothing is named as copied (PA-3).
+    ///
+    /// # Errors
+    ///
+    /// Refused in that case.
+    pub fn told_whole(
+        &self,
+        context: &Context,
+        run: &RunDir,
+        copied: &[Copied],
+        (command, help): (CommandKind, &str),
+    ) -> Result<(), Failure> {
+        let Some(it) = self.admitted.as_ref().filter(|_| copied.is_empty()) else { return Ok(()) };
+        let found = format!("{} says `{}`, and no copied code is named", it.path, it.text);
+        let chronicle = Chronicle::of(&Reading::of(run)?)?;
+        let reasons = vec![Reason { clause: Clause::Pa3, found, help: help.to_owned() }];
+        Err(transition::object(context, run, &chronicle, command, reasons))
+    }
 }
 
 impl RangeArgs {

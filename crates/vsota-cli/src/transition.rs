@@ -3,14 +3,18 @@
 //! What is decided is decided against what is on the disk, under the lock. Nothing is told before the
 //! event is on the disk, and nothing about it is ever untold: what fails afterwards says so.
 
+use camino::Utf8Path;
 use serde::Serialize;
 use vsota_core::command::{Command, CommandKind};
 use vsota_core::event::EventKind;
-use vsota_core::{Campaign, Entry, Opening, Phase, Refusal, Step};
+use vsota_core::phase::{LoopObjection, PatchObjection};
+use vsota_core::{Campaign, Entry, Finding, Objection, Opening, Phase, Refusal, Step};
 
+use crate::checkout::Checkout;
 use crate::chronicle::{self, Chronicle, Next};
 use crate::context::Context;
 use crate::documents;
+use crate::escape;
 use crate::failure::{Failure, Reason, Refused};
 use crate::help;
 use crate::journal::chain::ORIGIN;
@@ -20,6 +24,9 @@ use crate::proof;
 use crate::refusals::{self, Noted};
 use crate::rundir::RunDir;
 use crate::rundir::intake::Staged;
+
+/// How many changes of a work tree are named.
+const NAMED: usize = 3;
 
 /// The acknowledgement of a step, or of a call that recorded nothing.
 #[derive(Clone, Debug, Serialize)]
@@ -158,7 +165,36 @@ fn refuse(
     command: CommandKind,
     refusal: &Refusal,
 ) -> Failure {
-    noted(context, run, head, campaign, command, help::refused(refusal))
+    let mut refused = help::refused(refusal);
+    name_changes(campaign, refusal, &mut refused);
+    noted(context, run, head, campaign, command, refused)
+}
+
+/// Says which changes are in the way of a gate that asks for a clean work tree, and how more is told of
+/// the first one. A demonstration has no checkout (PA-1).
+fn name_changes(campaign: &Campaign, refusal: &Refusal, refused: &mut Refused) {
+    let dirty = |it: &Objection| {
+        matches!(
+            it.found,
+            Finding::Loop(LoopObjection::DirtyGate {}) | Finding::Patch(PatchObjection::Dirty {})
+        )
+    };
+    let Some(at) = refusal.objections().iter().position(dirty) else { return };
+    let checkout = campaign.state().brief().vllm_checkout();
+    let checkout = checkout.filter(|_| !campaign.opening().demo);
+    let checkout = checkout.and_then(|it| Checkout::at(Utf8Path::new(it.as_str())).ok());
+    let changes = checkout.as_ref().and_then(|it| it.changes().ok()).unwrap_or_default();
+    let (Some(reason), Some(checkout), Some(first)) =
+        (refused.reasons.get_mut(at), checkout, changes.first())
+    else {
+        return;
+    };
+    let shown = changes.iter().take(NAMED).map(|it| format!("`{}`", escape::brief(it, 200)));
+    let shown: Vec<String> = shown.collect();
+    let more = changes.len().saturating_sub(shown.len());
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    reason.found = format!("{}: {}{more}", reason.found, shown.join(", "));
+    reason.help = checkout.asks(first);
 }
 
 /// Refuses a command before the machine is asked, because of what was found outside; noted as any other

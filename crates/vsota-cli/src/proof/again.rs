@@ -4,9 +4,9 @@
 use std::collections::BTreeSet;
 
 use camino::Utf8Path;
-use vsota_core::event::Event;
+use vsota_core::event::{Event, FixupRecorded, PatchAmended, PatchRecorded};
 use vsota_core::evidence::{EvidenceError, LayersFile, ProfileFile, diff, draft, ncu};
-use vsota_core::facts::{ChangedFile, NcuDigest, Patch, Profile, TestRun};
+use vsota_core::facts::{Amendment, ChangedFile, Copied, NcuDigest, Profile, TestRun};
 use vsota_core::{Artifact, Clause};
 
 use super::facts::bytes;
@@ -68,13 +68,12 @@ pub(super) fn derived<'a>(run: &RunDir, event: &'a Event) -> Option<Again<'a>> {
             again(Clause::Ka3, &said.source, digest(run, said))
         }
         Event::TestsFiled(it) => again(Clause::Rv2, &it.said.log, tests(run, &it.said)),
-        Event::PatchRecorded(it) => again(Clause::Pa6, &it.said.diff, of_patch(run, &it.said)),
-        Event::PatchAmended(it) => {
-            let said = &it.said.patch;
-            again(Clause::Pa6, &said.diff, of_patch(run, said))
+        Event::PatchRecorded(PatchRecorded { said })
+        | Event::PatchAmended(PatchAmended { said: Amendment { patch: said, .. } }) => {
+            again(Clause::Pa6, &said.diff, told(run, &said.diff, &said.files, &said.copied))
         }
-        Event::FixupRecorded(it) => {
-            again(Clause::Rl9, &it.said.diff, touches(run, &it.said.diff, &it.said.files))
+        Event::FixupRecorded(FixupRecorded { said }) => {
+            again(Clause::Rl9, &said.diff, told(run, &said.diff, &said.files, &said.copied))
         }
         _ => None,
     }
@@ -173,13 +172,18 @@ fn tells(report: Report, said: &TestRun) -> bool {
     report.passed == said.passed && failed
 }
 
-/// The diff changes what was recorded, and says nothing of copied code that the patch does not name (PA-3).
-fn of_patch(run: &RunDir, said: &Patch) -> Result<bool, Failure> {
+/// The diff changes what was recorded, and says nothing of copied code where none is named (PA-3).
+fn told(
+    run: &RunDir,
+    at: &Artifact,
+    files: &[ChangedFile],
+    copied: &[Copied],
+) -> Result<bool, Failure> {
     let admits = || {
-        let bytes = bytes(run, &said.diff)?;
+        let bytes = bytes(run, at)?;
         Ok::<_, Failure>(diff::admits(&String::from_utf8_lossy(&bytes)).is_some())
     };
-    Ok(touches(run, &said.diff, &said.files)? && (!said.copied.is_empty() || !admits()?))
+    Ok(touches(run, at, files)? && (!copied.is_empty() || !admits()?))
 }
 
 /// The diff changes the files that were recorded, and they are of the kind that was recorded.

@@ -10,9 +10,11 @@ use vsota_core::phase::InLoop as _;
 use vsota_core::{Artifact, Campaign, Clause, Digest, Entry, GitId, Phase, State};
 
 use super::facts::bytes;
+use super::redacted::{self, Compared};
 use super::{Checks, NotChecked};
 use crate::checkout::Checkout;
 use crate::chronicle::Chronicle;
+use crate::context::Context;
 use crate::failure::{Failure, Why};
 use crate::find;
 use crate::objects::{Commit, Objects};
@@ -23,9 +25,6 @@ const CHECK: &str = "checkout";
 
 /// How many commits without a gate are listed.
 const LISTED: usize = 5;
-
-/// What a file holds in the place of a secret.
-const REDACTED: &[u8] = b"[REDACTED:";
 
 /// A gate that commits went through, with HEAD as it stood there.
 struct Gate<'a> {
@@ -46,7 +45,12 @@ struct Recorded<'a> {
 }
 
 /// Walks the commits; says what could not be checked.
-pub(super) fn walked(run: &RunDir, chronicle: &Chronicle, checks: &mut Checks) -> Vec<NotChecked> {
+pub(super) fn walked(
+    context: &Context,
+    run: &RunDir,
+    chronicle: &Chronicle,
+    checks: &mut Checks,
+) -> Vec<NotChecked> {
     let gates = gates(&chronicle.entries);
     if gates.is_empty() {
         return Vec::new();
@@ -60,9 +64,9 @@ pub(super) fn walked(run: &RunDir, chronicle: &Chronicle, checks: &mut Checks) -
         );
         return open(why);
     };
-    match walk(run, chronicle, &checkout, &gates, checks) {
-        Ok(None) => Vec::new(),
-        Ok(Some(why)) => open(why),
+    let mut walk = Walk { context, run, checks, open: Vec::new() };
+    match walk.through(chronicle, &checkout, &gates) {
+        Ok(()) => walk.open.into_iter().flat_map(open).collect(),
         Err(Failure { why: Why::Fault(fault), .. }) => open(fault.message),
         Err(Failure { why: Why::Refused(_), .. }) => open(String::from("it cannot be asked")),
     }
@@ -109,80 +113,153 @@ impl<'a> Recorded<'a> {
     }
 }
 
-/// What was found; a reason when a part of it could not be checked.
-fn walk(
-    run: &RunDir,
-    chronicle: &Chronicle,
-    checkout: &Utf8PathBuf,
-    gates: &[Gate<'_>],
-    checks: &mut Checks,
-) -> Result<Option<String>, Failure> {
-    let Some(base) = gates.first().map(|it| &it.head.commit) else { return Ok(None) };
-    let now = Checkout::at(checkout)?.commit()?;
-    let now = now.ok_or_else(|| Failure::bad_evidence("the checkout has no commit"))?;
-    let stopped = stopped(&chronicle.entries);
-    let end = stopped.unwrap_or(&now);
-    let objects = Objects::of(checkout, &now)?;
-    for wanted in [base, end] {
-        if objects.tree(wanted)?.is_none() {
-            let message = format_args!("the commit {wanted} is not in the checkout {checkout}");
-            return Err(Failure::bad_evidence(message));
+/// The way along the commits.
+struct Walk<'a> {
+    context: &'a Context,
+    run: &'a RunDir,
+    checks: &'a mut Checks,
+    /// Why a part could not be checked.
+    open: Vec<String>,
+}
+
+impl Walk<'_> {
+    fn through(
+        &mut self,
+        chronicle: &Chronicle,
+        checkout: &Utf8PathBuf,
+        gates: &[Gate<'_>],
+    ) -> Result<(), Failure> {
+        let Some(base) = gates.first().map(|it| &it.head.commit) else { return Ok(()) };
+        let now = Checkout::at(checkout)?.commit()?;
+        let now = now.ok_or_else(|| Failure::bad_evidence("the checkout has no commit"))?;
+        let stopped = stopped(&chronicle.entries);
+        let end = stopped.unwrap_or(&now);
+        let objects = Objects::of(checkout, &now)?;
+        for wanted in [base, end] {
+            if objects.tree(wanted)?.is_none() {
+                let message = format_args!("the commit {wanted} is not in the checkout {checkout}");
+                return Err(Failure::bad_evidence(message));
+            }
         }
-    }
-    let mut accepted = base;
-    for gate in gates {
-        again(run, &objects, gate, accepted, end, checks)?;
-        if gate.stays {
-            accepted = &gate.head.commit;
+        let mut accepted = base;
+        for gate in gates {
+            self.again(&objects, gate, accepted, end)?;
+            if gate.stays {
+                accepted = &gate.head.commit;
+            }
         }
-    }
-    let mut known = Vec::new();
-    for gate in gates {
-        if objects.tree(&gate.head.commit)?.is_some() {
-            known.push(&gate.head.commit);
+        let mut known = Vec::new();
+        for gate in gates {
+            if objects.tree(&gate.head.commit)?.is_some() {
+                known.push(&gate.head.commit);
+            }
         }
-    }
-    let strange = objects.beyond(&known, end)?;
-    let phase = chronicle.campaign.phase();
-    // Between the edit and its gate a commit has none yet.
-    let waits = waiting(&chronicle.campaign);
-    if waits.is_none() {
-        for it in strange.iter().take(LISTED) {
-            let clause = if phase == Phase::RlcrActive { Clause::Rl9 } else { Clause::Fb11 };
-            let found = format!("the commit {} has no gate in the journal: {}", it.id, it.subject);
-            checks.say(CHECK, clause, false, found, Some(checkout.to_string()));
+        let strange = objects.beyond(&known, end)?;
+        let phase = chronicle.campaign.phase();
+        // Between the edit and its gate a commit has none yet.
+        let waits = waiting(&chronicle.campaign);
+        if waits.is_none() {
+            for it in strange.iter().take(LISTED) {
+                let clause = if phase == Phase::RlcrActive { Clause::Rl9 } else { Clause::Fb11 };
+                let found =
+                    format!("the commit {} has no gate in the journal: {}", it.id, it.subject);
+                self.checks.say(CHECK, clause, false, found, Some(checkout.to_string()));
+            }
+            if let Some(more) = strange.len().checked_sub(LISTED).filter(|it| *it > 0) {
+                let found = format!("and {more} more commits without a gate");
+                self.checks.say(CHECK, Clause::Fb11, false, found, Some(checkout.to_string()));
+            }
         }
-        if let Some(more) = strange.len().checked_sub(LISTED).filter(|it| *it > 0) {
-            let found = format!("and {more} more commits without a gate");
-            checks.say(CHECK, Clause::Fb11, false, found, Some(checkout.to_string()));
+        let count = objects.between(base, end)?.len();
+        let later = if stopped.is_some() { objects.beyond(&[end], &now)? } else { Vec::new() };
+        let mut held =
+            format!("{count} commits from {} to {}, each with its gate", base.short(), end.short());
+        if !later.is_empty() {
+            held.push_str("; what came after the stop is not the campaign's: ");
+            held.push_str(&named(&later));
         }
+        if let Some(command) = waits.filter(|_| !strange.is_empty()) {
+            self.open.push(format!("{} wait for their gate: {command}", named(&strange)));
+            return Ok(());
+        }
+        // A rejected patch went through its gates as well; it is not what the checkout may stand on.
+        let settled = matches!(phase, Phase::RlcrActive | Phase::GapDecision | Phase::Profiling);
+        if (settled && waits.is_none()) || stopped.is_some() {
+            let (stands, due) = (objects.tree(end)?, objects.tree(accepted)?);
+            if stands != due {
+                let found = format!(
+                    "{} has another tree than the accepted build, {}",
+                    end.short(),
+                    accepted.short()
+                );
+                self.checks.say(CHECK, Clause::Pa1, false, found, Some(checkout.to_string()));
+            }
+        }
+        self.checks.conclude(CHECK, Clause::Pa1, held);
+        Ok(())
     }
-    let count = objects.between(base, end)?.len();
-    let later = if stopped.is_some() { objects.beyond(&[end], &now)? } else { Vec::new() };
-    let mut held =
-        format!("{count} commits from {} to {}, each with its gate", base.short(), end.short());
-    if !later.is_empty() {
-        held.push_str("; what came after the stop is not the campaign's: ");
-        held.push_str(&named(&later));
-    }
-    if let Some(command) = waits.filter(|_| !strange.is_empty()) {
-        return Ok(Some(format!("{} wait for their gate: {command}", named(&strange))));
-    }
-    // A rejected patch went through its gates as well; it is not what the checkout may stand on.
-    let settled = matches!(phase, Phase::RlcrActive | Phase::GapDecision | Phase::Profiling);
-    if (settled && waits.is_none()) || stopped.is_some() {
-        let (stands, due) = (objects.tree(end)?, objects.tree(accepted)?);
-        if stands != due {
-            let found = format!(
-                "{} has another tree than the accepted build, {}",
-                end.short(),
-                accepted.short()
+
+    /// What a gate recorded of its commit is what git says of it. The commit of a rejected patch may be gone.
+    fn again(
+        &mut self,
+        objects: &Objects,
+        gate: &Gate<'_>,
+        accepted: &GitId,
+        end: &GitId,
+    ) -> Result<(), Failure> {
+        let Gate { seq, kind, head, range, stays } = gate;
+        let mut wrong = |clause, found: String| {
+            let found = format!("entry {seq}, {kind}: {found}");
+            self.checks.say(CHECK, clause, false, found, None);
+        };
+        let commit = &head.commit;
+        let Some(tree) = objects.tree(commit)? else {
+            if *stays {
+                wrong(Clause::Pa1, format!("its commit {commit} is not in the checkout"));
+            }
+            return Ok(());
+        };
+        if tree != head.tree {
+            wrong(
+                Clause::Pa1,
+                format!("the commit {commit} has the tree {tree}, not {}", head.tree),
             );
-            checks.say(CHECK, Clause::Pa1, false, found, Some(checkout.to_string()));
+            return Ok(());
+        }
+        if *stays && !objects.descends(end, commit)? {
+            wrong(Clause::Pa1, format!("{end} does not descend from its commit {commit}"));
+        }
+        let Some(range) = range else { return Ok(()) };
+        if objects.descends(commit, accepted)? != range.descends {
+            let said = if range.descends { "does not descend" } else { "descends" };
+            wrong(Clause::Pa1, format!("the commit {commit} {said} from the accepted {accepted}"));
+        }
+        let changed: BTreeSet<String> = objects.changed(range.base, &tree)?.into_iter().collect();
+        let said: BTreeSet<String> = range.files.iter().map(|it| it.path.to_string()).collect();
+        if changed != said {
+            wrong(Clause::Pa1, String::from("git tells of other changed files"));
+        }
+        let diff = objects.diff(range.base, &tree)?;
+        if Digest::of(&diff) == range.diff.sha256 {
+            return Ok(());
+        }
+        // What was cleared of secrets is cleared of them again.
+        let (again, _) = self.context.secrets.clean(&diff);
+        let kept = bytes(self.run, range.diff).ok();
+        let kept = kept.filter(|it| Digest::of(it) == range.diff.sha256).unwrap_or_default();
+        match redacted::compared(&kept, &again) {
+        Compared::Same => {}
+        Compared::ButFor(places) => self.open.push(format!(
+            "entry {seq}, {kind}: {places} places of {} were a secret of whoever recorded it, which is not \
+             known here",
+            range.diff.path
+        )),
+        Compared::Differs => {
+            wrong(Clause::Pa6, format!("{} is not git's difference", range.diff.path));
         }
     }
-    checks.conclude(CHECK, Clause::Pa1, held);
-    Ok(None)
+        Ok(())
+    }
 }
 
 /// The command that a commit without a gate may wait for: before the patch is recorded, while it is
@@ -213,51 +290,4 @@ fn named(commits: &[Commit]) -> String {
     let first: Vec<&str> = commits.iter().take(LISTED).map(|it| it.id.short()).collect();
     let more = if commits.len() > LISTED { ", …" } else { "" };
     format!("{} commits ({}{more})", commits.len(), first.join(", "))
-}
-
-/// What a gate recorded of its commit is what git says of it. The commit of a rejected patch may be gone.
-fn again(
-    run: &RunDir,
-    objects: &Objects,
-    gate: &Gate<'_>,
-    accepted: &GitId,
-    end: &GitId,
-    checks: &mut Checks,
-) -> Result<(), Failure> {
-    let Gate { seq, kind, head, range, stays } = gate;
-    let mut wrong = |clause, found: String| {
-        let found = format!("entry {seq}, {kind}: {found}");
-        checks.say(CHECK, clause, false, found, None);
-    };
-    let commit = &head.commit;
-    let Some(tree) = objects.tree(commit)? else {
-        if *stays {
-            wrong(Clause::Pa1, format!("its commit {commit} is not in the checkout"));
-        }
-        return Ok(());
-    };
-    if tree != head.tree {
-        wrong(Clause::Pa1, format!("the commit {commit} has the tree {tree}, not {}", head.tree));
-        return Ok(());
-    }
-    if *stays && !objects.descends(end, commit)? {
-        wrong(Clause::Pa1, format!("{end} does not descend from its commit {commit}"));
-    }
-    let Some(range) = range else { return Ok(()) };
-    if objects.descends(commit, accepted)? != range.descends {
-        let said = if range.descends { "does not descend" } else { "descends" };
-        wrong(Clause::Pa1, format!("the commit {commit} {said} from the accepted {accepted}"));
-    }
-    let changed: BTreeSet<String> = objects.changed(range.base, &tree)?.into_iter().collect();
-    let said: BTreeSet<String> = range.files.iter().map(|it| it.path.to_string()).collect();
-    if changed != said {
-        wrong(Clause::Pa1, String::from("git tells of other changed files"));
-    }
-    // What was cleared of secrets differs, and that is right.
-    let kept = bytes(run, range.diff).ok();
-    let cleared = kept.is_some_and(|it| memchr::memmem::find(&it, REDACTED).is_some());
-    if !cleared && Digest::of(&objects.diff(range.base, &tree)?) != range.diff.sha256 {
-        wrong(Clause::Pa6, format!("{} is not git's difference", range.diff.path));
-    }
-    Ok(())
 }

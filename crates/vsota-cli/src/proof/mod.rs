@@ -5,6 +5,7 @@ mod again;
 mod beside;
 mod commits;
 mod facts;
+mod redacted;
 mod traced;
 
 use std::collections::BTreeMap;
@@ -132,7 +133,7 @@ pub fn prove(context: &Context, run: &RunDir, expected: Option<Digest>) -> Resul
     rendered(&reading, run, &chronicle, &mut checks)?;
     secrets(context, run, &chronicle, &mut checks);
     beside::extra(run, &chronicle, &mut checks)?;
-    let mut not_checked = commits::walked(run, &chronicle, &mut checks);
+    let mut not_checked = commits::walked(context, run, &chronicle, &mut checks);
     not_checked.extend(untraced(run, &chronicle.entries));
     Ok(Proof {
         ok: checks.0.iter().all(|it| it.ok),

@@ -17,6 +17,7 @@ use super::job::{LOG, NOTE, Note, boot, told, words};
 use super::leftovers::end_all;
 use super::record::{moment, now};
 use super::rig::{Rig, is_mock};
+use super::tree;
 use crate::failure::Failure;
 use crate::http::Address;
 use crate::supervise::process::Process;
@@ -174,9 +175,12 @@ impl Trip<'_> {
         });
         ready.map_err(|why| framework(told(&why, deadline).1))?;
         if let Some(wanted) = tree {
-            let found = self.tree().unwrap_or_else(|| "unknown".to_owned());
+            let (found, why) = match self.tree() {
+                Ok(found) => (found, String::new()),
+                Err(why) => (String::from("unknown"), format!(": {why}")),
+            };
             if found != wanted {
-                let message = format!("PA-1: the build runs the tree {found}, not {wanted}");
+                let message = format!("PA-1: the build runs the tree {found}, not {wanted}{why}");
                 return Err(Failure::bad_evidence(message).into());
             }
         }
@@ -203,16 +207,19 @@ impl Trip<'_> {
     }
 
     /// The tree that vLLM runs: its build is asked; a mock says it itself.
-    fn tree(&self) -> Option<String> {
+    fn tree(&self) -> tree::Told {
         let launch = &self.of.launch;
         if is_mock(&launch.argv) {
-            let answer = self.at.call("GET", "/version", Duration::from_secs(10)).ok()?;
-            let value: Value = serde_json::from_slice(&answer.body).ok()?;
-            return Some(value.get("tree")?.as_str()?.to_owned());
+            let told = || {
+                let answer = self.at.call("GET", "/version", Duration::from_secs(10)).ok()?;
+                let value: Value = serde_json::from_slice(&answer.body).ok()?;
+                Some(value.get("tree")?.as_str()?.to_owned())
+            };
+            return told().ok_or_else(|| String::from("it does not say"));
         }
         let env = launch.env.iter();
         let env = env.map(|(name, value)| (name.to_string(), value.to_string())).collect();
-        super::tree::of(&launch.argv, &env, self.marker)
+        tree::of(&launch.argv, &env, self.marker)
     }
 
     /// Captures one stage.

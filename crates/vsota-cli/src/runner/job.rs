@@ -14,7 +14,7 @@ use vsota_core::text::Line;
 use super::hygiene::{self, Probe};
 use super::record::{Launched, Outcome, moment, now, record, since_epoch};
 use super::rig::{Mocks, Rig, is_mock};
-use super::which;
+use super::{tree, which};
 use crate::failure::Failure;
 use crate::gather::bad;
 use crate::http::Address;
@@ -268,8 +268,9 @@ impl Trip<'_> {
             }
             Ok(()) => {
                 launched.version = self.version();
-                launched.tree = self.tree();
-                let records = match self.other_tree(&launched) {
+                let tree = self.tree();
+                launched.tree = tree.as_ref().and_then(|it| it.clone().ok());
+                let records = match self.other_tree(tree) {
                     Some(reason) => self.all(asked, &launched, Status::Failed, &reason),
                     None => asked.iter().map(|it| self.run(&mut server, &launched, it)).collect(),
                 };
@@ -359,28 +360,37 @@ impl Trip<'_> {
     }
 
     /// The git tree that vLLM runs: its build is asked where it lies (PA-1). A mock says it itself.
-    fn tree(&self) -> Option<String> {
+    fn tree(&self) -> Option<tree::Told> {
         if self.job.launch.framework != Framework::Vllm {
             return None;
         }
         if self.rig.mocks == Mocks::Only || is_mock(&self.job.launch.argv) {
-            return self.told("/version", "tree");
+            return self.told("/version", "tree").map(Ok);
         }
         let launcher = self.rig.plan.launcher(Framework::Vllm);
         let words = self.job.launch.argv.get(launcher.start.len()..).unwrap_or_default();
-        match launcher.kind {
-            LauncherKind::Command => super::tree::there(&launcher, words, self.marker),
-            _ => super::tree::of(&self.job.launch.argv, &self.env(), self.marker),
-        }
+        Some(match launcher.kind {
+            LauncherKind::Command => tree::there(&launcher, words, self.marker),
+            _ => tree::of(&self.job.launch.argv, &self.env(), self.marker),
+        })
     }
 
-    fn other_tree(&self, launched: &Launched) -> Option<String> {
-        let wanted = self.job.tree.as_ref()?;
-        if launched.tree.as_ref() == Some(wanted) {
+    /// Why the build is not the one that must run; where none must, an unknown one is told.
+    fn other_tree(&self, found: Option<tree::Told>) -> Option<String> {
+        let Some(wanted) = &self.job.tree else {
+            if let Some(Err(why)) = found {
+                let id = &self.job.launch.candidate;
+                self.rig.progress.note(&format!("the tree of {id} is unknown: {why}"));
+            }
             return None;
-        }
-        let found = launched.tree.as_deref().unwrap_or("unknown");
-        Some(format!("PA-1: the build runs the tree {found}, not {wanted}"))
+        };
+        let (found, why) = match found {
+            Some(Ok(found)) if found == *wanted => return None,
+            Some(Ok(found)) => (found, String::new()),
+            Some(Err(why)) => (String::from("unknown"), format!(": {why}")),
+            None => (String::from("unknown"), String::new()),
+        };
+        Some(format!("PA-1: the build runs the tree {found}, not {wanted}{why}"))
     }
 
     /// One run: warm-up, scrape, client, scrape, record.

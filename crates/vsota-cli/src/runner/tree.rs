@@ -1,5 +1,5 @@
 //! Which tree does a build of vLLM run? The build itself is asked where it lies; what it does not tell
-//! stays unknown (PA-1).
+//! stays unknown, and why is told (PA-1).
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,14 +9,19 @@ use vsota_core::evidence::search::Launcher;
 use vsota_core::text::Line;
 
 use crate::checkout::Checkout;
+use crate::escape;
+use crate::failure::Failure;
 use crate::supervise::question::Question;
 
 /// How long a build may take to say where it lies: Python reads all of vLLM first.
 const ANSWER: Duration = Duration::from_secs(180);
 
+/// A git tree, or why it is unknown.
+pub(super) type Told = Result<String, String>;
+
 /// The git tree of the checkout that this launch runs, when it is a clean one. It is asked with the
 /// variables of the launch, and from a directory of nobody: Python looks for modules where it stands.
-pub(super) fn of(argv: &[Line], env: &BTreeMap<String, String>, marker: &str) -> Option<String> {
+pub(super) fn of(argv: &[Line], env: &BTreeMap<String, String>, marker: &str) -> Told {
     told(argv, |argv| {
         let nowhere = Some(Utf8Path::new("/"));
         let question = Question { argv, env, dir: nowhere, marker, at_most: ANSWER };
@@ -29,33 +34,61 @@ const ASK: &str = "cd / || exit 1; v=$1; shift; case $v in */*) f=$v ;; *) f=$(c
      IFS= read -r first <\"$f\"; exec env \"$@\" ${first#'#!'} -c 'import vllm; print(vllm.__file__)'";
 
 /// As [`of`], where the probe of a launcher reaches; `argv` are the words behind its prefix.
-pub(super) fn there(launcher: &Launcher, argv: &[Line], marker: &str) -> Option<String> {
-    let at = argv.iter().position(|it| program(it.as_str()) == "vllm")?;
-    let (before, rest) = argv.split_at_checked(at)?;
-    let mut words = vec!["sh", "-c", ASK, "vsota", rest.first()?.as_str()];
-    // `env` stands in the question already.
-    let before = before.strip_prefix(&[Line::new("env").ok()?]).unwrap_or(before);
-    words.extend(before.iter().map(Line::as_str));
-    let argv = launcher.probing(&words)?;
-    let env = BTreeMap::new();
-    let question = Question { argv: &argv, env: &env, dir: None, marker, at_most: ANSWER };
-    let text = question.ask().ok()?.good()?;
-    let file = Utf8PathBuf::from(text.lines().last()?.trim());
-    let head = Checkout::behind(launcher, file.parent()?.parent()?).ok()?.head().ok()??;
-    head.clean.then(|| head.tree.to_string())
+pub(super) fn there(launcher: &Launcher, argv: &[Line], marker: &str) -> Told {
+    let asked = || {
+        let at = argv.iter().position(|it| program(it.as_str()) == "vllm")?;
+        let (before, rest) = argv.split_at_checked(at)?;
+        let mut words = vec!["sh", "-c", ASK, "vsota", rest.first()?.as_str()];
+        // `env` stands in the question already.
+        let before = before.strip_prefix(&[Line::new("env").ok()?]).unwrap_or(before);
+        words.extend(before.iter().map(Line::as_str));
+        let argv = launcher.probing(&words)?;
+        let env = BTreeMap::new();
+        let question = Question { argv: &argv, env: &env, dir: None, marker, at_most: ANSWER };
+        question.ask().ok()?.good()
+    };
+    held(asked(), |place| Checkout::behind(launcher, place))
 }
 
-fn told(argv: &[Line], ask: impl FnOnce(&[String]) -> Option<String>) -> Option<String> {
-    let at = argv.iter().position(|it| program(it.as_str()) == "vllm")?;
-    let (before, rest) = argv.split_at_checked(at)?;
-    let python = interpreter(rest.first()?.as_str())?;
-    let words = before.iter().map(Line::as_str).chain(python.split_whitespace());
-    let words = words.chain(["-c", "import vllm; print(vllm.__file__)"]);
-    let argv: Vec<String> = words.map(str::to_owned).collect();
-    let text = ask(&argv)?;
-    let file = Utf8PathBuf::from(text.lines().last()?.trim());
-    let head = Checkout::at(file.parent()?.parent()?).ok()?.head().ok()??;
-    head.clean.then(|| head.tree.to_string())
+fn told(argv: &[Line], ask: impl FnOnce(&[String]) -> Option<String>) -> Told {
+    let asked = || {
+        let at = argv.iter().position(|it| program(it.as_str()) == "vllm")?;
+        let (before, rest) = argv.split_at_checked(at)?;
+        let python = interpreter(rest.first()?.as_str())?;
+        let words = before.iter().map(Line::as_str).chain(python.split_whitespace());
+        let words = words.chain(["-c", "import vllm; print(vllm.__file__)"]);
+        let argv: Vec<String> = words.map(str::to_owned).collect();
+        ask(&argv)
+    };
+    held(asked(), Checkout::at)
+}
+
+/// The tree of the checkout whose package was named. What only lies somewhere below a checkout, such as a
+/// package that was installed into an environment there, is not what the commit holds.
+fn held(answer: Option<String>, at: impl FnOnce(&Utf8Path) -> Result<Checkout, Failure>) -> Told {
+    let file = answer.and_then(|it| Some(Utf8PathBuf::from(it.lines().last()?.trim())));
+    let place = file.as_ref().and_then(|it| it.parent()?.parent());
+    let Some(place) = place else { return Err(String::from("it does not tell where it lies")) };
+    let asked = || {
+        let checkout = at(place)?;
+        if !checkout.is_top()? {
+            return Ok(Err(format!("{place} is not the top of a checkout")));
+        }
+        let Some(head) = checkout.head()? else {
+            return Ok(Err(format!("the checkout {place} has no commit")));
+        };
+        if head.clean {
+            return Ok(Ok(head.tree.to_string()));
+        }
+        let changes = checkout.changes()?;
+        let (first, count) = (changes.first().map_or("", String::as_str), changes.len());
+        let asks = checkout.asks(first);
+        Ok::<_, Failure>(Err(format!(
+            "the checkout {place} is not clean: {count} changes, the first `{first}`; {asks}"
+        )))
+    };
+    let told = asked().unwrap_or_else(|failure| Err(failure.to_string()));
+    told.map_err(|why| escape::brief(&why, 600))
 }
 
 fn program(word: &str) -> &str {
@@ -86,7 +119,7 @@ mod tests {
     use super::*;
 
     /// Asks without a reaper, which only vsota itself can be.
-    fn of(argv: &[Line], env: &BTreeMap<String, String>) -> Option<String> {
+    fn of(argv: &[Line], env: &BTreeMap<String, String>) -> Told {
         told(argv, |words| {
             let mut command = Command::new(&words[0]);
             let output = command.args(&words[1..]).envs(env).current_dir("/").output().ok()?;
@@ -120,16 +153,33 @@ mod tests {
         let argv =
             |words: &[&str]| words.iter().map(|it| Line::new(*it).unwrap()).collect::<Vec<_>>();
         let env = BTreeMap::from([("VLLM_AT".to_owned(), file.to_string())]);
-        let tree = Some(git(&checkout, &["rev-parse", "HEAD^{tree}"]));
-        assert_eq!(tree.as_ref().map(String::len), Some(40));
+        let tree = Ok(git(&checkout, &["rev-parse", "HEAD^{tree}"]));
+        assert_eq!(tree.as_ref().map(String::len), Ok(40));
         let vllm = dir.join("vllm");
         for first in [format!("#!{dir}/python"), format!("#!/usr/bin/env {dir}/python")] {
             script(&vllm, &format!("{first}\n"));
             assert_eq!(of(&argv(&[vllm.as_str(), "serve", "m"]), &env), tree, "{first}");
         }
-        assert_eq!(of(&argv(&[vllm.as_str(), "serve", "m"]), &BTreeMap::new()), None);
-        assert_eq!(of(&argv(&["sglang"]), &env), None);
+        let ask = |env: &BTreeMap<String, String>| of(&argv(&[vllm.as_str(), "serve", "m"]), env);
+        let unknown = |env: &BTreeMap<String, String>, words: &str| {
+            let why = ask(env).unwrap_err();
+            assert!(why.contains(words), "{words}: {why}");
+        };
+        unknown(&BTreeMap::new(), "does not tell where it lies");
+        assert!(of(&argv(&["sglang"]), &env).is_err());
+        // What an environment in the checkout holds is another vLLM.
+        let site = checkout.join("vllm/venv/site-packages");
+        fs::create_dir_all(site.join("vllm")).unwrap();
+        fs::write(site.join("vllm/__init__.py"), "").unwrap();
+        fs::write(checkout.join(".gitignore"), "venv\n").unwrap();
+        git(&checkout, &["add", "."]);
+        git(&checkout, &["commit", "-qm", "two"]);
+        let other = BTreeMap::from([("VLLM_AT".to_owned(), site.join("vllm/__init__.py").into())]);
+        unknown(&other, "is not the top of a checkout");
+        assert_eq!(ask(&env), Ok(git(&checkout, &["rev-parse", "HEAD^{tree}"])));
         fs::write(checkout.join("vllm/new.py"), "").unwrap();
-        assert_eq!(of(&argv(&[vllm.as_str(), "serve", "m"]), &env), None, "not clean");
+        unknown(&env, "the first `?? vllm/new.py`");
+        fs::write(checkout.join(".git/info/exclude"), "new.py\n").unwrap();
+        unknown(&env, "the first `excluded vllm/new.py`; git -C ");
     }
 }

@@ -274,6 +274,29 @@ fn a_place_that_hangs_or_never_ends_to_speak_is_left() {
     }
 }
 
+/// What would ask at the terminal has none, and says so at once.
+#[test]
+fn a_place_that_asks_back_is_told_of_at_once() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let ground = Ground::new();
+    let script = "#!/bin/sh\nread -r _ _ _ _ _ session _ < /proc/$$/stat\n\
+                  [ \"$session\" = $$ ] || sleep 300\necho 'Permission denied (publickey).' >&2\nexit 255\n";
+    let path = ground.put("ssh", script);
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    let told = |host: &str| {
+        let files = ["--config", "ckpt/config.json", "--host-timeout", "60"];
+        let (exit, answer) = ground.init(&[&files[..], &["--host-command", host]].concat());
+        assert_eq!((exit, &answer["error"]["kind"]), (1, &"child".into()), "{answer}");
+        answer["error"]["message"].as_str().unwrap().to_owned()
+    };
+    let begun = std::time::Instant::now();
+    let message = told(&format!("{path} box"));
+    assert!(message.contains("(publickey).; if ssh wants to ask something"), "{message}");
+    assert!(begun.elapsed().as_secs() < 50, "it waited");
+    let message = told("/nowhere/at/all box");
+    assert!(message.contains("/nowhere/at/all could not be run"), "{message}");
+}
+
 #[test]
 fn what_several_places_have_installed_is_told_by_files() {
     let ground = Ground::new();

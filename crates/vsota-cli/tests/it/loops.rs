@@ -9,3 +9,4 @@ mod real;
 mod round;
 mod status;
 mod walk;
+mod whole;

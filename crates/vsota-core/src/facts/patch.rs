@@ -124,6 +124,9 @@ pub struct Fixup {
     pub files: Vec<ChangedFile>,
     /// The diff, kept under `patches/`.
     pub diff: Artifact,
+    /// Code taken from elsewhere (PA-3).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub copied: Vec<Copied>,
 }
 
 /// The result of the tests on one commit (RV-2).

@@ -173,6 +173,8 @@ impl Evolve<DigestFiled> for KernelAssist {
     fn evolve(mut self, event: DigestFiled) -> Self {
         self.shared_mut().ncu_versions.insert(event.said.version.clone());
         self.digests.push(event.said);
+        let kernel = self.target.name.clone();
+        self.layers.triage_mut().ncu_filed.insert(kernel);
         self
     }
 }
@@ -203,9 +205,7 @@ impl Decide<RecordPatch> for KernelAssist {
     fn decide(&self, said: &Patch) -> Result<(), Objections> {
         let mut o = patch::patch_objections(self.shared(), self.triage(), said);
         o.join(patch::of_the_target(&self.target, said));
-        if self.digests.is_empty() {
-            o.join(patch::blocker_on_record(self.triage(), &self.target.name));
-        }
+        o.join(patch::ncu_on_record(self.triage(), &self.target.name));
         o.or_agree()
     }
 }

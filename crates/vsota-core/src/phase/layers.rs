@@ -149,7 +149,7 @@ impl Decide<RecordPatch> for LayerPipeline {
     fn decide(&self, said: &Patch) -> Result<(), Objections> {
         let mut o = patch::patch_objections(&self.case, &self.triage, said);
         if let Some(kernel) = &said.kernel {
-            o.join(patch::blocker_on_record(&self.triage, &kernel.name));
+            o.join(patch::ncu_on_record(&self.triage, &kernel.name));
         }
         o.or_agree()
     }

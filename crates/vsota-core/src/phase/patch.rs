@@ -104,7 +104,7 @@ pub(crate) fn patch_objections(case: &Case, triage: &Triage, said: &Patch) -> Ob
     o.unless(!said.weakens_correctness, PatchObjection::WeakensCorrectness {});
     let name = said.name.clone();
     o.unless(!case.attempts.contains(&name), PatchObjection::NameTaken { name });
-    o.join(provenance(case, said));
+    o.join(provenance(case, &said.copied));
     o.join(history(case, &said.history));
     if let Some(kernel) = &said.kernel {
         let family = family_objections(triage, &kernel.rows, kernel.shared_source.as_ref());
@@ -133,9 +133,9 @@ fn range(case: &Case, base: &GitId, descends: bool, head: &Head) -> Objections {
 }
 
 /// PA-3: copied code carries its papers.
-fn provenance(case: &Case, said: &Patch) -> Objections {
+fn provenance(case: &Case, copied: &[Copied]) -> Objections {
     let mut o = Objections::default();
-    for it in &said.copied {
+    for it in copied {
         let owed = case.owes_sglang_history_for(it);
         o.unless(!owed, PatchObjection::SglangHistoryOwed {});
         let parts = [
@@ -163,10 +163,10 @@ fn history(case: &Case, used: &HistoryUse) -> Objections {
     o
 }
 
-/// PA-4, RT-3: without a digest the blocker of the kernel is on record.
-pub(crate) fn blocker_on_record(triage: &Triage, kernel: &Name) -> Objections {
+/// PA-4, RT-3: a digest of the kernel is on record in this round, or why there is none.
+pub(crate) fn ncu_on_record(triage: &Triage, kernel: &Name) -> Objections {
     let mut o = Objections::default();
-    let there = triage.ncu_blocked.contains(kernel);
+    let there = triage.ncu_filed.contains(kernel) || triage.ncu_blocked.contains(kernel);
     o.unless(there, PatchObjection::NoNcu { kernel: kernel.clone() });
     o
 }
@@ -189,10 +189,11 @@ pub(crate) fn same_kernel(recorded: &Patch, amended: &Patch) -> Objections {
     o
 }
 
-/// RL-9: a fixup is a clean range over files of accepted patches, tests and docs.
+/// RL-9, PA-3: a fixup is a clean range over files of accepted patches, tests and docs.
 pub(crate) fn fixup_objections(case: &Case, said: &Fixup) -> Objections {
     let mut o = range(case, &said.base_tree, said.descends, &said.stand.head);
     o.unless(!said.files.is_empty(), PatchObjection::EmptyFixup {});
+    o.join(provenance(case, &said.copied));
     for it in &said.files {
         let allowed = matches!(it.kind, FileKind::Tests | FileKind::Docs)
             || case.accepted_files.contains(&it.path);

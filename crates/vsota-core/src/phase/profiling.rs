@@ -37,6 +37,8 @@ pub struct Triage {
     pub pipeline: Option<Pipeline>,
     /// Kernels whose NCU evidence is blocked (RT-3).
     pub ncu_blocked: BTreeSet<Name>,
+    /// Kernels of which NCU evidence is filed; it outlives the assist that filed it (RV-3).
+    pub ncu_filed: BTreeSet<Name>,
 }
 
 objections! {
@@ -94,6 +96,7 @@ impl Triage {
             root: None,
             pipeline: None,
             ncu_blocked: BTreeSet::new(),
+            ncu_filed: BTreeSet::new(),
         }
     }
 

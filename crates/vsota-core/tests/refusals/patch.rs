@@ -159,7 +159,11 @@ fn kernels(all: &mut Cases) {
         it.clone(),
     );
     let name = "PatchObjection.NoNcu/unless blocked";
-    all.moved(name, Pa4, "moe-routing", &assisted, &blocked(&assisted), it);
+    all.moved(name, Pa4, "moe-routing", &assisted, &blocked(&assisted), it.clone());
+    // What was filed stays on record when the assist is left (RV-3).
+    let left = |run| after(run, CloseKernelAssist(Because { reason: line("dropped") }));
+    let name = "PatchObjection.NoNcu/after the assist";
+    all.moved(name, Pa4, "moe-routing", &left(&assisted), &left(&digested), it);
     all.of(&digested, RecordPatch, patch(&digested, "patch-1", true))
         .but("PatchObjection.OtherKernel/other", Pa4, "moe-routing", |it| {
             it.kernel.as_mut().unwrap().name = vsota_fixtures::model::name("rms-norm");
@@ -268,5 +272,12 @@ fn fixups(all: &mut Cases) {
             it.files.push(code("vllm/other.py"));
         })
         .but("PatchObjection.EmptyFixup", Rl9, "no file", |it| it.files.clear())
+        .but("PatchObjection.Unattributed/fixup", Pa3, "licence", |it| {
+            it.copied = vec![Copied {
+                provenance: Some(line("tensorrt_llm: kernels/routing.cu at 1234")),
+                licence: None,
+                local_delta: Some(line("the tie rule")),
+            }];
+        })
         .but("PatchObjection.NameTaken/fixup", Le1, "patch-1", |it| it.name = name("patch-1"));
 }

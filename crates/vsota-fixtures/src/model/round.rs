@@ -335,6 +335,7 @@ pub fn fixup(run: &Run, build: &str) -> Fixup {
             kind: FileKind::Code,
         }],
         diff: artifact(&format!("patches/{build}.patch")),
+        copied: Vec::new(),
     }
 }
 

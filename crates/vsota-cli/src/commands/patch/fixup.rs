@@ -3,7 +3,7 @@
 use clap::Args;
 use vsota_core::command::{CommandKind, RecordFixup};
 use vsota_core::evidence::draft::Range;
-use vsota_core::facts::Fixup;
+use vsota_core::facts::{Copied, Fixup};
 use vsota_core::text::{Line, Name};
 
 use crate::chronicle::Chronicle;
@@ -26,6 +26,10 @@ pub struct FixupArgs {
     #[arg(long)]
     name: Option<Name>,
 
+    /// Where code was taken from, under which licence, and what was changed in it; once for each
+    #[arg(long, num_args = 3, value_names = ["PROVENANCE", "LICENCE", "DELTA"])]
+    copied: Vec<Line>,
+
     #[command(flatten)]
     stand: StandArgs,
 
@@ -33,11 +37,15 @@ pub struct FixupArgs {
     range: RangeArgs,
 }
 
+/// What would name the code that a fixup takes from elsewhere.
+const NAMES: &str = "vsota patch fixup --finding TEXT --copied PROVENANCE LICENCE DELTA";
+
 /// Records the fixup.
 ///
 /// # Errors
 ///
-/// Bad evidence with file, line and field; refused when it touches other files than RL-9 allows.
+/// Bad evidence with file, line and field; refused when it touches other files than RL-9 allows, or tells of
+/// code from elsewhere that is not named (PA-3).
 pub fn run(context: &Context, args: FixupArgs) -> Result<Outcome, Failure> {
     let stand = args.stand.read(context)?;
     let run = context.run_dir()?;
@@ -48,8 +56,11 @@ pub fn run(context: &Context, args: FixupArgs) -> Result<Outcome, Failure> {
         let kind = CommandKind::RecordFixup;
         return Err(transition::object(context, &run, &chronicle, kind, vec![reason]));
     }
-    let read = args.range.read(context, &run, &stand, CommandKind::RecordFixup)?;
-    let Ranged { range, staged, .. } = read;
+    let kind = CommandKind::RecordFixup;
+    let ranged = args.range.read(context, &run, &stand, kind)?;
+    let copied = copied(&args.copied);
+    ranged.told_whole(context, &run, &copied, (kind, NAMES))?;
+    let Ranged { range, staged, .. } = ranged;
     let name = match args.name {
         Some(name) => name,
         None => {
@@ -59,6 +70,19 @@ pub fn run(context: &Context, args: FixupArgs) -> Result<Outcome, Failure> {
     };
     let Range { base_tree, descends, files, .. } = range;
     let diff = staged.artifact().clone();
-    let fixup = Fixup { stand, name, finding: args.finding, base_tree, descends, files, diff };
+    let finding = args.finding;
+    let fixup = Fixup { stand, name, finding, base_tree, descends, files, diff, copied };
     transition::take_with(context, &run, vec![staged], |_| Ok(RecordFixup(fixup).into()))?.outcome()
+}
+
+fn copied(told: &[Line]) -> Vec<Copied> {
+    let one = |told: &[Line]| match told {
+        [provenance, licence, delta] => Some(Copied {
+            provenance: Some(provenance.clone()),
+            licence: Some(licence.clone()),
+            local_delta: Some(delta.clone()),
+        }),
+        _ => None,
+    };
+    told.chunks(3).filter_map(one).collect()
 }

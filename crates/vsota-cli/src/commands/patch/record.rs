@@ -2,17 +2,14 @@
 
 use camino::Utf8PathBuf;
 use clap::Args;
-use vsota_core::Clause;
 use vsota_core::command::{CommandKind, RecordPatch};
 use vsota_core::evidence::draft::{self, DraftKind};
 use vsota_core::facts::Patch;
 
-use crate::chronicle::Chronicle;
 use crate::context::Context;
 use crate::drafting::{self, DraftArgs};
-use crate::failure::{Failure, Reason};
+use crate::failure::Failure;
 use crate::given;
-use crate::journal::Reading;
 use crate::output::Outcome;
 use crate::range::{RangeArgs, Ranged};
 use crate::rundir::RunDir;
@@ -76,16 +73,11 @@ impl Told {
         let said = sheet.says(draft::patch)?;
         let stand = given::stand_of(context, self.stand.as_deref())?;
         let run = run.map_err(Clone::clone)?;
-        let Ranged { range, staged, admitted } = self.range.read(context, run, &stand, command)?;
-        if let Some(it) = admitted.filter(|_| said.copied.is_empty()) {
-            let found =
-                format!("{} says `{}`, and the patch names no copied code", it.path, it.text);
-            let verb = if command == CommandKind::AmendPatch { "amend" } else { "record" };
-            let help = format!("vsota patch {verb} --template");
-            let chronicle = Chronicle::of(&Reading::of(run)?)?;
-            let reasons = vec![Reason { clause: Clause::Pa3, found, help }];
-            return Err(transition::object(context, run, &chronicle, command, reasons));
-        }
+        let ranged = self.range.read(context, run, &stand, command)?;
+        let verb = if command == CommandKind::AmendPatch { "amend" } else { "record" };
+        let help = format!("vsota patch {verb} --template");
+        ranged.told_whole(context, run, &said.copied, (command, &help))?;
+        let Ranged { range, staged, .. } = ranged;
         let artifact = staged.artifact().clone();
         Ok(Some((said.fact(stand, range, artifact), staged)))
     }

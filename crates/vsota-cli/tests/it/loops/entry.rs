@@ -167,6 +167,10 @@ pub(super) const WRONG: &[Wrong] = &[
     ("RL-1", "a file that git was told to skip", |it| {
         it.git(&["update-index", "--skip-worktree", "vllm/a.py"]);
     }),
+    ("RL-1", "a source that git was told to leave out", |it| {
+        it.put("vllm/new.py", "");
+        fs::write(it.vllm.join(".git/info/exclude"), "new.py\n").unwrap();
+    }),
     ("RL-1", "a profile directory that git sees", |it| {
         it.put(".gitignore", ".humanize*\n");
         it.git(&["commit", "-q", "-am", "no profile"]);

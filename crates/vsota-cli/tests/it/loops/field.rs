@@ -42,6 +42,13 @@ impl Field {
     /// A good checkout on `main` and a campaign that stands where the model stands; it is no
     /// demonstration, so everything is read from git and files.
     pub(super) fn at(model: &Run) -> Self {
+        let field = Self::bare();
+        field.plant(model);
+        field
+    }
+
+    /// A good checkout on `main`, and no campaign yet.
+    pub(super) fn bare() -> Self {
         let world = World::empty();
         let vllm = world.root.join("vllm");
         fs::create_dir_all(vllm.join("vllm")).unwrap();
@@ -50,7 +57,6 @@ impl Field {
         field.put("vllm/a.py", "a = 1\n");
         field.put(".gitignore", ".humanize*\nprofile/\n");
         field.commit("first");
-        field.plant(model);
         for (path, text) in runtime(false) {
             field.script(&format!("humanize/{path}"), &text);
         }

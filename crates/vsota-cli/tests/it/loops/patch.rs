@@ -123,6 +123,64 @@ fn a_range_that_is_no_patch_is_refused() {
     assert_eq!(refused(&field), ["PA-2"]);
 }
 
+/// What hides a source of a build, and where. The commit's own rules may; nothing else may.
+#[test]
+fn a_source_that_no_commit_holds_is_named_whatever_hides_it() {
+    let hidden = |field: &Field, path: &str| {
+        let ended = record(field);
+        assert_eq!((ended.exit, ended.clauses()), (3, vec!["PA-1"]), "{path}: {}", ended.told);
+        let reason = &ended.json["refused"][0];
+        let found = reason["found"].as_str().unwrap();
+        assert!(found.ends_with(&format!("uncommitted changes: `excluded {path}`")), "{found}");
+        let help = format!("git -C {} check-ignore -v --no-index {path}", field.vllm);
+        assert_eq!(reason["help"], help.as_str());
+    };
+    let field = layered();
+    field.put(".gitignore", ".humanize*\nprofile/\n*.so\n__pycache__/\n/vllm/_deps/\n");
+    patched(&field);
+    let mark = field.world.root.join("owned");
+    field.script("evil", &format!("#!/bin/sh\ntouch {mark}\n"));
+    field.git(&["config", "core.fsmonitor", field.world.root.join("evil").as_str()]);
+    let exclude = field.vllm.join(".git/info/exclude");
+    let (new, cuda) = ("vllm/new.py", "csrc/new.cu");
+    field.put(new, "");
+    fs::write(&exclude, "new.*\n").unwrap();
+    hidden(&field, new);
+    fs::remove_file(field.vllm.join(new)).unwrap();
+    // By the user's own rules.
+    let rules = field.world.root.join("rules");
+    fs::write(&rules, "csrc/\n").unwrap();
+    field.git(&["config", "core.excludesFile", rules.as_str()]);
+    field.put(cuda, "");
+    hidden(&field, cuda);
+    fs::remove_file(field.vllm.join(cuda)).unwrap();
+    // By rules beside it that hide themselves.
+    field.put("vllm/new/.gitignore", "*\n");
+    field.put("vllm/new/a.py", "");
+    hidden(&field, "vllm/new/.gitignore");
+    fs::remove_dir_all(field.vllm.join("vllm/new")).unwrap();
+    // A name that a setting takes for a tracked one.
+    field.git(&["config", "core.ignoreCase", "true"]);
+    field.put("vllm/A.py", "");
+    assert_eq!(record(&field).clauses(), ["PA-1"]);
+    fs::remove_file(field.vllm.join("vllm/A.py")).unwrap();
+    // What is no source may be hidden by anything, and what the commit's rules hide is a product.
+    fs::write(&exclude, "new.*\n*.sh\n").unwrap();
+    field.put("new.txt", "");
+    field.put("vllm/run.sh", "");
+    field.put("vllm/_C.so", "");
+    field.put("vllm/__pycache__/a.pyc", "");
+    field.put("vllm/_deps/.gitignore", "*\n");
+    field.put("vllm/_deps/new.py", "");
+    let ended = record(&field);
+    assert_eq!(ended.exit, 0, "{}", ended.told);
+    assert!(!mark.exists(), "something was run");
+    // The next gate looks again.
+    field.put(new, "");
+    let ended = field.vsota(&["revalidate", "retry", "--reason", "slower"]);
+    assert!(ended.told.contains("excluded vllm/new.py"), "{}", ended.told);
+}
+
 #[test]
 fn files_say_nothing_of_a_real_checkout() {
     let field = layered();

@@ -180,10 +180,16 @@ fn a_fixup_cites_a_finding_or_the_phase() {
     field.commit("another file");
     assert_eq!(fixup("the empty batch is not handled"), (3, "RL-9".into()), "another file");
     field.git(&["reset", "-q", "--hard", "HEAD~1"]);
-    field.put("vllm/model_executor/layers/fused_moe.py", "a = 3\n");
+    let from = "# Adapted from https://github.com/sgl-project/sglang\n";
+    field.put("vllm/model_executor/layers/fused_moe.py", from);
     field.commit("the finding");
-    let (exit, clauses) = fixup("the empty batch is not handled");
-    assert_eq!((exit, clauses.as_str()), (0, ""));
+    assert_eq!(fixup("the empty batch is not handled"), (3, "PA-3".into()), "from elsewhere");
+    let named = ["--copied", "TensorRT-LLM, kernels/routing.cu", "Apache-2.0", "the tie rule"];
+    let args = ["patch", "fixup", "--finding", "the empty batch is not handled"];
+    assert_eq!(field.vsota(&[&args[..], &named[..3]].concat()).exit, 2, "two of three");
+    let ended = field.vsota(&[&args[..], &named].concat());
+    assert_eq!(ended.exit, 0, "{}", ended.told);
     let journal = String::from_utf8(field.world.bytes()).unwrap();
-    assert!(journal.lines().last().unwrap().contains("fused_moe.py"));
+    let last = journal.lines().last().unwrap();
+    assert!(last.contains("fused_moe.py") && last.contains(r#""licence":"Apache-2.0""#), "{last}");
 }

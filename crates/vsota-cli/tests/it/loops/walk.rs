@@ -148,6 +148,59 @@ fn what_a_gate_recorded_is_what_git_says() {
     held(&field, 1);
 }
 
+/// A diff that was cleared of secrets is made again from the commits, and cleared again.
+#[test]
+fn a_diff_without_its_secrets_is_still_gits_difference() {
+    // Built at run time: the repository holds no secret, not even a made-up one.
+    let letters = |by: usize| -> String {
+        (0..34).map(|it| char::from(b'a' + u8::try_from(it * by % 26).unwrap())).collect()
+    };
+    let token = format!("hf_{}", letters(7));
+    let mut field = layered();
+    patched(&field);
+    field.put("vllm/hub.py", &format!("TOKEN = \"{token}\"\nother = 1\n"));
+    field.git(&["add", "-A"]);
+    field.git(&["commit", "-q", "--amend", "-m", "routing"]);
+    assert_eq!(record(&field).exit, 8);
+    let draft = field.world.root.join("patch.md");
+    let record = |field: &Field| {
+        let ended = field.vsota(&["--redact", "patch", "record", draft.as_str()]);
+        assert_eq!(ended.exit, 0, "{}", ended.told);
+        let journal = String::from_utf8(field.world.bytes()).unwrap();
+        let last: Value = serde_json::from_str(journal.lines().last().unwrap()).unwrap();
+        let diff = &last["event"]["patch-recorded"]["diff"];
+        let path = field.world.run.join(diff["path"].as_str().unwrap());
+        (journal, path, diff["sha256"].as_str().unwrap().to_owned())
+    };
+    let before = field.world.bytes();
+    let (journal, path, digest) = record(&field);
+    let kept = fs::read_to_string(&path).unwrap();
+    assert!(kept.contains("[REDACTED:") && !kept.contains(&token), "{kept}");
+    held(&field, 1);
+    // Another text with another digest: a file in the place of the one that was filed.
+    let other = kept.replace("other = 1", "other = 2");
+    fs::write(&path, &other).unwrap();
+    let events = journal.replace(&digest, &vsota_core::Digest::of(other.as_bytes()).to_string());
+    let events = events.lines().map(|it| serde_json::from_str::<vsota_core::Entry>(it).unwrap());
+    let run = Run { events: events.map(|it| it.event).collect(), ..Run::open() };
+    field.world.put(run.jsonl());
+    let checkpoint = field.world.run.join("humanize/model-loop-checkpoint.md");
+    let _ = fs::remove_file(&checkpoint);
+    wrong(&field, "PA-6", "is not git's difference");
+    // What only the environment of that call knew, nobody knows later.
+    field.world.put(before);
+    fs::remove_file(&path).unwrap();
+    let _ = fs::remove_file(&checkpoint);
+    field.put("vllm/hub.py", &format!("key = \"{}\"\n", letters(11)));
+    field.git(&["add", "-A"]);
+    field.git(&["commit", "-q", "--amend", "-m", "routing"]);
+    field.env.insert("OPENAI_API_KEY", letters(11));
+    record(&field);
+    held(&field, 1);
+    field.env.remove("OPENAI_API_KEY");
+    open(&field, "1 places of patches/r1-");
+}
+
 #[test]
 fn an_accepted_patch_stays_in_the_history() {
     let mut model = Run::patched();

@@ -331,7 +331,7 @@ fn repository(it: &Repository, ground: &Ground, say: &mut impl FnMut(u8, Clause,
             10,
             Clause::Rl1,
             format!(
-                "the work tree is not clean: {more} changes, the first `{first}` (Humanize: \"Error: Git working tree is not clean\"); commit or stash them"
+                "the work tree is not clean: {more} changes, the first `{first}` (Humanize: \"Error: Git working tree is not clean\"); commit or stash them, and take what is excluded out of the checkout"
             ),
         );
     }
