@@ -279,6 +279,7 @@ mod tests {
             "COMMIT" | "ID" => "0".repeat(40),
             "gpu_model=VALUE" => "gpu_model=NVIDIA".to_owned(),
             "workload=FILE" => "workload=x".to_owned(),
+            "vllm_checkout=DIR" => "vllm_checkout=x".to_owned(),
             "DRAFT" | "FILE" | "PATH" | "TEXT" | "A.csv" | "B.csv" => "x".to_owned(),
             word => {
                 assert!(
@@ -329,7 +330,17 @@ mod tests {
                 C::OpenProfiling,
                 typed(C::DecideGap),
             ),
+            (GapObjection::Undecided { blocks: 4 }.into(), C::ClaimStop, typed(C::FileGapBlock)),
             (GapObjection::NoRival { framework }.into(), C::BlockCompetitor, "vsota next"),
+            (BenchObjection::Frozen {}.into(), C::FileCandidate, "vsota next"),
+            (BenchObjection::NotFrozen {}.into(), C::FilePlan, typed(C::FreezeBenchmark)),
+            (StopObjection::NoClaim {}.into(), C::StopCampaign, typed(C::OpenRound)),
+            (LoopObjection::StillActive {}.into(), C::ReenterLoop, "vsota loop status"),
+            (
+                InputsObjection::NoCheckout {}.into(),
+                C::CloseInputs,
+                "vsota inputs set vllm_checkout=DIR",
+            ),
             (GapObjection::AlreadyBlocked { framework }.into(), C::BlockCompetitor, "vsota next"),
             (
                 BlockObjection::RivalBlocked { framework }.into(),
@@ -368,6 +379,18 @@ mod tests {
     fn the_finding_chooses_the_help_where_its_clause_leads_astray() {
         for (objection, command, help) in astray() {
             assert_eq!(reason(&objection, command).help, help, "{objection}");
+        }
+    }
+
+    #[test]
+    fn no_way_leads_through_giving_up() {
+        use CommandKind as C;
+        for (phase, command, help) in [
+            (Phase::GapDecision, C::OpenRound, typed(C::OpenProfiling)),
+            (Phase::Profiling, C::FileGapBlock, typed(C::NameRootCause)),
+            (Phase::Revalidate, C::FileDigest, typed(C::AcceptPatch)),
+        ] {
+            assert_eq!(misplaced(phase, command)[0].help, help);
         }
     }
 

@@ -228,7 +228,8 @@ fn frameworks_are_asked_for_where_the_gpus_are() {
     let ground = Ground::new();
     let host = place(&ground, &format!("echo '{}'", PACKAGES.replace('\n', "")));
     let args = ["--config", "ckpt/config.json", "--host-command", &host];
-    let (exit, answer) = ground.init(&[&args[..], &["--container-command", "in c1"]].concat());
+    let more = ["--container-command", "in c1", "vllm_checkout=/src/vllm"];
+    let (exit, answer) = ground.init(&[&args[..], &more].concat());
     assert_eq!((exit, missing(&answer)), (0, vec![]), "{answer}");
     let asked =
         format!("{host} in c1 python3 -m pip list --format=json --disable-pip-version-check");
@@ -357,7 +358,8 @@ fn a_host_is_asked_by_its_command() {
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
     let files = ["--config", "ckpt/config.json"];
     let host = format!("{path} box");
-    let (exit, answer) = ground.init(&[&files[..], &["--host-command", &host]].concat());
+    let more = ["--host-command", &host, "vllm_checkout=/src/vllm"];
+    let (exit, answer) = ground.init(&[&files[..], &more].concat());
     assert_eq!((exit, missing(&answer)), (0, vec![]), "{answer}");
     let recorded = ground.recorded(&answer);
     let gpu = (value!({"gpu_model": "NVIDIA L4"}), format!("{host} nvidia-smi"));

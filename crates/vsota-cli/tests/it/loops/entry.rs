@@ -2,11 +2,13 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::process::Command;
 
 use vsota_fixtures::builders::humanize::{LoopParts, refined_plan, runtime};
 use vsota_fixtures::model::Run;
 
 use super::field::{Field, LOOP, git};
+use crate::world::binary;
 
 const PLAN: &str = ".humanize/vllm-sota-agent/refined-plan.md";
 
@@ -456,4 +458,40 @@ fn a_hostile_repository_runs_nothing() {
     assert!(!mark.exists(), "something was run by set-up");
     assert_eq!(ended.exit, 0, "{}", ended.told);
     assert!(field.ran());
+}
+
+#[test]
+fn a_benchmark_is_frozen_on_the_head_of_the_checkout() {
+    let field = Field::at(&Run::with_rows());
+    let before = field.events();
+    let other = "2".repeat(40);
+    let ended = field.vsota(&["bench", "freeze", "--tree", &other]);
+    assert_eq!((ended.exit, ended.clauses()), (3, vec!["FB-13"]), "{}", ended.told);
+    field.put("vllm/a.py", "a = 2\n");
+    let ended = field.vsota(&["bench", "freeze"]);
+    assert_eq!((ended.exit, ended.clauses()), (3, vec!["FB-13"]), "{}", ended.told);
+    assert_eq!(field.events(), before);
+    field.git(&["checkout", "-q", "--", "vllm/a.py"]);
+    let ended = field.vsota(&["bench", "freeze", "--commit", &field.id("HEAD")]);
+    assert_eq!(ended.exit, 0, "{}", ended.told);
+    let journal = String::from_utf8(field.world.bytes()).unwrap();
+    let frozen = journal.lines().last().unwrap();
+    assert!(frozen.contains(&field.id("HEAD^{tree}")), "{frozen}");
+}
+
+#[test]
+fn a_checkout_of_another_campaign_opens_none() {
+    let field = Field::bare();
+    let checkout = format!("vllm_checkout={}", field.vllm);
+    let ended = field.vsota(&["init", "model=a/b", &checkout]);
+    assert_eq!(ended.exit, 0, "{}", ended.told);
+    let second = field.world.root.join("new/second");
+    let ended = Command::new(binary())
+        .args(["-C", second.as_str(), "init", "model=a/b", &checkout])
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&ended.stderr).into_owned();
+    assert_eq!(ended.status.code(), Some(7), "{told}");
+    assert!(told.contains(field.world.run.as_str()), "{told}");
+    assert!(!second.exists(), "a campaign was opened all the same");
 }
