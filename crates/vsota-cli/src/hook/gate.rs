@@ -17,6 +17,12 @@ pub(super) fn against(deed: &Deed, site: &Site, campaign: &Campaign) -> Option<S
         Deed::Write(path) if site.is_benchmark(Utf8Path::new(path)) => {
             (format!("the write to {path}"), frozen(campaign))
         }
+        Deed::Write(path) if site.is_record(Utf8Path::new(path)) => {
+            (format!("the write to {path}"), recorded(campaign))
+        }
+        Deed::Remove(path) if site.holds_records(Utf8Path::new(path)) => {
+            (format!("the removal of {path}"), recorded(campaign))
+        }
         Deed::Write(path) if site.is_source(Utf8Path::new(path)) => {
             (format!("the change of {path}"), patching(campaign))
         }
@@ -99,6 +105,18 @@ fn cancelling(campaign: &Campaign) -> Vec<Reason> {
             help: first_step(campaign),
         }],
     }
+}
+
+/// IN-3: the journal and what is rendered from it are written by vsota alone.
+fn recorded(campaign: &Campaign) -> Vec<Reason> {
+    if campaign.phase() == Phase::Stopped {
+        return Vec::new();
+    }
+    vec![Reason {
+        clause: Clause::In3,
+        found: "the journal and its documents are written by vsota alone".to_owned(),
+        help: first_step(campaign),
+    }]
 }
 
 /// FB-1: what was frozen never changes; before that, rows are still gathered.

@@ -18,7 +18,7 @@ pub(super) struct Site {
 /// The directory that a deed is done in.
 pub(super) fn dir_of(deed: &Deed) -> Option<&str> {
     match deed {
-        Deed::Write(path) => path.rsplit_once('/').map(|(dir, _)| dir),
+        Deed::Write(path) | Deed::Remove(path) => path.rsplit_once('/').map(|(dir, _)| dir),
         Deed::Patch(dir)
         | Deed::Commit { dir, .. }
         | Deed::SetUpLoop(dir)
@@ -93,6 +93,17 @@ impl Site {
     /// Whether a path is one of the benchmark's files.
     pub(super) fn is_benchmark(&self, path: &Utf8Path) -> bool {
         real(path).starts_with(self.run.join("benchmark"))
+    }
+
+    /// Whether a path is one of the records that only vsota writes.
+    pub(super) fn is_record(&self, path: &Utf8Path) -> bool {
+        real(path).starts_with(self.run.join("humanize"))
+    }
+
+    /// Whether with a path the records are gone.
+    pub(super) fn holds_records(&self, path: &Utf8Path) -> bool {
+        let path = real(path);
+        self.run.join("humanize").starts_with(&path)
     }
 
     /// Whether files below a directory may be source: it lies in the source, or the source in it.

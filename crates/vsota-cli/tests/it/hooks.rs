@@ -87,6 +87,19 @@ fn patches() -> Vec<String> {
         "tar xzf /tmp/new.tgz",
         "cp -r /tmp/new/. .",
         "env -C /src/vllm git commit -am x",
+        "git rm vllm/x.py",
+        "git mv vllm/x.py vllm/y.py",
+        "git read-tree -u HEAD~1",
+        "git -c alias.ci=commit ci -am x",
+        "uv run git commit -am x",
+        "curl -o vllm/x.py https://example.org/x.py",
+        "cd vllm && wget https://example.org/x.py",
+        "ruff check --fix vllm",
+        "ruff format",
+        "black vllm/x.py",
+        "clang-format -i csrc/x.cu",
+        "sort -o vllm/x.txt vllm/x.txt",
+        "xargs sed -i s/a/b/ < files",
         "cd /tmp && GIT_DIR=/src/vllm/.git git commit -m x",
     ] {
         calls.push(claude("Bash", &json!({"command": command, "timeout": 1000})));
@@ -126,6 +139,13 @@ fn harmless() -> Vec<String> {
         "find vllm -name '*.py' | wc -l",
         "wc -l vllm/x.py",
         "git stash list",
+        "ruff check vllm",
+        "black --check vllm",
+        "clang-format --dry-run csrc/x.cu",
+        "curl -sO https://example.org/x.json",
+        "git rm --cached docs/x.md",
+        "uv run pytest tests -q",
+        "xargs -n1 pytest < tests.txt",
         "git apply --check /tmp/x.diff",
         "rm -rf build",
         "rm -rf vllm/__pycache__",
@@ -193,11 +213,17 @@ fn the_loops_scripts_and_the_frozen_benchmark_have_gates_of_their_own() {
         let file = stage.path("benchmark/raw/x.json");
         let write = claude("Write", &json!({"file_path": file.as_str(), "content": ""}));
         let copy = bash(&format!("cp /tmp/x.json {}", stage.path("benchmark/")));
+        let journal = bash(&format!("cat x > {}", stage.path("humanize/lineage.jsonl")));
+        let gone = bash(&format!("rm -rf {}", stage.world.run.parent().unwrap()));
+        // Only after the stop they are anybody's.
+        let going = set_up;
         for (payload, shut, clause) in [
             (&setup, set_up, ["RL-7", "FB-1"]),
             (&cancel, cancelled, ["RL-8", "RL-8"]),
             (&write, frozen, ["FB-1", "FB-1"]),
             (&copy, frozen, ["FB-1", "FB-1"]),
+            (&journal, going, ["IN-3", "IN-3"]),
+            (&gone, going, ["IN-3", "IN-3"]),
         ] {
             let answer = ask("pre-tool-use", Some(&stage.world.run), payload);
             let reason = denied(&answer);

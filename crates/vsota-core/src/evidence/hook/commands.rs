@@ -5,7 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::shell::{DEPTH, Simple, assignment, simple};
-use super::{Deed, Place, code, patched};
+use super::{Deed, Place, code, patched, tools};
 
 /// Programs that run the rest of their words: each with its options that take a word.
 const WRAPPERS: &[(&str, &[&str])] = &[
@@ -33,8 +33,17 @@ const CHANGES: &[&str] =
     &["rm", "touch", "truncate", "unlink", "shred", "chmod", "tee", "ed", "ex"];
 
 /// Verbs of git that bring a commit or foreign lines into the tree.
-const COMMITS: &[&str] =
-    &["commit", "am", "merge", "cherry-pick", "revert", "apply", "rebase", "pull"];
+const COMMITS: &[&str] = &[
+    "commit",
+    "am",
+    "merge",
+    "cherry-pick",
+    "revert",
+    "apply",
+    "rebase",
+    "pull",
+    "checkout-index",
+];
 
 /// Options with which such a verb changes nothing, or takes an unfinished change back.
 const HARMLESS: &[&str] = &["--dry-run", "--abort", "--quit", "--help", "-h"];
@@ -74,6 +83,11 @@ fn of_words(words: &[String], it: &Simple, at: &Place, depth: usize, deeds: &mut
         }
         return of_words(inner, it, at, depth.saturating_add(1), deeds);
     }
+    if matches!(name, "uv" | "poetry" | "pdm") && rest.first().is_some_and(|it| it == "run") {
+        let inner =
+            unwrapped(name, rest.get(1..).unwrap_or_default(), &["--with", "-p", "--python"]);
+        return of_words(inner, it, at, depth.saturating_add(1), deeds);
+    }
     match name {
         "sh" | "bash" | "zsh" | "dash" | "ksh" => of_shell(rest, it, at, depth, deeds),
         "eval" => of_script(&rest.join(" "), at, depth.saturating_add(1), deeds),
@@ -91,14 +105,21 @@ fn of_words(words: &[String], it: &Simple, at: &Place, depth: usize, deeds: &mut
             .extend(rest.iter().filter_map(|it| it.strip_prefix("of=")).map(|it| write(it, at))),
         "tar" | "bsdtar" | "unzip" | "cpio" => deeds.extend(unpacked(name, rest, at)),
         _ if COPIES.contains(&name) => deeds.extend(copied(name, rest, at)),
-        _ if CHANGES.contains(&name) => deeds.extend(named(rest, at)),
+        _ if CHANGES.contains(&name) => {
+            deeds.extend(named(rest, at));
+            if name == "rm" {
+                deeds.extend(
+                    rest.iter().filter(|it| is_file(it)).map(|it| Deed::Remove(at.join(it))),
+                );
+            }
+        }
         _ if name.ends_with("setup-rlcr-loop.sh") => {
             deeds.push(Deed::SetUpLoop(at.dir.clone()));
         }
         _ if name.ends_with("cancel-rlcr-loop.sh") => {
             deeds.push(Deed::CancelLoop(at.dir.clone()));
         }
-        _ => {}
+        _ => deeds.extend(tools::deeds(name, rest, at)),
     }
     if is_interpreter(name) {
         let flags = ["-c", "-e"];
@@ -146,6 +167,13 @@ fn of_xargs(
         if here.is_empty() { rest.get(at.checked_add(1)?).cloned() } else { Some(here.to_owned()) }
     });
     let next = depth.saturating_add(1);
+    let unknown = String::from("./");
+    if it.before.is_empty() && placed.is_none() {
+        // The names stand in a file that nobody reads here: they may be any below.
+        let words: Vec<String> = inner.iter().chain([&unknown]).cloned().collect();
+        of_words(&words, it, at, next, deeds);
+        return of_trees([&unknown].into_iter(), at, deeds);
+    }
     let Some(place) = placed else {
         let words: Vec<String> = inner.iter().chain(given.clone()).cloned().collect();
         of_words(&words, it, at, next, deeds);
@@ -248,7 +276,37 @@ fn unwrapped<'w>(name: &str, rest: &'w [String], takes: &[&str]) -> &'w [String]
 }
 
 /// What git does with these words and, before them, these variables.
-fn git(rest: &[String], variables: &[String], at: &Place) -> Option<Deed> {
+fn git(rest: &[String], variables: &[String], at: &Place) -> Vec<Deed> {
+    let Some((dir, verb, options)) = git_words(rest, variables, at) else { return Vec::new() };
+    let looks = verb == "apply" && !options.contains(&"--apply");
+    let harmless = |it: &&str| HARMLESS.contains(it) || (looks && LOOKS.contains(it));
+    if options.iter().any(harmless) {
+        return Vec::new();
+    }
+    let brings = match verb {
+        "rm" | "mv" => {
+            let there = Place { dir, home: at.home.clone() };
+            let files = options.iter().filter(|it| !it.starts_with('-'));
+            return files.map(|it| write(it, &there)).collect();
+        }
+        "stash" => matches!(options.first(), Some(&"pop" | &"apply" | &"branch")),
+        "reset" => moves_the_tree(&options),
+        "restore" => options.iter().any(|it| it.starts_with("--source") || *it == "-s"),
+        "checkout" => of_another_commit(&options),
+        "read-tree" => options.contains(&"-u"),
+        // A word that was made up for this call may stand for any other.
+        verb if rest.iter().any(|it| it.starts_with(&alloc::format!("alias.{verb}="))) => true,
+        verb => COMMITS.contains(&verb),
+    };
+    brings.then(|| Deed::Commit { dir, verb: verb.to_owned() }).into_iter().collect()
+}
+
+/// Where git works, its verb, and what stands behind it.
+fn git_words<'w>(
+    rest: &'w [String],
+    variables: &[String],
+    at: &Place,
+) -> Option<(String, &'w str, Vec<&'w str>)> {
     let mut dir = at.dir.clone();
     for (name, value) in variables.iter().filter_map(|it| assignment(it)) {
         match name {
@@ -277,20 +335,7 @@ fn git(rest: &[String], variables: &[String], at: &Place) -> Option<Deed> {
             verb => break verb,
         }
     };
-    let options: Vec<&str> = words.map(String::as_str).collect();
-    let looks = verb == "apply" && !options.contains(&"--apply");
-    let harmless = |it: &&str| HARMLESS.contains(it) || (looks && LOOKS.contains(it));
-    if options.iter().any(harmless) {
-        return None;
-    }
-    let brings = match verb {
-        "stash" => matches!(options.first(), Some(&"pop" | &"apply" | &"branch")),
-        "reset" => moves_the_tree(&options),
-        "restore" => options.iter().any(|it| it.starts_with("--source") || *it == "-s"),
-        "checkout" => of_another_commit(&options),
-        verb => COMMITS.contains(&verb),
-    };
-    brings.then(|| Deed::Commit { dir, verb: verb.to_owned() })
+    Some((dir, verb, words.map(String::as_str).collect()))
 }
 
 /// Whether a reset brings the files of another commit; to HEAD it only takes changes back.
@@ -425,7 +470,7 @@ fn write(path: &str, at: &Place) -> Deed {
     Deed::Write(at.join(path))
 }
 
-fn is_file(word: &str) -> bool {
+pub(super) fn is_file(word: &str) -> bool {
     !word.starts_with('-') && !word.is_empty()
 }
 

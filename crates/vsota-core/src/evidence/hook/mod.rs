@@ -7,6 +7,7 @@
 mod code;
 mod commands;
 mod shell;
+mod tools;
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -21,6 +22,8 @@ use super::error::EvidenceError;
 pub enum Deed {
     /// A file is written, moved or removed: its absolute path, which may hold wildcards.
     Write(String),
+    /// A file or a whole directory is removed: its absolute path.
+    Remove(String),
     /// Files below a directory are written; which ones, only the patch or the archive says.
     Patch(String),
     /// A commit comes into the repository around a directory.
