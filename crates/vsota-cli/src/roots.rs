@@ -6,6 +6,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use clap::ValueEnum;
 use serde::Serialize;
 use vsota_core::evidence::humanize::RUNTIME;
+use vsota_core::facts::CompanionName;
 
 /// How deep a plugin cache is looked into: market, plugin, version, skills.
 const DEPTH: usize = 6;
@@ -44,6 +45,21 @@ pub fn look(variable: &str, names: &[&str], holds: impl Fn(&Utf8Path) -> bool) -
             break;
         }
     }
+    looked
+}
+
+/// Looks for the file that tells how a companion is used: where its variable says, else among the skills
+/// (RT-1, RT-4).
+pub fn companion(name: CompanionName) -> Looked {
+    let own = [name.as_str()];
+    let (variable, names): (String, &[&str]) = match name {
+        CompanionName::PrHistory => (String::from("VSOTA_HISTORY_ROOT"), &HISTORY),
+        _ => (format!("VSOTA_{}", name.as_str().replace('-', "_").to_uppercase()), &own),
+    };
+    let mut looked = look(&variable, names, |dir| dir.join("SKILL.md").is_file());
+    // Skills are installed as links; what is beside them lies beside the target.
+    let skill = looked.found.map(|it| it.join("SKILL.md"));
+    looked.found = skill.and_then(|it| it.canonicalize_utf8().ok());
     looked
 }
 

@@ -18,7 +18,7 @@ use crate::context::Context;
 use crate::failure::Failure;
 use crate::loops::{ground, trees};
 use crate::output::{Outcome, Style, Text};
-use crate::roots::{self, Agent, HISTORY};
+use crate::roots::{self, Agent};
 
 /// Show roots, companions, tools and hooks: what, where, which version, and for each failure its mend
 ///
@@ -269,15 +269,9 @@ fn tool(name: &str, needed: bool, what: &str) -> Line {
 }
 
 fn companion(name: CompanionName) -> Line {
-    let own = [name.as_str()];
-    let names: &[&str] = if name == CompanionName::PrHistory { &HISTORY } else { &own };
-    let holds = |dir: &Utf8Path| dir.join("SKILL.md").is_file();
-    let looked = roots::look(&variable(name), names, holds);
     let what = format!("companion {name}");
-    // Skills are installed as links; what is beside them lies beside the target.
-    let skill =
-        looked.found.map(|it| it.join("SKILL.md")).and_then(|it| it.canonicalize_utf8().ok());
-    match skill {
+    let looked = roots::companion(name);
+    match looked.found {
         Some(skill) => {
             let bytes = fs::read(&skill).unwrap_or_default();
             let found = format!("sha256 {}", vsota_core::Digest::of(&bytes));
@@ -291,14 +285,6 @@ fn companion(name: CompanionName) -> Line {
             found: format!("not among the skills, {} places were looked at", looked.places.len()),
             mend: Some(format!("vsota companion note {name} --blocked REASON")),
         },
-    }
-}
-
-/// The variable that names the directory of a companion, before every other place (RT-1).
-fn variable(name: CompanionName) -> String {
-    match name {
-        CompanionName::PrHistory => String::from("VSOTA_HISTORY_ROOT"),
-        _ => format!("VSOTA_{}", name.as_str().replace('-', "_").to_uppercase()),
     }
 }
 

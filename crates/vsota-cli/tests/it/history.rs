@@ -83,3 +83,45 @@ fn an_installed_skill_is_found() {
     assert_eq!(answer["frameworks"][0]["slug"], "qwen3-core");
     assert_eq!(answer["frameworks"][1]["slug"], Value::Null);
 }
+
+#[test]
+fn what_can_be_read_is_not_blocked() {
+    let world = World::empty();
+    let root = root(&world, &["qwen3-core"]);
+    let skill = world.root.join("bench/SKILL.md");
+    fs::create_dir_all(skill.parent().unwrap()).unwrap();
+    fs::write(&skill, "---\nname: llm-serving-auto-benchmark\n---\n").unwrap();
+    let ask = |knowledge: &str, bench: &str, args: &[&str]| {
+        let run = world.root.join("campaign");
+        let ended = vsota()
+            .args(["-C", run.as_str()])
+            .args(args)
+            .env("VSOTA_HISTORY_ROOT", knowledge)
+            .env("VSOTA_LLM_SERVING_AUTO_BENCHMARK", bench)
+            .output()
+            .unwrap();
+        (ended.status.code().unwrap(), String::from_utf8_lossy(&ended.stderr).into_owned())
+    };
+    let bench = skill.parent().unwrap().as_str();
+    let given = [
+        "init",
+        "model=Qwen/Qwen3-8B",
+        "gpu_model=a",
+        "gpu_count=1",
+        "precision=bfloat16",
+        "quantization=none",
+        "frameworks=vllm,sglang",
+        "vllm_checkout=/src/vllm",
+    ];
+    let (exit, told) = ask(root.as_str(), bench, &given);
+    assert_eq!(exit, 0, "{told}");
+    let block =
+        ["history", "block", "--framework", "vllm", "--tried", "/nope", "--reason", "not there"];
+    let (exit, told) = ask(root.as_str(), bench, &block);
+    assert_eq!((exit, told.contains("HI-5") && told.contains("qwen3-core")), (3, true), "{told}");
+    let note = ["companion", "note", "llm-serving-auto-benchmark", "--blocked", "not there"];
+    let (exit, told) = ask(root.as_str(), bench, &note);
+    assert_eq!((exit, told.contains("RT-4") && told.contains(skill.as_str())), (3, true), "{told}");
+    assert_eq!(ask("/nowhere", "/nowhere", &block).0, 0);
+    assert_eq!(ask("/nowhere", "/nowhere", &note).0, 0);
+}

@@ -2,14 +2,16 @@
 
 use camino::Utf8PathBuf;
 use clap::Args;
-use vsota_core::Digest;
 use vsota_core::command::NoteCompanion;
 use vsota_core::facts::{Companion, CompanionName, Noted};
 use vsota_core::text::Line;
+use vsota_core::{Clause, Digest};
 
 use crate::context::Context;
-use crate::failure::Failure;
+use crate::failure::{Failure, Reason, Refused};
+use crate::fence::Fence;
 use crate::output::Outcome;
+use crate::roots;
 use crate::transition;
 
 /// Note that a companion was read, or why it was not
@@ -31,8 +33,10 @@ pub struct NoteArgs {
 ///
 /// # Errors
 ///
-/// Bad evidence when the file cannot be read; refused when a candidate is filed already.
+/// Bad evidence when the file cannot be read; refused when a candidate is filed already, or when what is
+/// said to be missing is there.
 pub fn run(context: &Context, args: NoteArgs) -> Result<Outcome, Failure> {
+    let run = context.run_dir()?;
     let noted = match (args.read, args.blocked) {
         (Some(path), _) => {
             let bytes = context.evidence(&path, 16 << 20)?;
@@ -41,11 +45,24 @@ pub fn run(context: &Context, args: NoteArgs) -> Result<Outcome, Failure> {
             let path = line.map_err(|error| Failure::bad_evidence(error).in_file(&path))?;
             Noted::Read { path, sha256: Digest::of(&bytes) }
         }
-        (None, Some(reason)) => Noted::Blocked { reason },
+        (None, Some(reason)) => {
+            if Fence::around(&run)?.is_none() {
+                missing(args.name)?;
+            }
+            Noted::Blocked { reason }
+        }
         (None, None) => return Err(Failure::usage("give --read PATH or --blocked REASON")),
     };
     let companion = Companion { name: args.name, noted };
-    transition::take(context, &context.run_dir()?, NoteCompanion(companion))?.outcome()
+    transition::take(context, &run, NoteCompanion(companion))?.outcome()
+}
+
+/// RT-4: what lies where it is looked for is read, not blocked.
+fn missing(name: CompanionName) -> Result<(), Failure> {
+    let Some(skill) = roots::companion(name).found else { return Ok(()) };
+    let found = format!("the companion {name} lies in {skill}, so it can be read");
+    let help = format!("vsota companion note {name} --read {skill}");
+    Err(Refused { reasons: vec![Reason { clause: Clause::Rt4, found, help }] }.into())
 }
 
 /// A skill names itself in its front matter; the host skill may have any name.
