@@ -3,8 +3,7 @@
 use serde::Serialize;
 use vsota_core::command::CommandKind;
 use vsota_core::event::Event;
-use vsota_core::phase::InLoop as _;
-use vsota_core::{Campaign, Entry, Phase, State};
+use vsota_core::{Campaign, Entry, Phase};
 
 use crate::failure::{Failure, Reason};
 use crate::help;
@@ -78,16 +77,7 @@ fn fold(
 
 /// The round that a campaign is in: 0 before the first, then the number of the last opened one.
 pub fn round(campaign: &Campaign) -> u32 {
-    match campaign.state() {
-        State::Inputs(_) | State::HistoryGate(_) | State::FixedBenchmark(_) => 0,
-        State::RlcrActive(phase) => phase.case().rounds,
-        State::GapDecision(phase) => phase.case().rounds,
-        State::Profiling(phase) => phase.case().rounds,
-        State::LayerPipeline(phase) => phase.case().rounds,
-        State::KernelAssist(phase) => phase.case().rounds,
-        State::Revalidate(phase) => phase.case().rounds,
-        State::Stopped(phase) => phase.case().map_or(0, |it| it.rounds),
-    }
+    campaign.state().round().unwrap_or(0)
 }
 
 /// Every command that has an edge from here: those that are ready first, and of these last what leads

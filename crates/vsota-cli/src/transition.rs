@@ -8,7 +8,7 @@ use serde::Serialize;
 use vsota_core::command::{Command, CommandKind};
 use vsota_core::event::EventKind;
 use vsota_core::phase::{LoopObjection, PatchObjection};
-use vsota_core::{Campaign, Entry, Finding, Objection, Opening, Phase, Refusal, Step};
+use vsota_core::{Campaign, Entry, Finding, Objection, Opening, Phase, Refusal, Rounds, Step};
 
 use crate::checkout::Checkout;
 use crate::chronicle::{self, Chronicle, Next};
@@ -19,6 +19,7 @@ use crate::failure::{Failure, Reason, Refused};
 use crate::help;
 use crate::journal::chain::ORIGIN;
 use crate::journal::{Head, Journal, QUARANTINE, rel};
+use crate::loops;
 use crate::output::{Outcome, Style, Text};
 use crate::proof;
 use crate::refusals::{self, Noted};
@@ -125,6 +126,10 @@ fn persist(
 ) -> Result<Transition, Failure> {
     let prev = before.as_ref().map_or(ORIGIN, |it| it.head.hash);
     let entry: Entry = step.entry(context.clock.now(), prev);
+    let entry = match entry.rounds {
+        Some(Rounds { humanize: None, .. }) => entry.in_loop_round(counted(before.as_ref())),
+        _ => entry,
+    };
     // What a file spelled in another way is spelled out here (SE-1).
     let said = serde_json::to_string(&entry.event)
         .map_err(|error| Failure::io(format_args!("the event is not JSON: {error}")))?;
@@ -143,6 +148,17 @@ fn persist(
     // The event stands, whatever becomes of the documents: `report` renders them again.
     documents::write(run, &chronicle).map_err(|failure| failure.after(head))?;
     Ok(Transition { event: Some(recorded), ..Transition::none(&chronicle.campaign, head) })
+}
+
+/// Humanize's own counter, as the loop's files tell it now; a demonstration, which has none, was told it last
+/// (RL-7).
+fn counted(before: Option<&Chronicle>) -> Option<u32> {
+    let Chronicle { campaign, entries, .. } = before?;
+    if campaign.opening().demo {
+        return entries.iter().rev().find_map(|it| it.event.loop_round());
+    }
+    let checkout = campaign.state().brief().vllm_checkout()?;
+    loops::counter(Utf8Path::new(checkout.as_str()), entries)
 }
 
 /// A file that a killed call left under the name of an artefact is moved to quarantine. What an event

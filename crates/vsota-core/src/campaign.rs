@@ -12,6 +12,7 @@ use crate::ask::{Ask as _, Format, Opening};
 use crate::machine::{Misplaced, Phase, State};
 use crate::objection::{Objections, Refusal};
 use crate::phase::Inputs;
+use crate::rounds::Rounds;
 
 /// One campaign, at one point of its journal.
 ///
@@ -46,6 +47,9 @@ pub struct Entry {
     pub at: i64,
     /// The SHA-256 of the line before, as written; zeros in the first.
     pub prev: Digest,
+    /// In which round it happened, by both counters; absent before the loop (RL-7).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rounds: Option<Rounds>,
     /// What happened.
     pub event: Event,
 }
@@ -202,14 +206,28 @@ impl Step {
         self.seq
     }
 
-    /// The line to persist, with the caller's time and the hash of the line before.
+    /// The line to persist, with the caller's time and the hash of the line before. Humanize's counter is
+    /// in it when the event tells it; else [`Entry::in_loop_round`] says it.
     pub fn entry(&self, at: i64, prev: Digest) -> Entry {
-        Entry { seq: self.seq, at, prev, event: self.event.clone() }
+        let rounds = self.after.state.rounds(&self.event);
+        Entry { seq: self.seq, at, prev, rounds, event: self.event.clone() }
     }
 
     /// Moves to the campaign in which the event is a fact.
     pub fn commit(self) -> Campaign {
         self.after
+    }
+}
+
+impl Entry {
+    /// The entry of an event in the loop that does not itself tell Humanize's counter; what it tells
+    /// stands.
+    #[must_use]
+    pub fn in_loop_round(mut self, humanize: Option<u32>) -> Self {
+        if let Some(rounds) = &mut self.rounds {
+            rounds.humanize = rounds.humanize.or(humanize);
+        }
+        self
     }
 }
 

@@ -98,6 +98,7 @@ pub mod measure;
 mod objection;
 pub mod phase;
 mod record_only;
+mod rounds;
 pub mod text;
 pub mod verdict;
 
@@ -109,3 +110,4 @@ pub use clause::Clause;
 pub use machine::{Decide, Evolve, Misplaced, Phase, State, TRANSITIONS, Transition};
 pub use objection::{Finding, Objection, Objections, Refusal};
 pub use record_only::RECORD_ONLY;
+pub use rounds::Rounds;

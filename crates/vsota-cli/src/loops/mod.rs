@@ -280,6 +280,16 @@ pub fn recorded(entries: &[Entry]) -> Option<ActiveLoop> {
     })
 }
 
+/// Humanize's own counter, as the files of the recorded loop tell it; absent where they do not (RL-7).
+pub fn counter(checkout: &Utf8Path, entries: &[Entry]) -> Option<u32> {
+    let recorded = recorded(entries)?;
+    let there = checkout.canonicalize_utf8().ok()?;
+    let top = trees::around(&there).unwrap_or(there);
+    let dir = top.join(LOOPS).join(recorded.dir.as_str());
+    let state = |name: &str| name.ends_with("state.md");
+    humanize::read(&files(&dir, state)).state?.ok().map(|it| it.round)
+}
+
 /// Whether a claim stands: no round was opened since, and no successor entered, which reviews anew.
 fn claimed(entries: &[Entry]) -> bool {
     let last = entries.iter().rev().find_map(|it| match &it.event {
@@ -320,7 +330,7 @@ fn look(tree: &Utf8Path, place: Place, found: &mut Vec<Found>) {
     dirs.sort();
     let newest = dirs.last().cloned();
     for path in dirs {
-        let files = files(&path);
+        let files = files(&path, humanize::wants);
         found.push(Found {
             tree: tree.to_owned(),
             dir: path.file_name().unwrap_or_default().to_owned(),
@@ -335,11 +345,11 @@ fn look(tree: &Utf8Path, place: Place, found: &mut Vec<Found>) {
     }
 }
 
-/// The files of a loop directory; what cannot be read is there without text.
-fn files(dir: &Utf8Path) -> Files {
+/// The files of a loop directory; what is not wanted or cannot be read is there without text.
+fn files(dir: &Utf8Path, wanted: impl Fn(&str) -> bool) -> Files {
     let entries = dir.read_dir_utf8().into_iter().flatten().flatten();
     let read = |name: &str| {
-        let text = humanize::wants(name).then(|| bytes(&dir.join(name))).flatten();
+        let text = wanted(name).then(|| bytes(&dir.join(name))).flatten();
         text.map(|it| String::from_utf8_lossy(&it).into_owned()).unwrap_or_default()
     };
     entries

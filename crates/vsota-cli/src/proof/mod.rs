@@ -282,8 +282,25 @@ fn guards(entries: &[Entry], checks: &mut Checks) {
             }
         }
         campaign = before.follow(entry.seq, &entry.event).ok();
+        if campaign.as_ref().is_some_and(|it| is_miscounted(it, entry)) {
+            let found = format!("{}: the rounds are not those of the event", place());
+            checks.say("guard", Clause::Rl7, false, found, None);
+        }
     }
     checks.conclude("guard", Clause::Fb1, format!("{} commands granted again", entries.len()));
+}
+
+/// Whether an entry in the loop lacks its counters, or tells others than the event and the fold (RL-7).
+fn is_miscounted(after: &Campaign, entry: &Entry) -> bool {
+    let known = after.state().rounds(&entry.event);
+    match (known, entry.rounds) {
+        (None, None) => false,
+        (Some(known), Some(said)) => {
+            let told = known.humanize.is_none_or(|it| said.humanize == Some(it));
+            known.vsota != said.vsota || !told
+        }
+        _ => true,
+    }
 }
 
 /// Every document is what the journal renders. After a crash between journal and checkpoint a

@@ -35,7 +35,7 @@ fn entries(events: &[Event]) -> Vec<Entry> {
     let mut entries = Vec::new();
     for (seq, event) in (1..).zip(events) {
         let at = 1_790_000_000_000 + i64::try_from(seq).unwrap() * 1_000;
-        let entry = Entry { seq: Seq(seq), at, prev, event: event.clone() };
+        let entry = Entry { seq: Seq(seq), at, prev, rounds: None, event: event.clone() };
         prev = Digest::of(serde_json::to_string(&entry).unwrap().as_bytes());
         entries.push(entry);
     }

@@ -85,9 +85,18 @@ impl Run {
     pub fn entries(&self) -> Vec<Entry> {
         let mut prev = Digest::from_bytes([0; 32]);
         let mut entries = Vec::new();
+        let (mut campaign, mut told): (Option<Campaign>, _) = (None, None);
         for (seq, event) in (1..).zip(&self.events) {
             let at = 1_790_000_000_000 + i64::try_from(seq).unwrap() * 1_000;
-            let entry = Entry { seq: Seq(seq), at, prev, event: event.clone() };
+            // A forged journal may lead nowhere.
+            campaign = match campaign {
+                None if seq == 1 => Campaign::begin(Seq(seq), event).ok(),
+                before => before.and_then(|it| it.follow(Seq(seq), event).ok()),
+            };
+            told = event.loop_round().or(told);
+            let rounds = campaign.as_ref().and_then(|it| it.state().rounds(event));
+            let entry = Entry { seq: Seq(seq), at, prev, rounds, event: event.clone() };
+            let entry = entry.in_loop_round(told);
             prev = Digest::of(serde_json::to_string(&entry).unwrap().as_bytes());
             entries.push(entry);
         }

@@ -3,6 +3,7 @@
 
 use std::fs;
 
+use serde_json::{Value, json};
 use vsota_fixtures::builders::humanize::{LoopFiles, LoopParts, refined_plan, review_result};
 use vsota_fixtures::model::Run;
 
@@ -42,6 +43,38 @@ fn a_patch_is_accepted_only_with_contract_and_summary() {
     let ended = field.vsota(&accept);
     assert_eq!(ended.exit, 0, "{}", ended.told);
     assert_eq!(ended.json["phase"], "rlcr-active");
+}
+
+/// A round of vsota is not one of Humanize: every event in the loop says both, also where no gate asks.
+#[test]
+fn every_event_in_the_loop_says_both_rounds() {
+    let field = Field::in_loop(&Run::layered(), |it| it.named("state.md"));
+    let told = |name: &str| {
+        let args = ["kernel", "block", name, "--reason", "no counters", "--next-edit", "split"];
+        let ended = field.vsota(&args);
+        assert_eq!(ended.exit, 0, "{}", ended.told);
+        let journal = String::from_utf8(field.world.bytes()).unwrap();
+        let entry: Value = serde_json::from_str(journal.lines().last().unwrap()).unwrap();
+        entry["rounds"].clone()
+    };
+    assert_eq!(told("one"), json!({"vsota": 1, "humanize": 0}));
+    let parts = LoopParts { round: 3, ..LoopParts::on(&field.id("HEAD"), &refined_plan()) };
+    field.tell("state.md", &parts.state(false));
+    assert_eq!(told("two"), json!({"vsota": 1, "humanize": 3}));
+    field.tell("state.md", "---\ncurrent_round: 4");
+    assert_eq!(told("three"), json!({"vsota": 1, "humanize": null}), "nothing is made up");
+    let rounds = |line: &str| {
+        let entry: Value = serde_json::from_str(line).unwrap();
+        (
+            entry["event"].as_object().unwrap().keys().next().unwrap().clone(),
+            entry["rounds"].clone(),
+        )
+    };
+    let journal = String::from_utf8(field.world.bytes()).unwrap();
+    let all: Vec<_> = journal.lines().map(rounds).collect();
+    let entered = all.iter().position(|(kind, _)| kind == "loop-entered").unwrap();
+    assert!(all[..entered].iter().all(|(_, rounds)| rounds.is_null()));
+    assert!(all[entered..].iter().all(|(_, rounds)| rounds["vsota"].is_u64()), "{all:?}");
 }
 
 /// The state of the model's loop, as the hook writes it.
