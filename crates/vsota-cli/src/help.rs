@@ -123,9 +123,12 @@ fn of_finding(found: &Finding, command: CommandKind) -> Option<String> {
             return Some("vsota inputs set frameworks=vllm,sglang".to_owned());
         }
         // Another row would rank, whatever keeps this one from it.
-        Finding::Bench(BenchObjection::Unranked { .. } | BenchObjection::OtherTree { .. }) => {
-            C::FileCandidate
-        }
+        Finding::Bench(
+            BenchObjection::Unranked { .. }
+            | BenchObjection::OtherTree { .. }
+            | BenchObjection::NoVersion { .. }
+            | BenchObjection::TwoVersions { .. },
+        ) => C::FileCandidate,
         Finding::Bench(BenchObjection::MockResult { .. })
         | Finding::Block(BlockObjection::MockResult { .. }) => {
             return Some("vsota init --demo".to_owned());

@@ -241,7 +241,7 @@ fn candidate(framework: Framework, n: i64) -> Result<Candidate> {
     Ok(Candidate {
         id: framework.as_str().parse()?,
         framework,
-        framework_version: None,
+        framework_version: Some("1.0.0".parse()?),
         framework_commit: None,
         scenario: "chat".parse()?,
         status: Status::Ok,
@@ -276,6 +276,8 @@ fn block(index: i64) -> Result<Block> {
             framework,
             build: None,
             tree: if framework == Framework::Vllm { Some(git("a")?) } else { None },
+            framework_version: Some("1.0.0".parse()?),
+            framework_commit: None,
             server_command: server_command(framework)?,
             status: Status::Ok,
             smoke: false,

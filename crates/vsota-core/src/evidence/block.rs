@@ -177,10 +177,12 @@ fn merged(group: Vec<BlockRun>) -> Result<BlockRun, EvidenceError> {
     for other in group {
         let same = (run.framework, run.build, &run.tree, &run.server_command, &run.identity)
             == (other.framework, other.build, &other.tree, &other.server_command, &other.identity)
-            && run.settings == other.settings;
+            && run.settings == other.settings
+            && (&run.framework_version, &run.framework_commit)
+                == (&other.framework_version, &other.framework_commit);
         if !same {
             let message =
-                "two runs share a server log, but not framework, build, tree and launch command";
+                "two runs share a server log, but not framework, version, build, tree and launch command";
             return Err(EvidenceError::new(message).of("launch"));
         }
         run.smoke |= other.smoke;

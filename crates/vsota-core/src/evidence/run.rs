@@ -281,11 +281,8 @@ impl RunRecord {
         Ok(Candidate {
             id,
             framework: self.framework,
-            framework_version: self
-                .framework_version
-                .clone()
-                .or(native.and_then(|it| it.version.clone())),
-            framework_commit: self.commit.clone().or(native.and_then(|it| it.commit.clone())),
+            framework_version: self.version(native),
+            framework_commit: self.framework_commit(native),
             scenario: self.scenario.clone(),
             status: joined.status,
             smoke: self.smoke,
@@ -322,6 +319,8 @@ impl RunRecord {
             framework: self.framework,
             build: self.build,
             tree: self.tree.clone(),
+            framework_version: self.version(files.native.as_ref()),
+            framework_commit: self.framework_commit(files.native.as_ref()),
             server_command: self.server_command.iter().collect(),
             status: joined.status,
             smoke: self.smoke,
@@ -332,6 +331,16 @@ impl RunRecord {
             log: files.log.clone(),
             settings: files.settings.as_ref().map(|it| it.file.clone()),
         })
+    }
+
+    /// The framework's version, as the record says it, else the native file.
+    fn version(&self, native: Option<&NativeRun>) -> Option<Line> {
+        self.framework_version.clone().or_else(|| native?.version.clone())
+    }
+
+    /// The framework's commit, as the record says it, else the native file.
+    fn framework_commit(&self, native: Option<&NativeRun>) -> Option<Line> {
+        self.commit.clone().or_else(|| native?.commit.clone())
     }
 
     /// Whether a mock made it up, as the native file, the server's version or one of the commands says

@@ -220,6 +220,12 @@ pub struct Winner {
     pub objective: Measured,
     /// Its launch command.
     pub server_command: Argv,
+    /// The framework's version; every later run of a competitor is of it (FB-1).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub framework_version: Option<Line>,
+    /// The framework's commit, when its row says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub framework_commit: Option<Line>,
     /// What its row says it measured; every later run says the same (FB-3).
     pub identity: BTreeMap<Dimension, Line>,
     /// The file of settings that its launch read, when it read one.

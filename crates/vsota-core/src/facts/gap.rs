@@ -37,6 +37,12 @@ pub struct BlockRun {
     /// The tree of that build.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tree: Option<GitId>,
+    /// The framework's version (FB-1).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub framework_version: Option<Line>,
+    /// The framework's commit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub framework_commit: Option<Line>,
     /// The launch command.
     pub server_command: Argv,
     /// How the run ended.

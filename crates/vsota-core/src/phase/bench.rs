@@ -122,6 +122,8 @@ objections! {
         [*clause] OneSided { clause: Clause, candidate: Name, scenario: Name, dimension: Dimension, silent: Framework, said: Line } "{candidate} in {scenario}: the {dimension} is {said} on one side, and {silent} does not say its own",
         /// A framework's winners ran two versions of it.
         [Fb1] TwoVersions { framework: Framework, candidate: Name, found: String, other: String } "{candidate} of {framework} ran version {found}, another of its winning rows {other}",
+        /// A winner whose version nobody knows.
+        [Fb1] NoVersion { framework: Framework, candidate: Name } "{candidate} of {framework} does not say its version, so none can be frozen",
         /// The winner ran on another tree.
         [Fb13] OtherTree { candidate: Name, tree: GitId, head: GitId } "{candidate} was measured on the tree {tree}; the checkout has {head}",
     }

@@ -6,7 +6,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::eligible::{is_rate_limited, off_workload};
-use super::{Case, Chartered};
+use super::{Case, Chartered, search};
 use crate::artifact::{Digest, GitId};
 use crate::facts::*;
 use crate::measure::{Measured, Real, geometric_mean};
@@ -48,6 +48,8 @@ objections! {
         [Pa1] OtherTree { accepted: GitId } "the run of vllm is not on the accepted build {accepted}",
         /// Another launch command.
         [Gd2] OtherCommand { framework: Framework, scenario: Name } "{framework} was not launched with its winning command of {scenario}",
+        /// Another version than that of the frozen row.
+        [Fb1] OtherVersion { framework: Framework, scenario: Name, found: String, frozen: String } "{framework} ran {scenario} as version {found}; its frozen row ran {frozen}",
         /// The same command with another file of settings.
         [Gd2] OtherSettings { framework: Framework, scenario: Name } "{framework} read another file of settings in {scenario} than its winning launch",
         /// Not one new and one accepted run.
@@ -251,6 +253,7 @@ fn same_as_frozen(winner: &Winner, block: &Block, run: &BlockRun) -> Objections 
         let (found, frozen) = (said(found), said(frozen));
         o.unless(same, BlockObjection::Mismatch { framework, scenario, dimension, found, frozen });
     }
+    o.join(same_version(winner, run));
     // An accepted patch may move vLLM's command, and the file with it.
     let moved = run.server_command != winner.server_command;
     let found = run.settings.as_ref().map(|it| it.sha256);
@@ -258,6 +261,24 @@ fn same_as_frozen(winner: &Winner, block: &Block, run: &BlockRun) -> Objections 
     o.unless(
         moved || found == winner.settings,
         BlockObjection::OtherSettings { framework, scenario },
+    );
+    o
+}
+
+/// FB-1: a competitor runs the version that was frozen. What vLLM runs is a build, hence a tree.
+fn same_version(winner: &Winner, run: &BlockRun) -> Objections {
+    let mut o = Objections::default();
+    let frozen = (winner.framework_version.as_ref(), winner.framework_commit.as_ref());
+    let found = (run.framework_version.as_ref(), run.framework_commit.as_ref());
+    let same = found.0 == frozen.0 && found.0.is_some() && (frozen.1.is_none() || found.1 == frozen.1);
+    let said = |(version, commit): (Option<&Line>, Option<&Line>)| {
+        version.map_or_else(|| String::from("unknown"), |version| search::said((version, commit)))
+    };
+    let (framework, scenario) = (run.framework, winner.scenario.clone());
+    let (found, frozen) = (said(found), said(frozen));
+    o.unless(
+        same || framework == Framework::Vllm,
+        BlockObjection::OtherVersion { framework, scenario, found, frozen },
     );
     o
 }

@@ -38,6 +38,12 @@ fn in_a_round(all: &mut Cases) {
         .but("BlockObjection.OtherCommand/competitor", Gd2, "sglang", |it| {
             of(it, Framework::Sglang).server_command = server_command(Framework::Sglang, 1);
         })
+        .but("BlockObjection.OtherVersion/old", Fb1, "as version 0.0.0; its frozen row", |it| {
+            of(it, Framework::Sglang).framework_version = Some(line("0.0.0"));
+        })
+        .but("BlockObjection.OtherVersion/unknown", Fb1, "as version unknown; its", |it| {
+            of(it, Framework::Sglang).framework_version = None;
+        })
         .but("BlockObjection.OtherSettings", Gd2, "sglang read another file", |it| {
             of(it, Framework::Sglang).settings = Some(artifact("benchmark/logs/fast.yaml"));
         })
@@ -81,6 +87,28 @@ fn a_launch_of_the_benchmark_is_none_of_a_block() {
 
 fn build(block: &mut Block, build: Build) -> &mut BlockRun {
     block.runs.iter_mut().find(|it| it.build == Some(build)).unwrap()
+}
+
+/// A frozen commit is run again; vLLM's own is told by its tree, whatever its version is called.
+#[test]
+fn a_frozen_commit_is_the_commit_of_every_later_run() {
+    let mut run = Run::with_history().searched(|it| {
+        it.framework_commit = Some(line("0123abc"));
+        true
+    });
+    run.ask(FreezeBenchmark(freeze())).ask(FilePlan(plan())).ask(EnterLoop(loop_start()));
+    run.open_round();
+    let mut block = gap_block(&mut run, "chat", 1.0, true);
+    let found = run.refused(FileGapBlock(block.clone()));
+    let said: Vec<_> = found.iter().map(|it| (it.clause, it.found.to_string())).collect();
+    assert_eq!(said.len(), 2, "{said:?}");
+    assert_eq!(said[0].0, Fb1);
+    assert!(said[0].1.contains("its frozen row ran 0.0.1 (0123abc)"), "{said:?}");
+    for it in block.runs.iter_mut().filter(|it| it.framework != Framework::Vllm) {
+        it.framework_commit = Some(line("0123abc"));
+    }
+    of(&mut block, Framework::Vllm).framework_version = Some(line("0.0.2.dev1+gfeed"));
+    assert!(run.campaign.decide(FileGapBlock(block)).is_ok());
 }
 
 /// What a frozen row said, a run says again: silence is no match.

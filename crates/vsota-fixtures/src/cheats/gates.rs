@@ -258,6 +258,7 @@ fn blocks() -> Vec<Cheat> {
     let coarse = but(|it| {
         it.identity.insert(Dimension::Tokenizer, line("demo/coarse"));
     });
+    let old = but(|it| it.framework_version = Some(line("0.0.0-ancient")));
     let settings = but(|it| it.settings = Some(artifact("benchmark/logs/fast.yaml")));
     let mut alone = good.clone();
     alone.runs.retain(|it| it.framework == Framework::Vllm);
@@ -266,6 +267,7 @@ fn blocks() -> Vec<Cheat> {
         gate("a gap against a default", Gd2, (&run, default), (&run, honest())),
         gate("a gap on other GPUs", Fb3, (&run, smaller), (&run, honest())),
         gate("a gap with another tokenizer", Fb3, (&run, coarse), (&run, honest())),
+        gate("a gap against an old version", Fb1, (&run, old), (&run, honest())),
         gate("a gap with other settings", Gd2, (&run, settings), (&run, honest())),
         gate("a gap without a rival", Gd1, (&run, alone), (&run, honest())),
     ]

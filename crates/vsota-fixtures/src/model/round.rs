@@ -41,6 +41,8 @@ pub fn block_run(run: &mut Run, framework: Framework, of: &str, req_s: f64) -> B
         framework,
         build: None,
         tree: vllm.then(|| run.accepted()),
+        framework_version: Some(line(super::VERSION)),
+        framework_commit: None,
         server_command: winning(run, framework, of),
         status: Status::Ok,
         smoke: false,

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use super::page::{Md, Page, md};
 use super::story::At;
-use super::{Book, artefacts, checkpoint, standing, waivers};
+use super::{Book, artefacts, benchmark, checkpoint, standing, waivers};
 use crate::artifact::Digest;
 use crate::facts::*;
 
@@ -181,6 +181,9 @@ fn compared(page: &mut Page, book: &Book<'_>) {
         quantization(book)
     ));
     let mut lines = alloc::vec![md!("measured beside vLLM: {}", measured(book))];
+    if book.story.freeze.is_some() {
+        lines.extend(benchmark::versions(book));
+    }
     lines.extend(book.story.exclusions.iter().map(|it| super::manifest::excluded(it)));
     for framework in unasked(book) {
         lines.push(md!("{} was not asked for (user-excluded)", Md::own(framework.title())));
