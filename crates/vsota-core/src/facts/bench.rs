@@ -1,6 +1,7 @@
 //! Benchmark rows: searches, candidates, exclusions and the freeze (FB-1 … FB-14).
 
 use alloc::collections::BTreeMap;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
@@ -245,7 +246,25 @@ impl Candidate {
     }
 }
 
+/// The fewest metrics that tell one run from every other one.
+const TELLING: usize = 4;
+
 impl Measurement {
+    /// What tells the numbers of a run from those of every other one: no two runs agree in four metrics
+    /// to the last digit. Nothing where fewer were measured.
+    pub fn numbers(&self, framework: Framework) -> Option<Digest> {
+        use core::fmt::Write as _;
+        if self.metrics.len() < TELLING {
+            return None;
+        }
+        let mut text = String::from(framework.as_str());
+        for (metric, value) in &self.metrics {
+            // Writing to a string never fails.
+            let _ = write!(text, " {metric}={:x}", value.get().to_bits());
+        }
+        Some(Digest::of(text.as_bytes()))
+    }
+
     /// The value of a metric, in its unit.
     pub fn metric(&self, metric: Metric) -> Option<Measured> {
         self.metrics.get(&metric).copied()

@@ -93,6 +93,11 @@ impl BlockRun {
     pub fn launch(&self) -> Option<Digest> {
         self.log.as_ref().map(|it| it.sha256)
     }
+
+    /// What tells its numbers from those of every other run; nothing where it measured too few.
+    pub fn numbers(&self) -> Option<Digest> {
+        self.measured.as_ref()?.numbers(self.framework)
+    }
 }
 
 /// What the machine made of a filed block.

@@ -427,6 +427,7 @@ impl Evolve<BenchmarkFrozen> for FixedBenchmark {
             commit: event.said.commit,
             excluded: BTreeMap::new(),
             launches: BTreeSet::new(),
+            numbers: BTreeSet::new(),
             measured_until: i64::MIN,
         };
         if let Some(workload) = self.base.brief.workload() {
@@ -441,6 +442,8 @@ impl Evolve<BenchmarkFrozen> for FixedBenchmark {
         if let Bench::Searching(it) = &self.inside {
             charter.excluded = it.excluded.clone();
             charter.launches = it.candidates.iter().filter_map(Candidate::launch).collect();
+            let numbers = |row: &Candidate| row.measured.as_ref()?.numbers(row.framework);
+            charter.numbers = it.candidates.iter().filter_map(numbers).collect();
             let ends = it.candidates.iter().filter_map(|row| row.measured.as_ref());
             charter.measured_until = ends.map(|it| it.ended_at).max().unwrap_or(i64::MIN);
         }

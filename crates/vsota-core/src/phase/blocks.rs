@@ -220,23 +220,12 @@ pub(crate) fn standing(case: &Case, kept: &[KeptBlock], block: &Block) -> Option
     if window(&block.runs).is_some_and(|(start, _)| start < case.frontier) {
         return Some(ReportOnly::Stale);
     }
-    if block.runs.iter().any(|run| is_repeated(case, kept, run)) {
+    let mut numbers = block.runs.iter().filter_map(BlockRun::numbers);
+    if numbers.any(|it| case.numbers.contains(&it)) {
         return Some(ReportOnly::ResultReused);
     }
     let overlaps = kept.iter().any(|it| overlap(window(&it.runs), window(&block.runs)));
     overlaps.then_some(ReportOnly::NotInterleaved)
-}
-
-/// Whether an earlier block holds the very numbers of this run: no two runs agree in four metrics to
-/// the last digit.
-fn is_repeated(case: &Case, kept: &[KeptBlock], run: &BlockRun) -> bool {
-    fn numbers(run: &BlockRun) -> Option<&BTreeMap<Metric, Measured>> {
-        run.measured.as_ref().map(|it| &it.metrics).filter(|it| it.len() >= 4)
-    }
-    let ours = numbers(run);
-    let before = case.pool.iter().chain(kept).flat_map(|it| it.runs.iter());
-    ours.is_some()
-        && before.filter(|it| it.framework == run.framework).any(|it| numbers(it) == ours)
 }
 
 /// FB-3: a run says of itself what the frozen row of its framework says, dimension by dimension. A

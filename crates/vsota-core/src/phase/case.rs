@@ -26,6 +26,8 @@ pub struct Charter {
     pub excluded: BTreeMap<Framework, Exclusion>,
     /// The launches of its rows; none of them is a launch of a round (GD-2, PR-8).
     pub launches: BTreeSet<Digest>,
+    /// The numbers of its rows; none of them is measured by a block (GD-7).
+    pub numbers: BTreeSet<Digest>,
     /// The end of the last row, ms since the epoch; what a round measures comes after it.
     pub measured_until: i64,
 }
@@ -84,6 +86,8 @@ pub struct Case {
     pub claim: Option<StopClaim>,
     /// Every launch that a row, block or profile named, with its round; 0 before the loop.
     pub launches: BTreeMap<Digest, u32>,
+    /// The numbers of every run that a row or block named; a run is counted once (GD-7).
+    pub numbers: BTreeSet<Digest>,
     /// All counted blocks on this build and rig (GD-7).
     pub pool: Vec<KeptBlock>,
     /// The end of the last counted run, ms since the epoch.
@@ -167,6 +171,7 @@ impl Charter {
             commit: head.map_or_else(zero, |it| it.commit.clone()),
             excluded: BTreeMap::new(),
             launches: BTreeSet::new(),
+            numbers: BTreeSet::new(),
             measured_until: i64::MIN,
         }
     }
@@ -202,6 +207,7 @@ impl Case {
             review_due: false,
             claim: None,
             launches: charter.launches.iter().map(|it| (*it, 0)).collect(),
+            numbers: charter.numbers.clone(),
             pool: Vec::new(),
             latest: charter.measured_until,
             frontier: charter.measured_until,
@@ -305,13 +311,23 @@ impl Case {
 
     /// What comes now is measured after what came before: a round, or a patch.
     pub(crate) fn turn(&mut self) {
+        self.frontier = self.frontier.max(self.latest);
+    }
+
+    /// On a changed rig no time since the freeze is held against what comes.
+    pub(crate) fn forget_the_clock(&mut self) {
+        self.latest = self.charter.measured_until;
         self.frontier = self.latest;
     }
 
-    /// On a changed rig no earlier time is held against what comes.
-    pub(crate) fn forget_the_clock(&mut self) {
-        self.latest = i64::MIN;
-        self.frontier = i64::MIN;
+    /// A launch is used once (GD-2, PR-8), and so are the numbers of a run (GD-7).
+    pub(crate) fn use_runs(&mut self, runs: &[BlockRun]) {
+        for run in runs {
+            if let Some(launch) = run.launch() {
+                self.use_launch(launch);
+            }
+            self.numbers.extend(run.numbers());
+        }
     }
 
     /// A launch is used once (GD-2, PR-8).

@@ -269,9 +269,7 @@ impl Evolve<GapBlockFiled> for GapDecision {
 
     fn evolve(mut self, event: GapBlockFiled) -> Self {
         let GapBlockFiled { said, found } = event;
-        for launch in said.runs.iter().filter_map(BlockRun::launch) {
-            self.case.use_launch(launch);
-        }
+        self.case.use_runs(&said.runs);
         if found.report_only == Some(ReportOnly::Broken) {
             let redone = self.redone.entry(said.scenario.clone()).or_default();
             *redone = redone.saturating_add(1);

@@ -236,9 +236,7 @@ impl Evolve<TrialBlockFiled> for Revalidate {
 
     fn evolve(mut self, event: TrialBlockFiled) -> Self {
         let TrialBlockFiled { said, found } = event;
-        for launch in said.runs.iter().filter_map(BlockRun::launch) {
-            self.case.use_launch(launch);
-        }
+        self.case.use_runs(&said.runs);
         self.measured = true;
         if found.report_only.is_none() {
             let (scenario, session) = (said.scenario, found.session);

@@ -38,12 +38,9 @@ pub(crate) fn is_same_run(a: &Candidate, b: &Candidate) -> bool {
     let moment = |row: &Candidate| row.measured.as_ref().map(|it| it.started_at);
     let same_result = result(a).is_some() && result(a) == result(b) && moment(a) == moment(b);
     let same_launch = a.launch().is_some() && a.launch() == b.launch() && moment(a) == moment(b);
-    let same_numbers = numbers(a).is_some_and(|it| it.len() >= 4) && numbers(a) == numbers(b);
+    let numbers = |row: &Candidate| row.measured.as_ref()?.numbers(row.framework);
+    let same_numbers = numbers(a).is_some() && numbers(a) == numbers(b);
     a.scenario == b.scenario && (same_result || same_launch || same_numbers)
-}
-
-fn numbers(row: &Candidate) -> Option<&BTreeMap<Metric, Measured>> {
-    row.measured.as_ref().map(|it| &it.metrics)
 }
 
 /// One launch stands behind one run of a scenario, and behind one command: a second run would meet

@@ -255,6 +255,33 @@ fn numbers_that_an_earlier_run_holds_are_not_measured_twice() {
     assert_eq!(report_only(&run, second), Some(ReportOnly::ResultReused));
 }
 
+/// Neither another round, nor a note of the rig, nor another byte in its log makes a run new.
+#[test]
+fn a_run_is_counted_once_in_a_campaign() {
+    let mut run = open();
+    let mut first = gap_block(&mut run, "chat", 1.0, true);
+    run.ask(FileGapBlock(first.clone()));
+    let stand = run.stand();
+    run.ask(AbandonRound(Abandonment { reason: line("measure again"), stand }));
+    run.open_round().ask(NoteRig(RigChange { changed: line("rebooted") }));
+    for (n, it) in first.runs.iter_mut().enumerate() {
+        it.log = Some(artifact(&format!("the-same-launch-{n}.log")));
+    }
+    assert_eq!(report_only(&run, first.clone()), Some(ReportOnly::ResultReused));
+    let moved = |it: &mut BlockRun, by: i64| {
+        let measured = it.measured.as_mut().unwrap();
+        measured.started_at += by;
+        measured.ended_at += by;
+    };
+    let mut early = gap_block(&mut run, "chat", 1.0, true);
+    let until = run.case().charter.measured_until;
+    let begun = early.runs[0].measured.as_ref().unwrap().started_at;
+    early.runs.iter_mut().for_each(|it| moved(it, until - begun));
+    assert_eq!(report_only(&run, early.clone()), None);
+    early.runs.iter_mut().for_each(|it| moved(it, -1));
+    assert_eq!(report_only(&run, early), Some(ReportOnly::Stale));
+}
+
 #[test]
 fn what_was_measured_before_the_round_is_none_of_it() {
     let run = open();
