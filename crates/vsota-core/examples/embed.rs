@@ -282,6 +282,8 @@ fn block(index: i64) -> Result<Block> {
             status: Status::Ok,
             smoke: false,
             mock: false,
+            launched_at: None,
+            closed_at: None,
             measured: Some(measurement(framework, n)?),
             identity: identity()?,
             results: Vec::new(),

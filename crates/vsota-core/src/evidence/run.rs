@@ -325,6 +325,8 @@ impl RunRecord {
             status: joined.status,
             smoke: self.smoke,
             mock: self.is_mock(files.native.as_ref()),
+            launched_at: self.launch.as_ref().and_then(|it| it.started_at).map(|it| it.0),
+            closed_at: self.launch.as_ref().and_then(|it| it.ended_at).map(|it| it.0),
             measured: joined.measured,
             identity: joined.identity.dimensions,
             results: files.result.iter().cloned().collect(),

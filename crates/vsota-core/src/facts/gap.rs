@@ -53,6 +53,12 @@ pub struct BlockRun {
     /// Whether a mock server or a mock client made it up (FB-5).
     #[serde(default, skip_serializing_if = "super::is_false")]
     pub mock: bool,
+    /// When its server was launched, ms since the epoch, when that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub launched_at: Option<i64>,
+    /// When its server was closed, ms since the epoch, when that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closed_at: Option<i64>,
     /// The numbers, when it measured any.
     pub measured: Option<Measurement>,
     /// What it says that its block does not say for all runs.
@@ -94,6 +100,14 @@ impl BlockRun {
         self.log.as_ref().map(|it| it.sha256)
     }
 
+    /// From when till when its server was up, ms since the epoch: at least while it was measured.
+    pub fn up(&self) -> Option<(i64, i64)> {
+        let measured = self.measured.as_ref()?;
+        let from = self.launched_at.map_or(measured.started_at, |it| it.min(measured.started_at));
+        let to = self.closed_at.map_or(measured.ended_at, |it| it.max(measured.ended_at));
+        Some((from, to))
+    }
+
     /// What tells its numbers from those of every other run; nothing where it measured too few.
     pub fn numbers(&self) -> Option<Digest> {
         self.measured.as_ref()?.numbers(self.framework)
@@ -128,6 +142,8 @@ words::vocabulary! {
         NoLaunch = "no-launch",
         /// A launch was used before.
         LaunchReused = "launch-reused",
+        /// The server of a run was up while that of another run was.
+        LaunchesOverlap = "launches-overlap",
         /// Its runs do not lie between the blocks before and after it.
         NotInterleaved = "not-interleaved",
         /// A run failed, was disturbed or lost requests; the block is redone in its slot.

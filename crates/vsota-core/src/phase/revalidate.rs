@@ -226,7 +226,8 @@ impl Decide<FileTrialBlock> for Revalidate {
     fn decide(&self, said: &Block) -> Result<BlockFound, Objections> {
         let report_only = blocks::standing(&self.case, &self.kept, said);
         let session = SessionId { kind: SessionKind::Gate, n: 1 };
-        let o = blocks::trial_block(&self.case, self.checked_out(), self.needs_rivals(), said);
+        let (new, rivals) = (self.checked_out(), self.needs_rivals());
+        let o = blocks::trial_block(&self.case, new, rivals, &self.kept, said);
         o.or_grant(BlockFound { session, report_only })
     }
 }

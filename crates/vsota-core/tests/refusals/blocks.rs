@@ -12,6 +12,7 @@ pub(super) fn cases(all: &mut Cases) {
     in_a_round(all);
     silent(all);
     in_a_trial(all);
+    moved_command(all);
     no_mock(all);
     under_a_claim(all);
 }
@@ -150,6 +151,34 @@ fn no_mock(all: &mut Cases) {
     );
 }
 
+/// A trial may move vLLM's command, to one in each scenario.
+fn moved_command(all: &mut Cases) {
+    let mut run = Run::patched();
+    let tuned = |block: &mut Block, tokens: &str| {
+        let command = &mut build(block, Build::New).server_command;
+        command.push(&line("--max-num-batched-tokens"));
+        command.push(&line(tokens));
+    };
+    let mut first = trial_block(&mut run, "chat", 1.05, true);
+    tuned(&mut first, "8192");
+    run.ask(FileTrialBlock(first));
+    let other = trial_block(&mut run.clone(), "summarization", 1.05, true);
+    assert!(run.campaign.decide(FileTrialBlock(other)).is_ok());
+    let plain = trial_block(&mut run, "chat", 1.05, false);
+    let mut good = plain.clone();
+    tuned(&mut good, "8192");
+    let found = "the new build ran chat with another launch command";
+    all.of(&run, FileTrialBlock, good)
+        .but("BlockObjection.OtherNewCommand/flags", Rv1, found, |it| {
+            build(it, Build::New).server_command =
+                build(&mut plain.clone(), Build::New).server_command.clone();
+            tuned(it, "16384");
+        })
+        .but("BlockObjection.OtherNewCommand/settings", Rv1, found, |it| {
+            build(it, Build::New).settings = Some(artifact("benchmark/logs/fast.yaml"));
+        });
+}
+
 fn in_a_trial(all: &mut Cases) {
     let patched = Run::patched();
     let block = trial_block(&mut patched.clone(), "chat", 1.05, true);
@@ -272,14 +301,51 @@ fn a_run_is_counted_once_in_a_campaign() {
         let measured = it.measured.as_mut().unwrap();
         measured.started_at += by;
         measured.ended_at += by;
+        it.launched_at = it.launched_at.map(|at| at + by);
+        it.closed_at = it.closed_at.map(|at| at + by);
     };
     let mut early = gap_block(&mut run, "chat", 1.0, true);
     let until = run.case().charter.measured_until;
-    let begun = early.runs[0].measured.as_ref().unwrap().started_at;
+    let begun = early.runs[0].launched_at.unwrap();
     early.runs.iter_mut().for_each(|it| moved(it, until - begun));
     assert_eq!(report_only(&run, early.clone()), None);
     early.runs.iter_mut().for_each(|it| moved(it, -1));
     assert_eq!(report_only(&run, early), Some(ReportOnly::Stale));
+}
+
+/// GD-2: servers that were up together are no fresh launches, whatever their logs are called.
+#[test]
+fn launches_that_overlap_are_not_fresh() {
+    let mut run = open();
+    let first = gap_block(&mut run, "chat", 1.0, true);
+    let up = |block: &Block, n: usize| block.runs[n].up().unwrap();
+    let but = |change: &dyn Fn(&mut Block)| {
+        let mut block = first.clone();
+        change(&mut block);
+        report_only(&run, block)
+    };
+    assert_eq!(but(&|_| {}), None);
+    let overlap = Some(ReportOnly::LaunchesOverlap);
+    let (from, to) = (up(&first, 0).0, up(&first, 2).1);
+    let alike = |it: &mut Block| {
+        it.runs.iter_mut().for_each(|it| (it.launched_at, it.closed_at) = (Some(from), Some(to)));
+    };
+    assert_eq!(but(&alike), overlap);
+    let next = up(&first, 1).0;
+    assert_eq!(but(&|it| it.runs[0].closed_at = Some(next)), None);
+    assert_eq!(but(&|it| it.runs[0].closed_at = Some(next + 1)), overlap);
+    // What a record does not say of its launch, its run says: it was up while it was measured.
+    assert_eq!(but(&|it| it.runs[1].launched_at = None), None);
+
+    run.ask(FileGapBlock(first.clone()));
+    let mut second = gap_block(&mut run, "chat", 1.0, false);
+    assert_eq!(report_only(&run, second.clone()), None);
+    second.runs[0].launched_at = Some(to - 1);
+    assert_eq!(report_only(&run, second), overlap);
+    // A launch from before the round is none of it.
+    let mut warm = gap_block(&mut run, "chat", 1.0, true);
+    warm.runs[0].launched_at = Some(run.case().frontier - 1);
+    assert_eq!(report_only(&run, warm), Some(ReportOnly::Stale));
 }
 
 #[test]

@@ -47,6 +47,8 @@ pub fn block_run(run: &mut Run, framework: Framework, of: &str, req_s: f64) -> B
         status: Status::Ok,
         smoke: false,
         mock: false,
+        launched_at: Some(run.now() - 60_000),
+        closed_at: Some(run.now() + 310_000),
         measured: Some(measurement(run, of, req_s * noise(run.tick))),
         identity: super::identity(),
         results: Vec::new(),
