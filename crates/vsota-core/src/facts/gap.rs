@@ -263,10 +263,10 @@ pub struct Gain {
     pub values: BTreeMap<Name, Measured>,
 }
 
-/// What the machine found when a round was abandoned.
+/// What the machine found when the blocks of a round were left: the round, or the rig.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Left {
-    /// Whether the blocks of the round said Behind; a later stop is held to it (GD-7).
+    /// Whether these blocks said Behind; a later stop on this build is held to it (GD-7).
     pub behind: bool,
 }

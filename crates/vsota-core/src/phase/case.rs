@@ -88,13 +88,13 @@ pub struct Case {
     pub launches: BTreeMap<Digest, u32>,
     /// The numbers of every run that a row or block named; a run is counted once (GD-7).
     pub numbers: BTreeSet<Digest>,
-    /// All counted blocks on this build and rig (GD-7).
+    /// All counted blocks on this build and rig; on this build, once it was behind (GD-7).
     pub pool: Vec<KeptBlock>,
     /// The end of the last counted run, ms since the epoch.
     pub latest: i64,
     /// What was measured before this moment belongs to an earlier round or build.
     pub frontier: i64,
-    /// Whether a Behind verdict fell on this build and rig (GD-7).
+    /// Whether a Behind verdict fell on this build (GD-7).
     pub was_behind: bool,
     /// Competitors that can no longer run (GD-8).
     pub blocked: BTreeSet<Framework>,
@@ -236,7 +236,7 @@ impl Case {
         self.researched = false;
     }
 
-    /// A new build or a new rig begins a new pool (GD-7).
+    /// A new build begins a new pool, and so does a new rig on a build that was never behind (GD-7).
     pub(crate) fn begin_pool(&mut self) {
         self.pool.clear();
         self.was_behind = false;

@@ -188,6 +188,11 @@ impl GapDecision {
         (found, fold)
     }
 
+    /// Whether the blocks of this round say Behind in any scenario (GD-7).
+    fn is_behind(&self) -> bool {
+        self.verdict().scenarios.iter().any(|it| it.verdict == Verdict::Behind)
+    }
+
     /// GD-3: vLLM fails the SLA of a scenario that a competitor passes.
     fn fails_sla(&self, it: &ScenarioVerdict) -> bool {
         let state = |framework| it.sla.get(&framework).copied();
@@ -329,20 +334,24 @@ impl Decide<NoteRig> for GapDecision {
         o
     }
 
-    fn decide(&self, _: &RigChange) -> Result<(), Objections> {
-        Ok(())
+    fn decide(&self, _: &RigChange) -> Result<Left, Objections> {
+        Ok(Left { behind: self.is_behind() })
     }
 }
 
 impl Evolve<RigNoted> for GapDecision {
     type Next = Self;
 
-    fn evolve(mut self, _: RigNoted) -> Self {
+    fn evolve(mut self, event: RigNoted) -> Self {
         self.session = SessionId { kind: SessionKind::Gate, n: self.session.n.saturating_add(1) };
         self.kept.clear();
         self.redone.clear();
         self.decided = None;
-        self.case.begin_pool();
+        // A word about the rig is no measurement: what was behind on this build stays in the pool.
+        self.case.was_behind |= event.found.behind;
+        if !self.case.was_behind {
+            self.case.begin_pool();
+        }
         // The clock of the rig may be what was wrong.
         self.case.forget_the_clock();
         self
@@ -452,8 +461,7 @@ impl Decide<AbandonRound> for GapDecision {
         let mut o = entry::on_accepted(&self.case, &said.stand.head);
         o.join(entry::recorded_loop(&self.case, &said.stand));
         o.unless(lost || !is_patch(action), GapObjection::PatchStands { action });
-        let behind = verdict.scenarios.iter().any(|it| it.verdict == Verdict::Behind);
-        o.or_grant(Left { behind })
+        o.or_grant(Left { behind: self.is_behind() })
     }
 }
 

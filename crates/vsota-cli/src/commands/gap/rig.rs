@@ -10,7 +10,7 @@ use crate::failure::Failure;
 use crate::output::Outcome;
 use crate::transition;
 
-/// Note a change of the rig; a new session and a new pool of blocks begin
+/// Note a change of the rig: a new session begins, and a new pool unless vLLM was behind on this build
 #[derive(Args, Debug)]
 pub struct RigArgs {
     /// What was changed, such as "clocks pinned to 1410 MHz"

@@ -32,6 +32,13 @@ pub(super) fn render(book: &Book<'_>) -> String {
         }
         let on = Md::code(it.stand.head.commit.as_str());
         page.say(md!("Decided on vLLM commit {}: {}.", on, Md::action(it.verdict.action)));
+        if let Some(rounds) = waivers::behind(book, it.seq) {
+            page.say(md!(
+                "On this build vLLM was behind before, in {}; the pooled interval of all its blocks \
+                 must allow a stop as well (GD-7).",
+                rounds
+            ));
+        }
     }
     page.section(Md::own("Changed files of vLLM"));
     changed(&mut page, book);

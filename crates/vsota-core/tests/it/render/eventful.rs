@@ -120,7 +120,7 @@ fn gap_events() -> Vec<Event> {
     start.handshake = Handshake::RoundContract;
     let reentry = LoopReentry { old_state: LoopEnd::Gone, start };
     vec![
-        RigNoted { said: changed }.into(),
+        RigNoted { said: changed, found: Left { behind: true } }.into(),
         CompetitorBlocked { said: block }.into(),
         LoopReentered { said: reentry }.into(),
     ]
