@@ -132,6 +132,7 @@ fn stand() -> Result<Standpoint> {
         loop_state: LoopEnd::Active,
         loop_round: 0,
         loop_phase: None,
+        seen_at: None,
     })
 }
 

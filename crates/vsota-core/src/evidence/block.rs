@@ -186,6 +186,7 @@ fn merged(group: Vec<BlockRun>) -> Result<BlockRun, EvidenceError> {
             return Err(EvidenceError::new(message).of("launch"));
         }
         run.smoke |= other.smoke;
+        run.mock |= other.mock;
         run.launched_at = run.launched_at.into_iter().chain(other.launched_at).min();
         run.closed_at = run.closed_at.into_iter().chain(other.closed_at).max();
         run.results.extend(other.results);

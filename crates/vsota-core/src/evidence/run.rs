@@ -29,6 +29,9 @@ use crate::text::{Line, Name, RelPath};
 /// The most bytes of a recorded command, so that an event stays small.
 const COMMAND: usize = 4_096;
 
+/// How the versions of mock servers and of the demonstration's evidence end.
+const MADE_UP: [&str; 2] = ["+mock", "+demo"];
+
 /// The command that stands before what a mock takes the place of.
 const MOCK: &str = "mock-server";
 
@@ -346,12 +349,13 @@ impl RunRecord {
     }
 
     /// Whether a mock made it up, as the native file, the server's version or one of the commands says
-    /// (FB-5). The version tells it of a server behind the words of a build or a script.
+    /// (FB-5). The version tells it of a server behind the words of a build or a script, and of the
+    /// demonstration's evidence.
     fn is_mock(&self, native: Option<&NativeRun>) -> bool {
         let mut words = self.server_command.iter().chain(&self.benchmark_command);
         let version = self.framework_version.as_ref();
         native.is_some_and(|it| it.mock)
-            || version.is_some_and(|it| it.as_str().ends_with("+mock"))
+            || version.is_some_and(|it| MADE_UP.iter().any(|mark| it.as_str().ends_with(mark)))
             || words.any(|it| it.as_str() == MOCK)
     }
 

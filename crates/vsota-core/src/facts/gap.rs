@@ -231,6 +231,9 @@ pub struct PooledInterval {
 pub struct RigChange {
     /// What was changed.
     pub changed: Line,
+    /// When it was noted, ms since the epoch; what comes is measured after it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<i64>,
 }
 
 /// A competitor that can no longer run (GD-8).

@@ -41,6 +41,9 @@ pub struct Chartered {
     pub winners: BTreeMap<Framework, Winner>,
 }
 
+/// How far the clock of a host may be behind ours, in ms: a run on it begins that much earlier.
+const CLOCKS: i64 = 60_000;
+
 /// The loop that the campaign runs in.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Running {
@@ -309,15 +312,21 @@ impl Case {
         self.latest = ends.fold(self.latest, i64::max);
     }
 
-    /// What comes now is measured after what came before: a round, or a patch.
-    pub(crate) fn turn(&mut self) {
-        self.frontier = self.frontier.max(self.latest);
+    /// What comes now is measured after what came before, and after this moment: a round, or a patch.
+    pub(crate) fn turn(&mut self, at: Option<i64>) {
+        let moments = self.moment(at).into_iter().chain([self.latest]);
+        self.frontier = moments.fold(self.frontier, i64::max);
     }
 
-    /// On a changed rig no time since the freeze is held against what comes.
-    pub(crate) fn forget_the_clock(&mut self) {
+    /// On a changed rig no time since the freeze is held against what comes, but the moment of the change.
+    pub(crate) fn forget_the_clock(&mut self, at: Option<i64>) {
         self.latest = self.charter.measured_until;
-        self.frontier = self.latest;
+        self.frontier = self.moment(at).unwrap_or(self.latest);
+    }
+
+    /// A moment as the clock of any host may call it; none in a demonstration, whose runs are made up.
+    fn moment(&self, at: Option<i64>) -> Option<i64> {
+        at.filter(|_| !self.base.demo).map(|it| it.saturating_sub(CLOCKS))
     }
 
     /// A launch is used once (GD-2, PR-8), and so are the numbers of a run (GD-7).

@@ -353,7 +353,7 @@ impl Evolve<RigNoted> for GapDecision {
             self.case.begin_pool();
         }
         // The clock of the rig may be what was wrong.
-        self.case.forget_the_clock();
+        self.case.forget_the_clock(event.said.at);
         self
     }
 }

@@ -90,7 +90,11 @@ impl Revalidate {
 
     fn of(mut case: Box<Case>, trialled: Trialled) -> Self {
         case.attempts.insert(trialled.name().clone());
-        case.turn();
+        let seen_at = match &trialled {
+            Trialled::Patch(it) => it.0.stand.seen_at,
+            Trialled::Fixup(it) => it.stand.seen_at,
+        };
+        case.turn(seen_at);
         let (tests, kept, profiles) = (Vec::new(), Vec::new(), Vec::new());
         Self { case, trialled, tests, kept, profiles, measured: false }
     }

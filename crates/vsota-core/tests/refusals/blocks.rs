@@ -292,7 +292,7 @@ fn a_run_is_counted_once_in_a_campaign() {
     run.ask(FileGapBlock(first.clone()));
     let stand = run.stand();
     run.ask(AbandonRound(Abandonment { reason: line("measure again"), stand }));
-    run.open_round().ask(NoteRig(RigChange { changed: line("rebooted") }));
+    run.open_round().ask(NoteRig(RigChange { changed: line("rebooted"), at: None }));
     for (n, it) in first.runs.iter_mut().enumerate() {
         it.log = Some(artifact(&format!("the-same-launch-{n}.log")));
     }

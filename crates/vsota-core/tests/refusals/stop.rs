@@ -5,7 +5,7 @@ use vsota_core::command::*;
 use vsota_core::facts::*;
 use vsota_fixtures::model::*;
 
-use super::gap::{block_of, file_exact, open};
+use super::gap::{block_of, exact, file_exact, open};
 use super::loops::in_successor;
 use super::{Cases, after, but};
 
@@ -123,7 +123,7 @@ fn pooled(all: &mut Cases) {
     run.ask(AbandonRound(Abandonment { reason: line("measure again"), stand }));
     run.open_round();
     let rig = |it: &mut Run| {
-        it.ask(NoteRig(RigChange { changed: line("the clocks are locked") }));
+        it.ask(NoteRig(RigChange { changed: line("the clocks are locked"), at: None }));
     };
     let level = |of: &str, _: usize| if of == "chat" { [1.0, 1.0, 0.8] } else { [1.0, 0.9, 0.9] };
     let again = but(&run, |it| confirm(it, level));
@@ -142,7 +142,11 @@ fn pooled(all: &mut Cases) {
     for index in 0..4 {
         let mut order = [Framework::Vllm, Framework::Sglang, Framework::TensorrtLlm];
         order.rotate_left(index % 2);
-        let slow = |it| (it, if it == Framework::Vllm { 0.9 } else { 1.0 });
+        let slow = |it| match it {
+            Framework::Vllm => (it, 0.9),
+            Framework::Sglang => (it, 1.0),
+            Framework::TensorrtLlm => (it, 0.8),
+        };
         let block = exact(&mut half, "chat", &order.map(slow));
         half.ask(FileGapBlock(block));
     }

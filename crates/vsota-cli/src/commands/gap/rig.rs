@@ -24,6 +24,6 @@ pub struct RigArgs {
 ///
 /// When the journal cannot be read or written.
 pub fn run(context: &Context, args: RigArgs) -> Result<Outcome, Failure> {
-    let change = RigChange { changed: args.changed };
+    let change = RigChange { changed: args.changed, at: Some(context.clock.now()) };
     transition::take(context, &context.run_dir()?, NoteRig(change))?.outcome()
 }

@@ -110,7 +110,7 @@ fn bench_events() -> Vec<Event> {
 }
 
 fn gap_events() -> Vec<Event> {
-    let changed = RigChange { changed: line("locked the clocks") };
+    let changed = RigChange { changed: line("locked the clocks"), at: None };
     let block = CompetitorBlock {
         framework: Framework::TensorrtLlm,
         log: artifact("benchmark/logs/trt.log"),
