@@ -348,6 +348,57 @@ fn launches_that_overlap_are_not_fresh() {
     assert_eq!(report_only(&run, warm), Some(ReportOnly::Stale));
 }
 
+/// GD-5: in earnest a round is opened at a moment, and so are a change of the rig and a patch. The clock
+/// of a host may be a minute behind; a demonstration's runs are made up.
+#[test]
+fn what_was_measured_before_a_round_was_opened_is_none_of_it() {
+    let opened = |run: Run, at: i64| {
+        let mut run = run;
+        let stand = Standpoint { seen_at: Some(at), ..run.stand() };
+        run.ask(OpenRound(RoundStart { stand, review: None }));
+        run
+    };
+    let base = Run::in_loop();
+    let mut clock = base.clone();
+    clock.open_round();
+    let block = gap_block(&mut clock.clone(), "chat", 1.0, true);
+    let begun = block.runs[0].launched_at.unwrap();
+    let earnest = || base.in_earnest();
+    let stale = Some(ReportOnly::Stale);
+    assert_eq!(report_only(&opened(earnest(), begun + 60_000), block.clone()), None);
+    assert_eq!(report_only(&opened(earnest(), begun + 60_001), block.clone()), stale);
+    assert_eq!(report_only(&opened(base.clone(), begun + 60_001), block.clone()), None);
+    // A changed rig forgets a clock that ran ahead, and what comes is measured after the change.
+    let rig = |at: i64| {
+        let mut run = opened(earnest(), begun + 900_000_000);
+        run.ask(NoteRig(RigChange { changed: line("the clock is set"), at: Some(at) }));
+        report_only(&run, block.clone())
+    };
+    assert_eq!((rig(begun + 60_000), rig(begun + 60_001)), (None, stale));
+
+    // The same of a patch and its trial.
+    let assisted = {
+        let mut run = Run::assisted().in_earnest();
+        run.ask(FileDigest(ncu_digest("v1")));
+        run
+    };
+    let recorded = |at: i64| {
+        let mut run = assisted.clone();
+        let mut it = patch(&run, "patch-1", true);
+        it.stand.seen_at = Some(at);
+        run.ask(RecordPatch(it));
+        run
+    };
+    let trial = trial_block(&mut recorded(0), "chat", 1.05, true);
+    let begun = trial.runs[0].launched_at.unwrap();
+    let judged = |at: i64| {
+        let step = recorded(at).campaign.decide(FileTrialBlock(trial.clone())).unwrap();
+        let vsota_core::event::Event::TrialBlockFiled(filed) = step.event() else { unreachable!() };
+        filed.found.report_only
+    };
+    assert_eq!((judged(begun + 60_000), judged(begun + 60_001)), (None, stale));
+}
+
 #[test]
 fn what_was_measured_before_the_round_is_none_of_it() {
     let run = open();
