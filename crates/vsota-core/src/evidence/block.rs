@@ -181,8 +181,7 @@ fn merged(group: Vec<BlockRun>) -> Result<BlockRun, EvidenceError> {
             && (&run.framework_version, &run.framework_commit)
                 == (&other.framework_version, &other.framework_commit);
         if !same {
-            let message =
-                "two runs share a server log, but not framework, version, build, tree and launch command";
+            let message = "two runs share a server log, but not framework, version, build, tree and launch command";
             return Err(EvidenceError::new(message).of("launch"));
         }
         run.smoke |= other.smoke;

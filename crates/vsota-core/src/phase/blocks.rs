@@ -292,7 +292,8 @@ fn same_version(winner: &Winner, run: &BlockRun) -> Objections {
     let mut o = Objections::default();
     let frozen = (winner.framework_version.as_ref(), winner.framework_commit.as_ref());
     let found = (run.framework_version.as_ref(), run.framework_commit.as_ref());
-    let same = found.0 == frozen.0 && found.0.is_some() && (frozen.1.is_none() || found.1 == frozen.1);
+    let same =
+        found.0 == frozen.0 && found.0.is_some() && (frozen.1.is_none() || found.1 == frozen.1);
     let said = |(version, commit): (Option<&Line>, Option<&Line>)| {
         version.map_or_else(|| String::from("unknown"), |version| search::said((version, commit)))
     };

@@ -6,8 +6,8 @@ use super::Book;
 use super::manifest::excluded;
 use super::page::{Md, md};
 use super::story::Ncu;
-use crate::{Clause, Seq};
 use crate::facts::*;
+use crate::{Clause, Seq};
 
 /// Every waiver, with its clause.
 pub(super) fn all(book: &Book<'_>) -> Vec<Md> {
@@ -88,7 +88,11 @@ pub(super) fn behind(book: &Book<'_>, seq: Seq) -> Option<Md> {
     let rounds = book.story.behind_before(seq);
     let told = rounds.iter().map(|(round, scenarios)| {
         let names = Md::list(scenarios.iter().map(|it| Md::code(*it)), ", ");
-        if scenarios.is_empty() { md!("round {}", round) } else { md!("round {} ({})", round, names) }
+        if scenarios.is_empty() {
+            md!("round {}", round)
+        } else {
+            md!("round {} ({})", round, names)
+        }
     });
     (!rounds.is_empty()).then(|| Md::list(told, " and "))
 }
