@@ -50,8 +50,17 @@ impl StandArgs {
 pub fn stand_of(context: &Context, path: Option<&Utf8Path>) -> Result<Standpoint, Failure> {
     match path {
         Some(path) => stand(context, path),
-        None => survey(context)?.stand(),
+        None => stand_now(context, &survey(context)?),
     }
+}
+
+/// Where checkout and loop stand at this moment.
+///
+/// # Errors
+///
+/// As [`stand_of`].
+pub fn stand_now(context: &Context, survey: &Survey) -> Result<Standpoint, Failure> {
+    Ok(Standpoint { seen_at: Some(context.clock.now()), ..survey.stand()? })
 }
 
 /// The loops of the campaign's checkout.

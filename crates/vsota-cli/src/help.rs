@@ -93,7 +93,9 @@ pub fn meets(clause: Clause, command: CommandKind) -> &'static str {
         Rl9 if matches!(command, C::AmendPatch | C::RetryPatch) => C::RejectPatch,
         Gd1 | Gd2 | Gd6 => C::FileGapBlock,
         Gd3 | Gd5 => C::DecideGap,
-        Gd7 => C::NoteRig,
+        // Only blocks tell that what was behind is no longer; a word about the rig does not.
+        Gd7 if command == C::ClaimStop => C::FileGapBlock,
+        Gd7 => C::DecideGap,
         Gd8 => C::BlockCompetitor,
         Gd4 => C::ClaimStop,
         Pr1 | Pr2 | Pr3 | Pr4 | Pr5 | Pr7 | Pr8 => C::FileProfile,
@@ -130,9 +132,12 @@ fn of_finding(found: &Finding, command: CommandKind) -> Option<String> {
             return Some("vsota inputs set frameworks=vllm,sglang".to_owned());
         }
         // Another row would rank, whatever keeps this one from it.
-        Finding::Bench(BenchObjection::Unranked { .. } | BenchObjection::OtherTree { .. }) => {
-            C::FileCandidate
-        }
+        Finding::Bench(
+            BenchObjection::Unranked { .. }
+            | BenchObjection::OtherTree { .. }
+            | BenchObjection::NoVersion { .. }
+            | BenchObjection::TwoVersions { .. },
+        ) => C::FileCandidate,
         Finding::Bench(BenchObjection::MockResult { .. })
         | Finding::Block(BlockObjection::MockResult { .. }) => {
             return Some("vsota init --demo".to_owned());
@@ -426,6 +431,8 @@ mod tests {
             (Clause::Le3, CommandKind::RecordPatch, "vsota research note DRAFT"),
             (Clause::St5, CommandKind::ClaimStop, "vsota idea note DRAFT"),
             (Clause::Rv1, CommandKind::AcceptPatch, "vsota revalidate ingest FILE"),
+            (Clause::Gd7, CommandKind::ClaimStop, "vsota gap ingest FILE"),
+            (Clause::Gd7, CommandKind::NoteRig, "vsota gap decide"),
             (Clause::Rl8, CommandKind::RecordPatch, "vsota loop reenter"),
             (Clause::Rl7, CommandKind::EnterLoop, "vsota loop start"),
             (Clause::Pa2, CommandKind::RecordPatch, typed(CommandKind::RecordPatch)),

@@ -132,6 +132,7 @@ fn stand() -> Result<Standpoint> {
         loop_state: LoopEnd::Active,
         loop_round: 0,
         loop_phase: None,
+        seen_at: None,
     })
 }
 
@@ -241,7 +242,7 @@ fn candidate(framework: Framework, n: i64) -> Result<Candidate> {
     Ok(Candidate {
         id: framework.as_str().parse()?,
         framework,
-        framework_version: None,
+        framework_version: Some("1.0.0".parse()?),
         framework_commit: None,
         scenario: "chat".parse()?,
         status: Status::Ok,
@@ -276,10 +277,14 @@ fn block(index: i64) -> Result<Block> {
             framework,
             build: None,
             tree: if framework == Framework::Vllm { Some(git("a")?) } else { None },
+            framework_version: Some("1.0.0".parse()?),
+            framework_commit: None,
             server_command: server_command(framework)?,
             status: Status::Ok,
             smoke: false,
             mock: false,
+            launched_at: None,
+            closed_at: None,
             measured: Some(measurement(framework, n)?),
             identity: identity()?,
             results: Vec::new(),

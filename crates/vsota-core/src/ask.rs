@@ -87,7 +87,7 @@ asks! {
     /// Decides the gap, when no patch follows from it.
     DecideGap(DecisionAsked) = "decide-gap", Gd5 => GapDecided + GapVerdict = "gap-decided";
     /// Notes a change of the rig.
-    NoteRig(RigChange) = "note-rig", Gd7 => RigNoted = "rig-noted";
+    NoteRig(RigChange) = "note-rig", Gd7 => RigNoted + Left = "rig-noted";
     /// Blocks a competitor that can no longer run.
     BlockCompetitor(CompetitorBlock) = "block-competitor", Gd8 => CompetitorBlocked = "competitor-blocked";
     /// Opens profiling on a patch verdict.

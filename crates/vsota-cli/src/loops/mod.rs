@@ -182,7 +182,8 @@ impl Survey {
             return Err(Refused { reasons }.into());
         }
         let loop_dir = recorded.dir.clone();
-        Ok(Standpoint { head, loop_dir, loop_state: self.end(), loop_round, loop_phase })
+        let (loop_state, seen_at) = (self.end(), None);
+        Ok(Standpoint { head, loop_dir, loop_state, loop_round, loop_phase, seen_at })
     }
 
     /// What is wrong with the loops, each with its clause and what helps.

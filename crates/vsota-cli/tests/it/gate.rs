@@ -43,7 +43,7 @@ impl Row {
         let lasted = self.numbers.duration() * 1_000.0;
         run_record(&RecordParts {
             framework: self.framework,
-            framework_version: None,
+            framework_version: Some("0.0.1".into()),
             candidate_id: Some(self.id.to_owned()),
             scenario: "chat".to_owned(),
             build: None,

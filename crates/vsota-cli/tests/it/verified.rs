@@ -13,7 +13,9 @@ use crate::world::{World, json as parsed, vsota};
 #[test]
 fn a_changed_rig_is_listed_as_a_waiver() {
     let mut model = Run::in_loop();
-    model.open_round().ask(NoteRig(RigChange { changed: line("the GPU clock is locked") }));
+    model
+        .open_round()
+        .ask(NoteRig(RigChange { changed: line("the GPU clock is locked"), at: None }));
     let waivers = Stage::at(model).run(&["verify"]).json["waivers"].clone();
     let reason = "the rig was changed in round 1: the GPU clock is locked";
     assert_eq!(waivers, json!([{"clause": "GD-7", "reason": reason}]));

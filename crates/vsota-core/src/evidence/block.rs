@@ -177,13 +177,17 @@ fn merged(group: Vec<BlockRun>) -> Result<BlockRun, EvidenceError> {
     for other in group {
         let same = (run.framework, run.build, &run.tree, &run.server_command, &run.identity)
             == (other.framework, other.build, &other.tree, &other.server_command, &other.identity)
-            && run.settings == other.settings;
+            && run.settings == other.settings
+            && (&run.framework_version, &run.framework_commit)
+                == (&other.framework_version, &other.framework_commit);
         if !same {
-            let message =
-                "two runs share a server log, but not framework, build, tree and launch command";
+            let message = "two runs share a server log, but not framework, version, build, tree and launch command";
             return Err(EvidenceError::new(message).of("launch"));
         }
         run.smoke |= other.smoke;
+        run.mock |= other.mock;
+        run.launched_at = run.launched_at.into_iter().chain(other.launched_at).min();
+        run.closed_at = run.closed_at.into_iter().chain(other.closed_at).max();
         run.results.extend(other.results);
         if run.status == Status::Ok {
             run.status = other.status;

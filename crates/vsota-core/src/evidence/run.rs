@@ -29,6 +29,9 @@ use crate::text::{Line, Name, RelPath};
 /// The most bytes of a recorded command, so that an event stays small.
 const COMMAND: usize = 4_096;
 
+/// How the versions of mock servers and of the demonstration's evidence end.
+const MADE_UP: [&str; 2] = ["+mock", "+demo"];
+
 /// The command that stands before what a mock takes the place of.
 const MOCK: &str = "mock-server";
 
@@ -281,11 +284,8 @@ impl RunRecord {
         Ok(Candidate {
             id,
             framework: self.framework,
-            framework_version: self
-                .framework_version
-                .clone()
-                .or(native.and_then(|it| it.version.clone())),
-            framework_commit: self.commit.clone().or(native.and_then(|it| it.commit.clone())),
+            framework_version: self.version(native),
+            framework_commit: self.framework_commit(native),
             scenario: self.scenario.clone(),
             status: joined.status,
             smoke: self.smoke,
@@ -322,10 +322,14 @@ impl RunRecord {
             framework: self.framework,
             build: self.build,
             tree: self.tree.clone(),
+            framework_version: self.version(files.native.as_ref()),
+            framework_commit: self.framework_commit(files.native.as_ref()),
             server_command: self.server_command.iter().collect(),
             status: joined.status,
             smoke: self.smoke,
             mock: self.is_mock(files.native.as_ref()),
+            launched_at: self.launch.as_ref().and_then(|it| it.started_at).map(|it| it.0),
+            closed_at: self.launch.as_ref().and_then(|it| it.ended_at).map(|it| it.0),
             measured: joined.measured,
             identity: joined.identity.dimensions,
             results: files.result.iter().cloned().collect(),
@@ -334,13 +338,24 @@ impl RunRecord {
         })
     }
 
+    /// The framework's version, as the record says it, else the native file.
+    fn version(&self, native: Option<&NativeRun>) -> Option<Line> {
+        self.framework_version.clone().or_else(|| native?.version.clone())
+    }
+
+    /// The framework's commit, as the record says it, else the native file.
+    fn framework_commit(&self, native: Option<&NativeRun>) -> Option<Line> {
+        self.commit.clone().or_else(|| native?.commit.clone())
+    }
+
     /// Whether a mock made it up, as the native file, the server's version or one of the commands says
-    /// (FB-5). The version tells it of a server behind the words of a build or a script.
+    /// (FB-5). The version tells it of a server behind the words of a build or a script, and of the
+    /// demonstration's evidence.
     fn is_mock(&self, native: Option<&NativeRun>) -> bool {
         let mut words = self.server_command.iter().chain(&self.benchmark_command);
         let version = self.framework_version.as_ref();
         native.is_some_and(|it| it.mock)
-            || version.is_some_and(|it| it.as_str().ends_with("+mock"))
+            || version.is_some_and(|it| MADE_UP.iter().any(|mark| it.as_str().ends_with(mark)))
             || words.any(|it| it.as_str() == MOCK)
     }
 

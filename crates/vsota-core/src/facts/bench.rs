@@ -1,6 +1,7 @@
 //! Benchmark rows: searches, candidates, exclusions and the freeze (FB-1 … FB-14).
 
 use alloc::collections::BTreeMap;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
@@ -220,6 +221,12 @@ pub struct Winner {
     pub objective: Measured,
     /// Its launch command.
     pub server_command: Argv,
+    /// The framework's version; every later run of a competitor is of it (FB-1).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub framework_version: Option<Line>,
+    /// The framework's commit, when its row says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub framework_commit: Option<Line>,
     /// What its row says it measured; every later run says the same (FB-3).
     pub identity: BTreeMap<Dimension, Line>,
     /// The file of settings that its launch read, when it read one.
@@ -239,7 +246,25 @@ impl Candidate {
     }
 }
 
+/// The fewest metrics that tell one run from every other one.
+const TELLING: usize = 4;
+
 impl Measurement {
+    /// What tells the numbers of a run from those of every other one: no two runs agree in four metrics
+    /// to the last digit. Nothing where fewer were measured.
+    pub fn numbers(&self, framework: Framework) -> Option<Digest> {
+        use core::fmt::Write as _;
+        if self.metrics.len() < TELLING {
+            return None;
+        }
+        let mut text = String::from(framework.as_str());
+        for (metric, value) in &self.metrics {
+            // Writing to a string never fails.
+            let _ = write!(text, " {metric}={:x}", value.get().to_bits());
+        }
+        Some(Digest::of(text.as_bytes()))
+    }
+
     /// The value of a metric, in its unit.
     pub fn metric(&self, metric: Metric) -> Option<Measured> {
         self.metrics.get(&metric).copied()

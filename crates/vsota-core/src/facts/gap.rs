@@ -37,6 +37,12 @@ pub struct BlockRun {
     /// The tree of that build.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tree: Option<GitId>,
+    /// The framework's version (FB-1).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub framework_version: Option<Line>,
+    /// The framework's commit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub framework_commit: Option<Line>,
     /// The launch command.
     pub server_command: Argv,
     /// How the run ended.
@@ -47,6 +53,12 @@ pub struct BlockRun {
     /// Whether a mock server or a mock client made it up (FB-5).
     #[serde(default, skip_serializing_if = "super::is_false")]
     pub mock: bool,
+    /// When its server was launched, ms since the epoch, when that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub launched_at: Option<i64>,
+    /// When its server was closed, ms since the epoch, when that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closed_at: Option<i64>,
     /// The numbers, when it measured any.
     pub measured: Option<Measurement>,
     /// What it says that its block does not say for all runs.
@@ -87,6 +99,19 @@ impl BlockRun {
     pub fn launch(&self) -> Option<Digest> {
         self.log.as_ref().map(|it| it.sha256)
     }
+
+    /// From when till when its server was up, ms since the epoch: at least while it was measured.
+    pub fn up(&self) -> Option<(i64, i64)> {
+        let measured = self.measured.as_ref()?;
+        let from = self.launched_at.map_or(measured.started_at, |it| it.min(measured.started_at));
+        let to = self.closed_at.map_or(measured.ended_at, |it| it.max(measured.ended_at));
+        Some((from, to))
+    }
+
+    /// What tells its numbers from those of every other run; nothing where it measured too few.
+    pub fn numbers(&self) -> Option<Digest> {
+        self.measured.as_ref()?.numbers(self.framework)
+    }
 }
 
 /// What the machine made of a filed block.
@@ -117,6 +142,8 @@ words::vocabulary! {
         NoLaunch = "no-launch",
         /// A launch was used before.
         LaunchReused = "launch-reused",
+        /// The server of a run was up while that of another run was.
+        LaunchesOverlap = "launches-overlap",
         /// Its runs do not lie between the blocks before and after it.
         NotInterleaved = "not-interleaved",
         /// A run failed, was disturbed or lost requests; the block is redone in its slot.
@@ -204,6 +231,9 @@ pub struct PooledInterval {
 pub struct RigChange {
     /// What was changed.
     pub changed: Line,
+    /// When it was noted, ms since the epoch; what comes is measured after it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<i64>,
 }
 
 /// A competitor that can no longer run (GD-8).
@@ -236,10 +266,10 @@ pub struct Gain {
     pub values: BTreeMap<Name, Measured>,
 }
 
-/// What the machine found when a round was abandoned.
+/// What the machine found when the blocks of a round were left: the round, or the rig.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Left {
-    /// Whether the blocks of the round said Behind; a later stop is held to it (GD-7).
+    /// Whether these blocks said Behind; a later stop on this build is held to it (GD-7).
     pub behind: bool,
 }

@@ -10,8 +10,10 @@ use serde::{Deserialize, Serialize};
 use crate::artifact::Digest;
 use crate::text::{Argv, Name};
 
-/// Flags that say where a server listens, how it is called and what it logs.
-const ASIDE: [&str; 16] = [
+/// Flags that say where a server listens, how it is called, what it logs and which numbers it draws.
+const ASIDE: [&str; 44] = [
+    "--seed",
+    "--random-seed",
     "--host",
     "--port",
     "--nccl-port",
@@ -28,6 +30,32 @@ const ASIDE: [&str; 16] = [
     "--disable-log-stats",
     "--log-requests",
     "--enable-metrics",
+    "--uds",
+    "--root-path",
+    "--master-addr",
+    "--master-port",
+    "--admin-api-key",
+    "--allowed-origins",
+    "--allowed-methods",
+    "--allowed-headers",
+    "--allow-credentials",
+    "--disable-fastapi-docs",
+    "--response-role",
+    "--weight-version",
+    "--download-dir",
+    "--max-log-len",
+    "--log-config-file",
+    "--log-requests-level",
+    "--log-requests-target",
+    "--decode-log-interval",
+    "--show-time-cost",
+    "--enable-request-id-headers",
+    "--enable-log-outputs",
+    "--show-hidden-metrics-for-version",
+    "--crash-dump-folder",
+    "--watchdog-timeout",
+    "--dist-timeout",
+    "--file-storage-path",
 ];
 
 /// A launch command that a plan declares.
@@ -110,6 +138,8 @@ mod tests {
             "vllm serve m --max-num-seqs 8 --dtype bfloat16 --max-num-seqs 64",
             "vllm serve m --served-model-name a b --dtype bfloat16 --max-num-seqs 64",
             "vllm serve m --disable-log-requests --dtype bfloat16 --max-num-seqs 64 --port=1",
+            "vllm serve m --dtype bfloat16 --max-num-seqs 64 --seed 7 --max-log-len=9",
+            "vllm serve m --random_seed 1 --dtype bfloat16 --max-num-seqs 64 --watchdog-timeout 9",
         ] {
             assert_eq!(launches(same), plain, "{same}");
         }

@@ -93,6 +93,10 @@ pub struct Standpoint {
     /// patch accepted here waits for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub loop_phase: Option<LoopPhase>,
+    /// When that was looked at, ms since the epoch, when it was looked at and not told. What a round or a
+    /// patch is judged by was measured after it (GD-5, RV-1).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen_at: Option<i64>,
 }
 
 /// Everything that is known when a loop is entered (RL-1 … RL-7).

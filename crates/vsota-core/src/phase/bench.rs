@@ -122,6 +122,8 @@ objections! {
         [*clause] OneSided { clause: Clause, candidate: Name, scenario: Name, dimension: Dimension, silent: Framework, said: Line } "{candidate} in {scenario}: the {dimension} is {said} on one side, and {silent} does not say its own",
         /// A framework's winners ran two versions of it.
         [Fb1] TwoVersions { framework: Framework, candidate: Name, found: String, other: String } "{candidate} of {framework} ran version {found}, another of its winning rows {other}",
+        /// A winner whose version nobody knows.
+        [Fb1] NoVersion { framework: Framework, candidate: Name } "{candidate} of {framework} does not say its version, so none can be frozen",
         /// The winner ran on another tree.
         [Fb13] OtherTree { candidate: Name, tree: GitId, head: GitId } "{candidate} was measured on the tree {tree}; the checkout has {head}",
     }
@@ -425,6 +427,7 @@ impl Evolve<BenchmarkFrozen> for FixedBenchmark {
             commit: event.said.commit,
             excluded: BTreeMap::new(),
             launches: BTreeSet::new(),
+            numbers: BTreeSet::new(),
             measured_until: i64::MIN,
         };
         if let Some(workload) = self.base.brief.workload() {
@@ -439,6 +442,8 @@ impl Evolve<BenchmarkFrozen> for FixedBenchmark {
         if let Bench::Searching(it) = &self.inside {
             charter.excluded = it.excluded.clone();
             charter.launches = it.candidates.iter().filter_map(Candidate::launch).collect();
+            let numbers = |row: &Candidate| row.measured.as_ref()?.numbers(row.framework);
+            charter.numbers = it.candidates.iter().filter_map(numbers).collect();
             let ends = it.candidates.iter().filter_map(|row| row.measured.as_ref());
             charter.measured_until = ends.map(|it| it.ended_at).max().unwrap_or(i64::MIN);
         }

@@ -6,12 +6,12 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::eligible::{is_rate_limited, off_workload};
-use super::{Case, Chartered};
+use super::{Case, Chartered, search};
 use crate::artifact::{Digest, GitId};
 use crate::facts::*;
 use crate::measure::{Measured, Real, geometric_mean};
 use crate::objection::{Objections, objections};
-use crate::text::{Line, Name};
+use crate::text::{Argv, Line, Name};
 use crate::verdict::{self, Order, SlaState};
 
 /// A block that counts.
@@ -48,12 +48,16 @@ objections! {
         [Pa1] OtherTree { accepted: GitId } "the run of vllm is not on the accepted build {accepted}",
         /// Another launch command.
         [Gd2] OtherCommand { framework: Framework, scenario: Name } "{framework} was not launched with its winning command of {scenario}",
+        /// Another version than that of the frozen row.
+        [Fb1] OtherVersion { framework: Framework, scenario: Name, found: String, frozen: String } "{framework} ran {scenario} as version {found}; its frozen row ran {frozen}",
         /// The same command with another file of settings.
         [Gd2] OtherSettings { framework: Framework, scenario: Name } "{framework} read another file of settings in {scenario} than its winning launch",
         /// Not one new and one accepted run.
         [Rv1] NoPair {} "a trial block holds one run of the new build and one of the accepted build",
         /// The new run on another tree.
         [Rv1] OtherNewTree { patch: GitId } "the new run is not on the patched tree {patch}",
+        /// The new build with one command in one block and with another in the next.
+        [Rv1] OtherNewCommand { scenario: Name } "the new build ran {scenario} with another launch command or other settings than in the blocks before; one command is on trial",
         /// The accepted run on another tree.
         [Rv1] OtherAcceptedTree { accepted: GitId } "the accepted run is not on the accepted build {accepted}",
         /// A competitor in a trial.
@@ -110,7 +114,15 @@ fn measured(case: &Case, run: &BlockRun) -> Objections {
 }
 
 /// RV-1, RL-9: a block of the new build and the accepted one.
-pub(crate) fn trial_block(case: &Case, new: &GitId, rivals: bool, block: &Block) -> Objections {
+///
+/// A trial may move vLLM's command: the first block that counts says to which.
+pub(crate) fn trial_block(
+    case: &Case,
+    new: &GitId,
+    rivals: bool,
+    kept: &[KeptBlock],
+    block: &Block,
+) -> Objections {
     let mut o = Objections::default();
     let scenario = block.scenario.clone();
     let Some(chartered) = case.charter.scenarios.get(&block.scenario) else {
@@ -133,6 +145,11 @@ pub(crate) fn trial_block(case: &Case, new: &GitId, rivals: bool, block: &Block)
         let patch = new.clone();
         let there = run.tree.as_ref() == Some(new);
         o.unless(there, BlockObjection::OtherNewTree { patch });
+        let mut before = kept.iter().filter(|it| it.scenario == scenario);
+        let tried = before.find_map(|it| Side::Build(Build::New).find(&it.runs));
+        let same = tried.is_none_or(|(_, it)| launched(it) == launched(run));
+        let scenario = scenario.clone();
+        o.unless(same, BlockObjection::OtherNewCommand { scenario });
     }
     for run in of(Build::Accepted) {
         let accepted = case.accepted.clone();
@@ -147,6 +164,11 @@ pub(crate) fn trial_block(case: &Case, new: &GitId, rivals: bool, block: &Block)
     let wanted = if rivals { live } else { BTreeSet::new() };
     o.join(rival_runs(chartered, &wanted, block));
     o
+}
+
+/// The command of a launch, with its file of settings.
+fn launched(run: &BlockRun) -> (&Argv, Option<Digest>) {
+    (&run.server_command, run.settings.as_ref().map(|it| it.sha256))
 }
 
 /// RL-9: each rival that a claim needs runs once, with its winning command, and nobody else does.
@@ -178,8 +200,8 @@ fn rival_runs(chartered: &Chartered, wanted: &BTreeSet<Framework>, block: &Block
 
 /// Why a block decides nothing, or that it counts.
 ///
-/// A block counts when every run names a launch of its own that was never used before, the runs lie
-/// one after another, and no earlier block lies between them.
+/// A block counts when every run names a launch of its own that was never used before, the runs and
+/// their servers lie one after another, and no earlier block lies between them.
 pub(crate) fn standing(case: &Case, kept: &[KeptBlock], block: &Block) -> Option<ReportOnly> {
     let scenario = &case.charter.scenarios.get(&block.scenario)?.scenario;
     if block.runs.iter().any(|it| it.smoke) {
@@ -215,26 +237,28 @@ pub(crate) fn standing(case: &Case, kept: &[KeptBlock], block: &Block) -> Option
         }
         last_end = measured.ended_at;
     }
-    if window(&block.runs).is_some_and(|(start, _)| start < case.frontier) {
+    if up(&block.runs).is_some_and(|(start, _)| start < case.frontier) {
         return Some(ReportOnly::Stale);
     }
-    if block.runs.iter().any(|run| is_repeated(case, kept, run)) {
+    let mut numbers = block.runs.iter().filter_map(BlockRun::numbers);
+    if numbers.any(|it| case.numbers.contains(&it)) {
         return Some(ReportOnly::ResultReused);
     }
-    let overlaps = kept.iter().any(|it| overlap(window(&it.runs), window(&block.runs)));
-    overlaps.then_some(ReportOnly::NotInterleaved)
+    if kept.iter().any(|it| overlap(window(&it.runs), window(&block.runs))) {
+        return Some(ReportOnly::NotInterleaved);
+    }
+    let beside = kept.iter().any(|it| overlap(up(&it.runs), up(&block.runs)));
+    (beside || !one_after_another(&block.runs)).then_some(ReportOnly::LaunchesOverlap)
 }
 
-/// Whether an earlier block holds the very numbers of this run: no two runs agree in four metrics to
-/// the last digit.
-fn is_repeated(case: &Case, kept: &[KeptBlock], run: &BlockRun) -> bool {
-    fn numbers(run: &BlockRun) -> Option<&BTreeMap<Metric, Measured>> {
-        run.measured.as_ref().map(|it| &it.metrics).filter(|it| it.len() >= 4)
-    }
-    let ours = numbers(run);
-    let before = case.pool.iter().chain(kept).flat_map(|it| it.runs.iter());
-    ours.is_some()
-        && before.filter(|it| it.framework == run.framework).any(|it| numbers(it) == ours)
+/// GD-2: a launch is fresh for its run alone: no server was up while another one was.
+fn one_after_another(runs: &[BlockRun]) -> bool {
+    let mut last = i64::MIN;
+    runs.iter().filter_map(BlockRun::up).all(|(from, to)| {
+        let after = from >= last;
+        last = last.max(to);
+        after
+    })
 }
 
 /// FB-3: a run says of itself what the frozen row of its framework says, dimension by dimension. A
@@ -251,6 +275,7 @@ fn same_as_frozen(winner: &Winner, block: &Block, run: &BlockRun) -> Objections 
         let (found, frozen) = (said(found), said(frozen));
         o.unless(same, BlockObjection::Mismatch { framework, scenario, dimension, found, frozen });
     }
+    o.join(same_version(winner, run));
     // An accepted patch may move vLLM's command, and the file with it.
     let moved = run.server_command != winner.server_command;
     let found = run.settings.as_ref().map(|it| it.sha256);
@@ -262,11 +287,36 @@ fn same_as_frozen(winner: &Winner, block: &Block, run: &BlockRun) -> Objections 
     o
 }
 
+/// FB-1: a competitor runs the version that was frozen. What vLLM runs is a build, hence a tree.
+fn same_version(winner: &Winner, run: &BlockRun) -> Objections {
+    let mut o = Objections::default();
+    let frozen = (winner.framework_version.as_ref(), winner.framework_commit.as_ref());
+    let found = (run.framework_version.as_ref(), run.framework_commit.as_ref());
+    let same =
+        found.0 == frozen.0 && found.0.is_some() && (frozen.1.is_none() || found.1 == frozen.1);
+    let said = |(version, commit): (Option<&Line>, Option<&Line>)| {
+        version.map_or_else(|| String::from("unknown"), |version| search::said((version, commit)))
+    };
+    let (framework, scenario) = (run.framework, winner.scenario.clone());
+    let (found, frozen) = (said(found), said(frozen));
+    o.unless(
+        same || framework == Framework::Vllm,
+        BlockObjection::OtherVersion { framework, scenario, found, frozen },
+    );
+    o
+}
+
 pub(crate) fn window(runs: &[BlockRun]) -> Option<(i64, i64)> {
     let measured = || runs.iter().filter_map(|it| it.measured.as_ref());
     let start = measured().map(|it| it.started_at).min()?;
     let end = measured().map(|it| it.ended_at).max()?;
     Some((start, end))
+}
+
+/// From the first launch of runs to the end of their last server.
+fn up(runs: &[BlockRun]) -> Option<(i64, i64)> {
+    let all = || runs.iter().filter_map(BlockRun::up);
+    Some((all().map(|it| it.0).min()?, all().map(|it| it.1).max()?))
 }
 
 fn overlap(a: Option<(i64, i64)>, b: Option<(i64, i64)>) -> bool {

@@ -26,6 +26,8 @@ pub struct Charter {
     pub excluded: BTreeMap<Framework, Exclusion>,
     /// The launches of its rows; none of them is a launch of a round (GD-2, PR-8).
     pub launches: BTreeSet<Digest>,
+    /// The numbers of its rows; none of them is measured by a block (GD-7).
+    pub numbers: BTreeSet<Digest>,
     /// The end of the last row, ms since the epoch; what a round measures comes after it.
     pub measured_until: i64,
 }
@@ -38,6 +40,9 @@ pub struct Chartered {
     /// The best row of each framework.
     pub winners: BTreeMap<Framework, Winner>,
 }
+
+/// How far the clock of a host may be behind ours, in ms: a run on it begins that much earlier.
+const CLOCKS: i64 = 60_000;
 
 /// The loop that the campaign runs in.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -84,13 +89,15 @@ pub struct Case {
     pub claim: Option<StopClaim>,
     /// Every launch that a row, block or profile named, with its round; 0 before the loop.
     pub launches: BTreeMap<Digest, u32>,
-    /// All counted blocks on this build and rig (GD-7).
+    /// The numbers of every run that a row or block named; a run is counted once (GD-7).
+    pub numbers: BTreeSet<Digest>,
+    /// All counted blocks on this build and rig; on this build, once it was behind (GD-7).
     pub pool: Vec<KeptBlock>,
     /// The end of the last counted run, ms since the epoch.
     pub latest: i64,
     /// What was measured before this moment belongs to an earlier round or build.
     pub frontier: i64,
-    /// Whether a Behind verdict fell on this build and rig (GD-7).
+    /// Whether a Behind verdict fell on this build (GD-7).
     pub was_behind: bool,
     /// Competitors that can no longer run (GD-8).
     pub blocked: BTreeSet<Framework>,
@@ -167,6 +174,7 @@ impl Charter {
             commit: head.map_or_else(zero, |it| it.commit.clone()),
             excluded: BTreeMap::new(),
             launches: BTreeSet::new(),
+            numbers: BTreeSet::new(),
             measured_until: i64::MIN,
         }
     }
@@ -202,6 +210,7 @@ impl Case {
             review_due: false,
             claim: None,
             launches: charter.launches.iter().map(|it| (*it, 0)).collect(),
+            numbers: charter.numbers.clone(),
             pool: Vec::new(),
             latest: charter.measured_until,
             frontier: charter.measured_until,
@@ -230,7 +239,7 @@ impl Case {
         self.researched = false;
     }
 
-    /// A new build or a new rig begins a new pool (GD-7).
+    /// A new build begins a new pool, and so does a new rig on a build that was never behind (GD-7).
     pub(crate) fn begin_pool(&mut self) {
         self.pool.clear();
         self.was_behind = false;
@@ -303,15 +312,31 @@ impl Case {
         self.latest = ends.fold(self.latest, i64::max);
     }
 
-    /// What comes now is measured after what came before: a round, or a patch.
-    pub(crate) fn turn(&mut self) {
-        self.frontier = self.latest;
+    /// What comes now is measured after what came before, and after this moment: a round, or a patch.
+    pub(crate) fn turn(&mut self, at: Option<i64>) {
+        let moments = self.moment(at).into_iter().chain([self.latest]);
+        self.frontier = moments.fold(self.frontier, i64::max);
     }
 
-    /// On a changed rig no earlier time is held against what comes.
-    pub(crate) fn forget_the_clock(&mut self) {
-        self.latest = i64::MIN;
-        self.frontier = i64::MIN;
+    /// On a changed rig no time since the freeze is held against what comes, but the moment of the change.
+    pub(crate) fn forget_the_clock(&mut self, at: Option<i64>) {
+        self.latest = self.charter.measured_until;
+        self.frontier = self.moment(at).unwrap_or(self.latest);
+    }
+
+    /// A moment as the clock of any host may call it; none in a demonstration, whose runs are made up.
+    fn moment(&self, at: Option<i64>) -> Option<i64> {
+        at.filter(|_| !self.base.demo).map(|it| it.saturating_sub(CLOCKS))
+    }
+
+    /// A launch is used once (GD-2, PR-8), and so are the numbers of a run (GD-7).
+    pub(crate) fn use_runs(&mut self, runs: &[BlockRun]) {
+        for run in runs {
+            if let Some(launch) = run.launch() {
+                self.use_launch(launch);
+            }
+            self.numbers.extend(run.numbers());
+        }
     }
 
     /// A launch is used once (GD-2, PR-8).

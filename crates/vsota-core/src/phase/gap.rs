@@ -188,6 +188,11 @@ impl GapDecision {
         (found, fold)
     }
 
+    /// Whether the blocks of this round say Behind in any scenario (GD-7).
+    fn is_behind(&self) -> bool {
+        self.verdict().scenarios.iter().any(|it| it.verdict == Verdict::Behind)
+    }
+
     /// GD-3: vLLM fails the SLA of a scenario that a competitor passes.
     fn fails_sla(&self, it: &ScenarioVerdict) -> bool {
         let state = |framework| it.sla.get(&framework).copied();
@@ -269,9 +274,7 @@ impl Evolve<GapBlockFiled> for GapDecision {
 
     fn evolve(mut self, event: GapBlockFiled) -> Self {
         let GapBlockFiled { said, found } = event;
-        for launch in said.runs.iter().filter_map(BlockRun::launch) {
-            self.case.use_launch(launch);
-        }
+        self.case.use_runs(&said.runs);
         if found.report_only == Some(ReportOnly::Broken) {
             let redone = self.redone.entry(said.scenario.clone()).or_default();
             *redone = redone.saturating_add(1);
@@ -331,22 +334,26 @@ impl Decide<NoteRig> for GapDecision {
         o
     }
 
-    fn decide(&self, _: &RigChange) -> Result<(), Objections> {
-        Ok(())
+    fn decide(&self, _: &RigChange) -> Result<Left, Objections> {
+        Ok(Left { behind: self.is_behind() })
     }
 }
 
 impl Evolve<RigNoted> for GapDecision {
     type Next = Self;
 
-    fn evolve(mut self, _: RigNoted) -> Self {
+    fn evolve(mut self, event: RigNoted) -> Self {
         self.session = SessionId { kind: SessionKind::Gate, n: self.session.n.saturating_add(1) };
         self.kept.clear();
         self.redone.clear();
         self.decided = None;
-        self.case.begin_pool();
+        // A word about the rig is no measurement: what was behind on this build stays in the pool.
+        self.case.was_behind |= event.found.behind;
+        if !self.case.was_behind {
+            self.case.begin_pool();
+        }
         // The clock of the rig may be what was wrong.
-        self.case.forget_the_clock();
+        self.case.forget_the_clock(event.said.at);
         self
     }
 }
@@ -454,8 +461,7 @@ impl Decide<AbandonRound> for GapDecision {
         let mut o = entry::on_accepted(&self.case, &said.stand.head);
         o.join(entry::recorded_loop(&self.case, &said.stand));
         o.unless(lost || !is_patch(action), GapObjection::PatchStands { action });
-        let behind = verdict.scenarios.iter().any(|it| it.verdict == Verdict::Behind);
-        o.or_grant(Left { behind })
+        o.or_grant(Left { behind: self.is_behind() })
     }
 }
 

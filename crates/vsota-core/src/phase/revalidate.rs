@@ -90,7 +90,11 @@ impl Revalidate {
 
     fn of(mut case: Box<Case>, trialled: Trialled) -> Self {
         case.attempts.insert(trialled.name().clone());
-        case.turn();
+        let seen_at = match &trialled {
+            Trialled::Patch(it) => it.0.stand.seen_at,
+            Trialled::Fixup(it) => it.stand.seen_at,
+        };
+        case.turn(seen_at);
         let (tests, kept, profiles) = (Vec::new(), Vec::new(), Vec::new());
         Self { case, trialled, tests, kept, profiles, measured: false }
     }
@@ -226,7 +230,8 @@ impl Decide<FileTrialBlock> for Revalidate {
     fn decide(&self, said: &Block) -> Result<BlockFound, Objections> {
         let report_only = blocks::standing(&self.case, &self.kept, said);
         let session = SessionId { kind: SessionKind::Gate, n: 1 };
-        let o = blocks::trial_block(&self.case, self.checked_out(), self.needs_rivals(), said);
+        let (new, rivals) = (self.checked_out(), self.needs_rivals());
+        let o = blocks::trial_block(&self.case, new, rivals, &self.kept, said);
         o.or_grant(BlockFound { session, report_only })
     }
 }
@@ -236,9 +241,7 @@ impl Evolve<TrialBlockFiled> for Revalidate {
 
     fn evolve(mut self, event: TrialBlockFiled) -> Self {
         let TrialBlockFiled { said, found } = event;
-        for launch in said.runs.iter().filter_map(BlockRun::launch) {
-            self.case.use_launch(launch);
-        }
+        self.case.use_runs(&said.runs);
         self.measured = true;
         if found.report_only.is_none() {
             let (scenario, session) = (said.scenario, found.session);

@@ -70,7 +70,7 @@ impl Evolve<RoundOpened> for RlcrActive {
     fn evolve(mut self, event: RoundOpened) -> GapDecision {
         self.case.rounds = event.found;
         self.case.review_due = false;
-        self.case.turn();
+        self.case.turn(event.said.stand.seen_at);
         self.case.claim = None;
         GapDecision::of(self.case)
     }

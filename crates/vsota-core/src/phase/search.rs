@@ -38,12 +38,9 @@ pub(crate) fn is_same_run(a: &Candidate, b: &Candidate) -> bool {
     let moment = |row: &Candidate| row.measured.as_ref().map(|it| it.started_at);
     let same_result = result(a).is_some() && result(a) == result(b) && moment(a) == moment(b);
     let same_launch = a.launch().is_some() && a.launch() == b.launch() && moment(a) == moment(b);
-    let same_numbers = numbers(a).is_some_and(|it| it.len() >= 4) && numbers(a) == numbers(b);
+    let numbers = |row: &Candidate| row.measured.as_ref()?.numbers(row.framework);
+    let same_numbers = numbers(a).is_some() && numbers(a) == numbers(b);
     a.scenario == b.scenario && (same_result || same_launch || same_numbers)
-}
-
-fn numbers(row: &Candidate) -> Option<&BTreeMap<Metric, Measured>> {
-    row.measured.as_ref().map(|it| &it.metrics)
 }
 
 /// One launch stands behind one run of a scenario, and behind one command: a second run would meet
@@ -216,22 +213,26 @@ pub(crate) fn everyone_agrees(scenario: &Scenario, rank: &Rank<'_>) -> Objection
     o
 }
 
-/// FB-1: the winners of a framework ran one version of it, of which the comparison is.
+/// FB-1: the winners of a framework ran one version of it, of which the comparison is; each says which.
 pub(crate) fn one_version_each(tables: &[(&Scenario, Rank<'_>)]) -> Objections {
     let mut o = Objections::default();
     let mut versions: BTreeMap<Framework, (&Line, Option<&Line>)> = BTreeMap::new();
     for row in tables.iter().flat_map(|(_, it)| it.best_of_each()).flat_map(|it| &it.rows) {
-        let Some(version) = &row.framework_version else { continue };
+        let (framework, candidate) = (row.framework, row.id.clone());
+        let Some(version) = &row.framework_version else {
+            o.raise(BenchObjection::NoVersion { framework, candidate });
+            continue;
+        };
         let ran = (version, row.framework_commit.as_ref());
         let first = *versions.entry(row.framework).or_insert(ran);
-        let (framework, candidate) = (row.framework, row.id.clone());
         let (found, other) = (said(ran), said(first));
         o.unless(ran == first, BenchObjection::TwoVersions { framework, candidate, found, other });
     }
     o
 }
 
-fn said((version, commit): (&Line, Option<&Line>)) -> String {
+/// A version with its commit.
+pub(crate) fn said((version, commit): (&Line, Option<&Line>)) -> String {
     commit.map_or_else(|| version.to_string(), |commit| format!("{version} ({commit})"))
 }
 
@@ -278,6 +279,8 @@ pub(crate) fn winner(rank: &Rank<'_>, scenario: &Scenario, it: &Contender<'_>) -
         sla_passed: rank.ranking.iter().any(|other| core::ptr::eq(other, it)),
         objective: it.metric(scenario.objective)?,
         server_command: it.row.server_command.clone(),
+        framework_version: it.row.framework_version.clone(),
+        framework_commit: it.row.framework_commit.clone(),
         identity: it.row.identity.clone(),
         settings: it.row.settings.as_ref().map(|it| it.sha256),
     })

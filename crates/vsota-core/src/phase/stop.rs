@@ -31,7 +31,7 @@ objections! {
         /// vLLM's SLA is not proven.
         [*clause] SlaNotPassed { clause: crate::clause::Clause, scenario: Name, state: SlaState } "vLLM's SLA state in {scenario} is {state:?}, not Pass",
         /// Re-rolled blocks.
-        [Gd7] PoolBehind { scenario: Name, framework: Framework } "on this build and rig {scenario} was behind before, and its pooled interval against {framework} does not allow a stop",
+        [Gd7] PoolBehind { scenario: Name, framework: Framework } "on this build {scenario} was behind before, and its pooled interval against {framework} does not allow a stop",
         /// A blocked competitor.
         [Gd8] CompetitorBlocked { framework: Framework } "{framework} can no longer run, so nothing can be claimed against it",
         /// No cause is named.
@@ -117,7 +117,7 @@ pub(crate) fn as_the_best(
     o
 }
 
-/// GD-7: after a Behind verdict on this build and rig the pool must allow the stop too.
+/// GD-7: after a Behind verdict on this build the pool must allow the stop too.
 fn pooled(case: &Case, it: &ScenarioVerdict) -> Objections {
     let mut o = Objections::default();
     for (framework, pool) in it.pooled.iter().filter(|_| case.was_behind) {

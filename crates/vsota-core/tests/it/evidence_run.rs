@@ -506,7 +506,7 @@ fn a_result_that_keeps_lengths_has_buckets() {
 /// FB-5: a mock behind the words of a build, measured by a real client, is told by its version.
 #[test]
 fn a_version_tells_a_mock() {
-    for (version, mock) in [("0.33.0", false), ("0.0.0+mock", true)] {
+    for (version, mock) in [("0.33.0", false), ("0.0.0+mock", true), ("0.0.1+demo", true)] {
         let mut value = record(Framework::Vllm);
         value["framework_version"] = version.into();
         let run = native(Framework::Vllm, &numbers());

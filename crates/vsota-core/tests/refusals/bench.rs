@@ -432,6 +432,14 @@ fn freezing(all: &mut Cases) {
     let found = "sglang-4 of sglang ran version 0.0.1, another of its winning rows 0.0.2";
     let (bad, good) = (versions("0.0.2"), versions("0.0.1"));
     all.moved("BenchObjection.TwoVersions", Fb1, found, &bad, &good, freezes());
+    let unsaid = searched(&searching, None, |it| {
+        if is(it, sglang, "4", "chat") {
+            it.framework_version = None;
+        }
+        true
+    });
+    let found = "sglang-4 of sglang does not say its version";
+    all.moved("BenchObjection.NoVersion", Fb1, found, &unsaid, &good, freezes());
 
     for dimension in Dimension::ALL.iter().copied().filter(|it| it.is_owed()) {
         let mute = searched(&searching, Some(sglang), |it| {

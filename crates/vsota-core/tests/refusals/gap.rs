@@ -96,7 +96,7 @@ pub(super) fn cases(all: &mut Cases) {
         (&behind, AbandonRound(elsewhere)),
         (&behind, AbandonRound(gone)),
     );
-    let rig = NoteRig(RigChange { changed: line("clocks pinned") });
+    let rig = NoteRig(RigChange { changed: line("clocks pinned"), at: None });
     all.moved("GapObjection.BehindStands", Gd7, "in chat, summarization", &behind, &ahead, rig);
     too_few_blocks(all);
     blocked_competitors(all);

@@ -45,6 +45,8 @@ pub(super) fn cheats() -> Vec<Cheat> {
     all.extend(leaving());
     all.extend(afterwards());
     all.extend(blocks());
+    all.push(tuned_on_the_way());
+    all.extend(made_up());
     all
 }
 
@@ -99,6 +101,7 @@ fn freezing() -> Vec<Cheat> {
             it.framework_version = Some(line("0.0.0"));
         }),
         reordered(),
+        reseeded(),
         borrowed(),
         half_covered(),
     ]
@@ -122,6 +125,21 @@ fn reordered() -> Cheat {
     };
     let name = "one command in four orders";
     gate(name, Fb2, (&orders(true), freezes()), (&orders(false), freezes()))
+}
+
+/// A search of one command under four seeds.
+fn reseeded() -> Cheat {
+    let seeds = searched(|it| {
+        if it.framework == Framework::Sglang {
+            let n = it.id.as_str().rsplit('-').next().unwrap().to_owned();
+            it.server_command = server_command(Framework::Sglang, 1);
+            it.server_command.push(&line("--random-seed"));
+            it.server_command.push(&line(&n));
+        }
+        true
+    });
+    let name = "one command under four seeds";
+    gate(name, Fb2, (&seeds, freezes()), (&Run::with_rows(), freezes()))
 }
 
 /// SGLang's whole space is one command; `row` may change what is filed of it.
@@ -241,6 +259,39 @@ fn afterwards() -> Vec<Cheat> {
     ]
 }
 
+/// A trial whose new build has other flags in each block: the best of them would stand for all.
+fn tuned_on_the_way() -> Cheat {
+    let mut run = Run::patched();
+    let first = trial_block(&mut run, "chat", 1.05, true);
+    run.ask(FileTrialBlock(first));
+    let honest = trial_block(&mut run, "chat", 1.05, false);
+    let mut tuned = honest.clone();
+    for it in tuned.runs.iter_mut().filter(|it| it.build == Some(Build::New)) {
+        it.server_command.push(&line("--max-num-batched-tokens=16384"));
+    }
+    let (bad, good) = (FileTrialBlock(tuned), FileTrialBlock(honest));
+    gate("flags that change from block to block", Rv1, (&run, bad), (&run, good))
+}
+
+/// What a demonstration made up, in a campaign in earnest.
+fn made_up() -> Vec<Cheat> {
+    let searching = Run::with_history().in_earnest();
+    let row = candidate(&mut searching.clone(), Framework::Sglang, 1, "chat", 9.0);
+    let mut run = Run::in_loop();
+    run.open_round();
+    let run = run.in_earnest();
+    let block = gap_block(&mut run.clone(), "chat", 1.0, true);
+    let (mut bad_row, mut bad) = (row.clone(), block.clone());
+    bad_row.mock = true;
+    bad.runs.iter_mut().for_each(|it| it.mock = true);
+    let rows = ((&searching, FileCandidate(bad_row)), (&searching, FileCandidate(row)));
+    let blocks = ((&run, FileGapBlock(bad)), (&run, FileGapBlock(block)));
+    vec![
+        gate("a made-up row in earnest", Fb5, rows.0, rows.1),
+        gate("a made-up block in earnest", Fb5, blocks.0, blocks.1),
+    ]
+}
+
 fn blocks() -> Vec<Cheat> {
     let mut run = Run::in_loop();
     run.open_round();
@@ -258,6 +309,7 @@ fn blocks() -> Vec<Cheat> {
     let coarse = but(|it| {
         it.identity.insert(Dimension::Tokenizer, line("demo/coarse"));
     });
+    let old = but(|it| it.framework_version = Some(line("0.0.0-ancient")));
     let settings = but(|it| it.settings = Some(artifact("benchmark/logs/fast.yaml")));
     let mut alone = good.clone();
     alone.runs.retain(|it| it.framework == Framework::Vllm);
@@ -266,6 +318,7 @@ fn blocks() -> Vec<Cheat> {
         gate("a gap against a default", Gd2, (&run, default), (&run, honest())),
         gate("a gap on other GPUs", Fb3, (&run, smaller), (&run, honest())),
         gate("a gap with another tokenizer", Fb3, (&run, coarse), (&run, honest())),
+        gate("a gap against an old version", Fb1, (&run, old), (&run, honest())),
         gate("a gap with other settings", Gd2, (&run, settings), (&run, honest())),
         gate("a gap without a rival", Gd1, (&run, alone), (&run, honest())),
     ]

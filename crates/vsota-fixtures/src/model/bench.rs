@@ -17,6 +17,9 @@ pub const SCENARIOS: [(&str, f64); 2] = [("chat", 10.0), ("summarization", 4.0)]
 pub const LEADS: [(Framework, f64); 2] =
     [(Framework::Sglang, 1.05), (Framework::TensorrtLlm, 1.04)];
 
+/// The version of every framework.
+pub const VERSION: &str = "0.0.1";
+
 /// One input with its source.
 pub fn sourced(input: Input) -> Sourced {
     Sourced { input, source: line("flag") }
@@ -170,7 +173,7 @@ pub fn candidate(
     Candidate {
         id: name(&id),
         framework,
-        framework_version: Some(line("0.0.1")),
+        framework_version: Some(line(VERSION)),
         framework_commit: None,
         scenario: name(of),
         status: Status::Ok,

@@ -157,7 +157,7 @@ fn external_before_the_loop() -> Run {
 fn external() -> Run {
     let mut run = small(ExclusionCause::ByUser);
     run.open_round().blocks(1, 1.0);
-    run.ask(NoteRig(RigChange { changed: line("the GPU clock is locked") }));
+    run.ask(NoteRig(RigChange { changed: line("the GPU clock is locked"), at: None }));
     run.ask(BlockCompetitor(CompetitorBlock {
         framework: Framework::Sglang,
         log: artifact("benchmark/logs/sglang-launch.log"),

@@ -73,6 +73,7 @@ pub fn stand(build: &str) -> Standpoint {
         loop_state: LoopEnd::Active,
         loop_round: 0,
         loop_phase: None,
+        seen_at: None,
     }
 }
 

@@ -129,7 +129,8 @@ impl Run {
 
     /// Moves the clock past everything that was measured.
     pub fn catch_up(&mut self) {
-        let behind = self.case().latest.saturating_sub(1_790_000_000_000) / 600_000;
+        let case = self.case();
+        let behind = case.latest.max(case.frontier).saturating_sub(1_790_000_000_000) / 600_000;
         self.tick = self.tick.max(behind.clamp(0, 1_000_000_000) + 1);
     }
 

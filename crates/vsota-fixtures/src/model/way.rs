@@ -80,7 +80,7 @@ fn leave_gap(run: &mut Run) {
     compare(run);
     if kept(run) == before {
         // Blocks that do not fit beside the filed ones say nothing; on a changed rig they would.
-        run.ask(NoteRig(RigChange { changed: line("the clock of the rig is set") }));
+        run.ask(NoteRig(RigChange { changed: line("the clock of the rig is set"), at: None }));
     }
 }
 

@@ -194,7 +194,7 @@ fn between_rounds(walker: &mut Walker, die: &mut Die) -> Command {
 fn gap(walker: &mut Walker, state: &GapDecision, die: &mut Die) -> Command {
     match die.weigh(&[(86, 0), (1, 1), (1, 2), (3, 3), (2, 4), (6, 5)]) {
         0 => next_in_gap(walker, state, die),
-        1 => NoteRig(RigChange { changed: line("the GPU clock is locked") }).into(),
+        1 => NoteRig(RigChange { changed: line("the GPU clock is locked"), at: None }).into(),
         2 => BlockCompetitor(CompetitorBlock {
             framework: *die.pick(Framework::ALL),
             log: artifact("benchmark/logs/launch.log"),

@@ -10,7 +10,7 @@ use crate::failure::Failure;
 use crate::output::Outcome;
 use crate::transition;
 
-/// Note a change of the rig; a new session and a new pool of blocks begin
+/// Note a change of the rig: a new session begins, and a new pool unless vLLM was behind on this build
 #[derive(Args, Debug)]
 pub struct RigArgs {
     /// What was changed, such as "clocks pinned to 1410 MHz"
@@ -24,6 +24,6 @@ pub struct RigArgs {
 ///
 /// When the journal cannot be read or written.
 pub fn run(context: &Context, args: RigArgs) -> Result<Outcome, Failure> {
-    let change = RigChange { changed: args.changed };
+    let change = RigChange { changed: args.changed, at: Some(context.clock.now()) };
     transition::take(context, &context.run_dir()?, NoteRig(change))?.outcome()
 }

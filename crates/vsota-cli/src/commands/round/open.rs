@@ -48,5 +48,5 @@ fn found(context: &Context) -> Result<RoundStart, Failure> {
         _ => false,
     };
     let review = if due { survey.review(&entries) } else { None };
-    Ok(RoundStart { stand: survey.stand()?, review })
+    Ok(RoundStart { stand: given::stand_now(context, &survey)?, review })
 }

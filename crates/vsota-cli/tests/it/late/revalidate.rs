@@ -185,7 +185,7 @@ fn trial(stage: &Stage, n: i64, gain: f64, change: impl Fn(&mut Value)) -> Strin
         stage.file(&format!("blocks/{n}-{build}.log"), format!("log {n} {build}"));
         runs.push(run_record(&RecordParts {
             framework: Framework::Vllm,
-            framework_version: None,
+            framework_version: Some("0.0.1".into()),
             candidate_id: None,
             scenario: "chat".into(),
             build: Some(build),

@@ -43,6 +43,7 @@ pub(super) fn summary(book: &Book<'_>) -> Option<String> {
     }
     page.say(md!("SLA: {}.", workload::sla(book)));
     page.list(conditions(book));
+    page.list(versions(book));
     page.section(Md::own("Result"));
     page.list(ranks(book).iter().map(|(scenario, rank)| result(scenario, rank)));
     page.section(Md::own("Best Commands By Framework"));
@@ -67,7 +68,7 @@ pub(super) fn summary(book: &Book<'_>) -> Option<String> {
 fn conditions(book: &Book<'_>) -> Vec<Md> {
     let same = |key: &str| {
         let fixed = ["model", "tokenizer", "precision", "quantization", "endpoint", "workload"];
-        let parts = ["gpu_", "sampling.", "sla."];
+        let parts = ["gpu_", "sampling.", "sla.", "container", "cuda", "nccl"];
         fixed.contains(&key) || parts.iter().any(|it| key.starts_with(it))
     };
     let inputs = book.story.brief.iter().filter(|(key, _)| same(key));
@@ -75,6 +76,21 @@ fn conditions(book: &Book<'_>) -> Vec<Md> {
         md!("{}: {} (source: {})", Md::text(key), value(&it.input), Md::text(&it.source))
     };
     inputs.map(line).collect()
+}
+
+/// Which version of each framework the best rows ran, one line each. A frozen competitor never runs
+/// another one (FB-1).
+pub(super) fn versions(book: &Book<'_>) -> Vec<Md> {
+    let tables = ranks(book);
+    let of = |framework: &Framework| {
+        let best = tables.iter().filter_map(|(_, rank)| rank.best_of(*framework));
+        let row = best.map(|it| it.row).next()?;
+        let version = row.framework_version.as_ref().map_or(Md::own("unknown"), Md::code);
+        let commit = row.framework_commit.as_ref();
+        let commit = commit.map_or(Md::own(""), |it| md!(" (commit {})", Md::code(it)));
+        Some(md!("{}: version {}{}", Md::own(framework.title()), version, commit))
+    };
+    Framework::ALL.iter().filter_map(of).collect()
 }
 
 /// Who won a scenario, and by how much.
@@ -308,6 +324,9 @@ pub(super) fn winning_commands(book: &Book<'_>) -> Option<String> {
             let title =
                 md!("{}: {}, {}", Md::own(framework.title()), Md::code(&winner.candidate), value);
             page.subsection(title);
+            if let Some(version) = &winner.framework_version {
+                page.say(md!("Version {}.", Md::code(version)));
+            }
             page.command(&winner.server_command);
             page.command(&benchmark_command(book, winner));
             if let Some(moved) = moved(book, &scenario, winner) {

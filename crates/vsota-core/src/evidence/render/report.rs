@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use super::page::{Md, Page, md};
 use super::story::At;
-use super::{Book, artefacts, checkpoint, standing, waivers};
+use super::{Book, artefacts, benchmark, checkpoint, standing, waivers};
 use crate::artifact::Digest;
 use crate::facts::*;
 
@@ -32,6 +32,13 @@ pub(super) fn render(book: &Book<'_>) -> String {
         }
         let on = Md::code(it.stand.head.commit.as_str());
         page.say(md!("Decided on vLLM commit {}: {}.", on, Md::action(it.verdict.action)));
+        if let Some(rounds) = waivers::behind(book, it.seq) {
+            page.say(md!(
+                "On this build vLLM was behind before, in {}; the pooled interval of all its blocks \
+                 must allow a stop as well (GD-7).",
+                rounds
+            ));
+        }
     }
     page.section(Md::own("Changed files of vLLM"));
     changed(&mut page, book);
@@ -181,6 +188,9 @@ fn compared(page: &mut Page, book: &Book<'_>) {
         quantization(book)
     ));
     let mut lines = alloc::vec![md!("measured beside vLLM: {}", measured(book))];
+    if book.story.freeze.is_some() {
+        lines.extend(benchmark::versions(book));
+    }
     lines.extend(book.story.exclusions.iter().map(|it| super::manifest::excluded(it)));
     for framework in unasked(book) {
         lines.push(md!("{} was not asked for (user-excluded)", Md::own(framework.title())));

@@ -9,7 +9,7 @@ use crate::brief::Brief;
 use crate::campaign::{Entry, Seq};
 use crate::facts::*;
 use crate::text::Name;
-use crate::verdict::Action;
+use crate::verdict::{Action, Verdict};
 
 /// Something that was recorded, with the place and the round of its entry.
 #[derive(Debug)]
@@ -106,6 +106,8 @@ pub(super) struct Story<'a> {
     pub(super) blocks: Vec<FiledBlock<'a>>,
     pub(super) decided: Vec<Decided<'a>>,
     pub(super) rigs: Vec<At<'a, RigChange>>,
+    /// Where blocks that said Behind were left without a verdict: the place and the round.
+    left_behind: Vec<(Seq, u32)>,
     pub(super) blocked: Vec<At<'a, CompetitorBlock>>,
     pub(super) profiles: Vec<At<'a, Profile>>,
     pub(super) waived: Vec<At<'a, ProfileWaiver>>,
@@ -182,7 +184,10 @@ impl<'a> Story<'a> {
             }
             Event::GapDecided(it) => self.decide(entry, &it.said.stand, &it.found),
             Event::ProfilingOpened(it) => self.decide(entry, &it.said.stand, &it.found),
-            Event::RigNoted(it) => self.rigs.push(self.at(entry, &it.said)),
+            Event::RigNoted(it) => {
+                self.rigs.push(self.at(entry, &it.said));
+                self.leave(entry, it.found);
+            }
             Event::CompetitorBlocked(it) => self.blocked.push(self.at(entry, &it.said)),
             Event::ProfileFiled(it) => match self.open_trial() {
                 Some(trial) => trial.profiles.push(&it.said),
@@ -203,7 +208,10 @@ impl<'a> Story<'a> {
             Event::AttemptNoted(it) => self.attempts.push(self.at(entry, &it.said)),
             Event::ResearchNoted(it) => self.research.push(self.at(entry, &it.said)),
             Event::IdeaNoted(it) => self.ideas.push(self.at(entry, &it.said)),
-            Event::RoundAbandoned(it) => self.abandoned.push(self.at(entry, &it.said)),
+            Event::RoundAbandoned(it) => {
+                self.abandoned.push(self.at(entry, &it.said));
+                self.leave(entry, it.found);
+            }
             _ => self.take_of_trial(entry),
         }
     }
@@ -253,6 +261,12 @@ impl<'a> Story<'a> {
         self.decided.push(Decided { seq: entry.seq, round: self.round(), stand, verdict });
     }
 
+    fn leave(&mut self, entry: &Entry, left: Left) {
+        if left.behind {
+            self.left_behind.push((entry.seq, self.round()));
+        }
+    }
+
     fn block(&self, entry: &Entry, said: &'a Block, found: &'a BlockFound) -> FiledBlock<'a> {
         FiledBlock { seq: entry.seq, round: self.round(), said, found }
     }
@@ -284,6 +298,25 @@ impl<'a> Story<'a> {
         let patched = self.accepted().last().map(|(trial, ..)| trial.head());
         let frozen = self.freeze.map(|it| (&it.said.said.commit, &it.said.said.tree));
         patched.map(|it| (&it.commit, &it.tree)).or(frozen)
+    }
+
+    /// The rounds in which the build that was accepted at an entry had been behind before it, each with
+    /// its scenarios where a verdict names them (GD-7).
+    pub(super) fn behind_before(&self, seq: Seq) -> BTreeMap<u32, Vec<&'a Name>> {
+        let landed = self.accepted().map(|(_, seq, _)| seq).filter(|it| *it < seq).last();
+        let here = |it: Seq| it < seq && landed.is_none_or(|landed| it > landed);
+        let mut rounds: BTreeMap<u32, Vec<&Name>> = BTreeMap::new();
+        for (_, round) in self.left_behind.iter().filter(|it| here(it.0)) {
+            rounds.entry(*round).or_default();
+        }
+        for it in self.decided.iter().filter(|it| here(it.seq)) {
+            let behind = it.verdict.scenarios.iter().filter(|it| it.verdict == Verdict::Behind);
+            let names: Vec<&Name> = behind.map(|it| &it.scenario).collect();
+            if !names.is_empty() {
+                rounds.insert(it.round, names);
+            }
+        }
+        rounds
     }
 
     /// What the first verdict after an entry says, when there is one.

@@ -6,8 +6,8 @@ use super::Book;
 use super::manifest::excluded;
 use super::page::{Md, md};
 use super::story::Ncu;
-use crate::Clause;
 use crate::facts::*;
+use crate::{Clause, Seq};
 
 /// Every waiver, with its clause.
 pub(super) fn all(book: &Book<'_>) -> Vec<Md> {
@@ -30,6 +30,18 @@ fn waivers(book: &Book<'_>) -> Vec<Md> {
             dir,
             it.said.handshake
         ));
+    }
+    for it in &story.rigs {
+        let changed = Md::text(&it.said.changed);
+        let noted = md!("{}: the rig was changed in round {}: {}", Clause::Gd7, it.round, changed);
+        found.push(match behind(book, it.seq) {
+            Some(rounds) => md!(
+                "{}; vLLM had been behind on this build in {}, which a changed rig does not undo",
+                noted,
+                rounds
+            ),
+            None => noted,
+        });
     }
     for it in &story.waived {
         let (name, reason) = (Md::own(it.said.framework.title()), Md::text(&it.said.reason));
@@ -69,6 +81,20 @@ fn waivers(book: &Book<'_>) -> Vec<Md> {
         ));
     }
     found
+}
+
+/// Where the build that stood at an entry had been behind before: each round with its scenarios (GD-7).
+pub(super) fn behind(book: &Book<'_>, seq: Seq) -> Option<Md> {
+    let rounds = book.story.behind_before(seq);
+    let told = rounds.iter().map(|(round, scenarios)| {
+        let names = Md::list(scenarios.iter().map(|it| Md::code(*it)), ", ");
+        if scenarios.is_empty() {
+            md!("round {}", round)
+        } else {
+            md!("round {} ({})", round, names)
+        }
+    });
+    (!rounds.is_empty()).then(|| Md::list(told, " and "))
 }
 
 /// What could not be had.

@@ -110,7 +110,7 @@ fn bench_events() -> Vec<Event> {
 }
 
 fn gap_events() -> Vec<Event> {
-    let changed = RigChange { changed: line("locked the clocks") };
+    let changed = RigChange { changed: line("locked the clocks"), at: None };
     let block = CompetitorBlock {
         framework: Framework::TensorrtLlm,
         log: artifact("benchmark/logs/trt.log"),
@@ -120,7 +120,7 @@ fn gap_events() -> Vec<Event> {
     start.handshake = Handshake::RoundContract;
     let reentry = LoopReentry { old_state: LoopEnd::Gone, start };
     vec![
-        RigNoted { said: changed }.into(),
+        RigNoted { said: changed, found: Left { behind: true } }.into(),
         CompetitorBlocked { said: block }.into(),
         LoopReentered { said: reentry }.into(),
     ]
