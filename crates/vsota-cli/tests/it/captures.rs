@@ -101,6 +101,7 @@ fn without_a_campaign_each_framework_is_captured_its_own_way() {
     let names = ["vllm", "vllm", "sglang", "sglang", "tensorrt_llm", "tensorrt_llm"];
     assert_eq!(named, names);
     for (at, it) in profiles.iter().enumerate() {
+        assert_eq!(it["traces"][0]["mock"], true, "{at}");
         // The scenario with the longest requests, five steps of it (PR-3).
         let (name, tokens) = match at % 2 {
             0 => ("prefill", json!({"prefill": 5 * 256, "decode": 0})),

@@ -30,7 +30,7 @@ use crate::text::{Line, Name, RelPath};
 const COMMAND: usize = 4_096;
 
 /// The command that stands before what a mock takes the place of.
-const MOCK: &str = "mock-server";
+pub(super) const MOCK: &str = "mock-server";
 
 /// A moment, in ms since the epoch, written in RFC 3339.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
