@@ -89,7 +89,7 @@ impl<'a> Rig<'a> {
         if let Some(message) = message {
             return Err(Failure::bad_evidence(message).at_field(&it.id));
         }
-        Ok(Job { launch, server_command: plain.argv, build: None, tree: None })
+        Ok(Job { launch, server_command: plain.argv, build: None, tree: None, unbuilt: None })
     }
 
     /// The candidate whose launch is this very command.
@@ -112,13 +112,15 @@ impl<'a> Rig<'a> {
         Err(Failure::bad_evidence(message))
     }
 
-    /// The build of that commit, where the plan names one.
-    pub fn build(&self, commit: &str) -> Option<&BuildPlan> {
+    /// The build of that commit, where the plan names one; else the way to make any that it does not name.
+    pub(super) fn build(&self, commit: &str) -> Option<&BuildPlan> {
         let same = |it: &&BuildPlan| {
             let named = it.commit.as_ref().map(Line::as_str);
             named.is_some_and(|it| it.len() >= 7 && commit.starts_with(it))
         };
-        self.plan.builds.values().find(same)
+        let any = |it: &&BuildPlan| it.commit.is_none() && it.wants_tree();
+        let all = || self.plan.builds.values();
+        all().find(same).or_else(|| all().find(any))
     }
 }
 

@@ -87,6 +87,11 @@ impl BlockRun {
     pub fn launch(&self) -> Option<Digest> {
         self.log.as_ref().map(|it| it.sha256)
     }
+
+    /// Whether it failed or was never begun, and measured nothing.
+    pub fn came_to_nothing(&self) -> bool {
+        self.status != Status::Ok && self.measured.is_none()
+    }
 }
 
 /// What the machine made of a filed block.
