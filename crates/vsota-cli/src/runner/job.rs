@@ -381,7 +381,9 @@ impl Trip<'_> {
     }
 
     fn told(&self, path: &str, key: &str) -> Option<String> {
-        let answer = self.at.call("GET", path, WAIT).ok().filter(|it| it.status == 200)?;
+        // SGLang says nothing without its key.
+        let answer = self.at.call_with("GET", path, supervise::key().as_deref(), WAIT);
+        let answer = answer.ok().filter(|it| it.status == 200)?;
         let value: Value = serde_json::from_slice(&answer.body).ok()?;
         value.get(key)?.as_str().map(|it| crate::escape::brief(it, 200))
     }

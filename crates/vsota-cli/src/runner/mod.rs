@@ -42,6 +42,7 @@ pub use job::{Asked, Job};
 pub use pilot::{Pilot, Series};
 pub use progress::Progress;
 pub use rig::{Mocks, Rig};
+pub use tree::Identity;
 
 /// The lock that refuses a second runner; transitions do not wait for it.
 const LOCK: &str = "humanize/runner.lock";

@@ -5,9 +5,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
+use serde::Serialize;
 use vsota_core::evidence::search::Launcher;
+use vsota_core::facts::Framework;
 use vsota_core::text::Line;
 
+use super::rig::is_mock;
 use crate::checkout::Checkout;
 use crate::escape;
 use crate::failure::Failure;
@@ -27,6 +30,49 @@ pub(super) fn of(argv: &[Line], env: &BTreeMap<String, String>, marker: &str) ->
         let question = Question { argv, env, dir: nowhere, marker, at_most: ANSWER };
         question.ask().ok()?.good()
     })
+}
+
+/// What tells a build of a framework from another, as its Python says without loading it.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct Identity {
+    /// Where its package lies.
+    file: String,
+    /// Its version.
+    version: Option<String>,
+    /// The git tree of the checkout that it lies in.
+    tree: Option<String>,
+    /// Whether that checkout holds changes that no commit has: it may be another one each time.
+    pub changed: bool,
+}
+
+/// Which build this launch runs; absent when nobody can say it.
+pub(super) fn identity(
+    framework: Framework,
+    argv: &[Line],
+    env: &BTreeMap<String, String>,
+    marker: &str,
+) -> Option<Identity> {
+    if is_mock(argv) {
+        return None;
+    }
+    let package = framework.as_str();
+    let code = format!(
+        "import importlib.util as u, importlib.metadata as m\nprint(u.find_spec('{package}').origin)\ntry:\n \
+         print(m.version('{package}'))\nexcept Exception: pass"
+    );
+    let mut words = python(argv, env)?;
+    words.extend(["-c".to_owned(), code]);
+    let nowhere = Some(Utf8Path::new("/"));
+    let question = Question { argv: &words, env, dir: nowhere, marker, at_most: ANSWER };
+    let text = question.ask().ok()?.good()?;
+    let mut lines = text.lines().map(str::trim);
+    let file = Utf8PathBuf::from(lines.next().filter(|it| it.starts_with('/'))?);
+    let version = lines.next().map(str::to_owned);
+    let head = file.parent().and_then(Utf8Path::parent);
+    let head = head.and_then(|it| Checkout::at(it).ok()?.head().ok()?);
+    let changed = head.as_ref().is_some_and(|it| !it.clean);
+    let tree = head.map(|it| it.tree.to_string());
+    Some(Identity { file: file.into_string(), version, tree, changed })
 }
 
 /// Asks on another machine: `$1` is the script `vllm`, the words after it stand before it in the launch.
@@ -98,7 +144,8 @@ fn python(argv: &[Line], env: &BTreeMap<String, String>) -> Option<Vec<String>> 
     if let Some(at) = argv.windows(2).position(runs) {
         return Some(owned(argv.get(..=at)?));
     }
-    let at = argv.iter().position(|it| program(it.as_str()) == "vllm")?;
+    let script = |it: &Line| matches!(program(it.as_str()), "vllm" | "trtllm-serve");
+    let at = argv.iter().position(script)?;
     let (before, rest) = argv.split_at_checked(at)?;
     // A build may have its programs where only its own words look for them.
     let said = before.iter().rev().find_map(|it| it.as_str().strip_prefix("PATH="));
