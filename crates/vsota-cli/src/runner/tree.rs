@@ -69,7 +69,9 @@ pub(super) fn identity(
     let file = Utf8PathBuf::from(lines.next().filter(|it| it.starts_with('/'))?);
     let version = lines.next().map(str::to_owned);
     let head = file.parent().and_then(Utf8Path::parent);
-    let head = head.and_then(|it| Checkout::at(it).ok()?.head().ok()?);
+    let checkout = head.and_then(|it| Checkout::at(it).ok());
+    let checkout = checkout.filter(|it| it.is_top().is_ok_and(|it| it));
+    let head = checkout.and_then(|it| it.head().ok()?);
     let changed = head.as_ref().is_some_and(|it| !it.clean);
     let tree = head.map(|it| it.tree.to_string());
     Some(Identity { file: file.into_string(), version, tree, changed })
