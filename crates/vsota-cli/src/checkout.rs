@@ -404,15 +404,38 @@ impl Checkout {
         fixed.into_iter().chain([count]).chain(settings).collect()
     }
 
+    /// The words of a git command, for whoever starts it himself: nothing of the repository's is run by it
+    /// either.
+    pub fn words(&self, args: &[&str]) -> Vec<String> {
+        let steering = env::vars_os().filter_map(|(key, _)| key.into_string().ok());
+        self.git(steering.filter(|it| it.starts_with("GIT_")), args)
+    }
+
+    fn git(&self, unset: impl Iterator<Item = String>, args: &[&str]) -> Vec<String> {
+        let mut words = vec![String::from("env")];
+        words.extend(unset.flat_map(|it| [String::from("-u"), it]));
+        words.push(String::from("LC_ALL=C"));
+        words.extend(self.variables().into_iter().map(|(name, value)| format!("{name}={value}")));
+        words.extend(["git", "-C", self.root.as_str()].map(str::to_owned));
+        words.extend(args.iter().map(|it| (*it).to_owned()));
+        words
+    }
+
+    /// Whether it holds a commit.
+    ///
+    /// # Errors
+    ///
+    /// When git cannot be run.
+    pub fn has_commit(&self, commit: &str) -> Result<bool, Failure> {
+        Ok(self.id(&format!("{commit}^{{commit}}"))?.is_some())
+    }
+
     /// What git says on another machine, with the same settings.
     fn answer_there(&self, launcher: &Launcher, args: &[&str]) -> Result<Output, Failure> {
         let failed = || Failure::child("git does not answer there").in_file(&self.root);
-        let unset = ["-u", "GIT_DIR", "-u", "GIT_WORK_TREE", "-u", "GIT_INDEX_FILE", "LC_ALL=C"];
-        let set = self.variables().into_iter().map(|(name, value)| format!("{name}={value}"));
-        let set: Vec<String> = set.collect();
-        let git = ["git", "-C", self.root.as_str()];
-        let words = ["env"].into_iter().chain(unset).chain(set.iter().map(String::as_str));
-        let words: Vec<&str> = words.chain(git).chain(args.iter().copied()).collect();
+        let unset = ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"].map(str::to_owned);
+        let words = self.git(unset.into_iter(), args);
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
         let argv = launcher.probing(&words).ok_or_else(failed)?;
         let env = BTreeMap::new();
         let question =

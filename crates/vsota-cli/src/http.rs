@@ -22,6 +22,8 @@ pub struct Request {
     pub method: String,
     /// The path, without its query.
     pub path: String,
+    /// The key that it brings.
+    pub key: Option<String>,
     /// The body.
     pub body: Vec<u8>,
 }
@@ -127,8 +129,12 @@ pub fn request(from: &mut impl BufRead) -> io::Result<Option<Request>> {
         return Err(bad("no method or no path"));
     };
     let path = path.split('?').next().unwrap_or(path).to_owned();
+    let mut headers = parsed.headers.iter();
+    let said = headers.find(|it| it.name.eq_ignore_ascii_case("authorization"));
+    let key = said.and_then(|it| std::str::from_utf8(it.value).ok()?.strip_prefix("Bearer "));
+    let key = key.map(str::to_owned);
     let (method, length) = (method.to_owned(), length(parsed.headers, Length::Known(0))?);
-    Ok(Some(Request { method, path, body: body(from, length)? }))
+    Ok(Some(Request { method, path, key, body: body(from, length)? }))
 }
 
 fn body(from: &mut impl BufRead, length: Length) -> io::Result<Vec<u8>> {
@@ -249,7 +255,22 @@ impl Address {
     ///
     /// As [`ask`](Self::ask), and when the body is longer than [`BODY`].
     pub fn call(&self, method: &str, path: &str, wait: Duration) -> io::Result<Answer> {
-        let mut coming = self.ask(method, path, b"", wait)?;
+        self.call_with(method, path, None, wait)
+    }
+
+    /// As [`call`](Self::call), with the key that the server wants, where it wants one.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn call_with(
+        &self,
+        method: &str,
+        path: &str,
+        key: Option<&str>,
+        wait: Duration,
+    ) -> io::Result<Answer> {
+        let mut coming = self.send(method, path, b"", key, wait)?;
         let body = body(&mut coming.from, coming.length)?;
         Ok(Answer { status: coming.status, body })
     }
@@ -281,6 +302,7 @@ pub fn answer(to: &mut impl Write, status: u16, kind: &str, body: &[u8]) -> io::
     let reason = match status {
         200 => "OK",
         400 => "Bad Request",
+        401 => "Unauthorized",
         404 => "Not Found",
         409 => "Conflict",
         503 => "Service Unavailable",

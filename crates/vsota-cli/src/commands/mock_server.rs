@@ -27,6 +27,9 @@ const SPEED: &str = "VSOTA_MOCK_SPEED";
 /// What a build says of itself: that its profiles show the kernels of the demonstration's patch.
 const PATCHED: &str = "VSOTA_MOCK_PATCHED";
 
+/// The variable with the key that a mock wants.
+const KEY: &str = "VSOTA_MOCK_API_KEY";
+
 /// What a build says of itself: that it was made without a profiler.
 const NO_PROFILER: &str = "VSOTA_MOCK_NO_PROFILER";
 
@@ -197,6 +200,8 @@ fn told(args: &MockServerArgs, words: Words<'_>) -> Told {
         },
         fail_rate: args.fail_rate,
         prefix_hits: args.prefix_hits,
+        key: std::env::var(KEY).ok().or(words.value(&["--api-key"]).map(str::to_owned)),
+        ranks: words.number(&["--tensor-parallel-size", "--tp-size", "--tp"]).unwrap_or(1),
         crash: args.crash,
         dies_after: args.dies_after,
         tree: std::env::var(TREE).ok(),

@@ -22,6 +22,9 @@ const PASSES: usize = 64;
 /// How long a trace of SGLang's takes to be whole after the answer that it is being written.
 const FLUSH: Duration = Duration::from_millis(400);
 
+/// How much later than the first rank the others of SGLang begin to write.
+const LATE: Duration = Duration::from_millis(1_200);
+
 /// How the profiler is switched on.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum How {
@@ -65,6 +68,8 @@ pub struct Profiler {
     framework: Framework,
     /// Whether the kernels are those of the demonstration's patch.
     patched: bool,
+    /// How many ranks it has.
+    ranks: u32,
     how: How,
     state: Mutex<State>,
 }
@@ -87,8 +92,8 @@ struct State {
 
 impl Profiler {
     /// A profiler that nobody switched on yet.
-    pub fn new(framework: Framework, patched: bool, how: How) -> Self {
-        Self { framework, patched, how, state: Mutex::default() }
+    pub fn new(framework: Framework, patched: bool, ranks: u32, how: How) -> Self {
+        Self { framework, patched, ranks: ranks.max(1), how, state: Mutex::default() }
     }
 
     /// `POST /start_profile`.
@@ -186,7 +191,16 @@ impl Profiler {
         if self.how == How::Named {
             // The real one answers before its trace is whole.
             let (to, path) = (File::create(&path)?, path.clone());
-            thread::spawn(move || slowly(to, &path, &bytes));
+            let ranks = self.ranks;
+            thread::spawn(move || {
+                slowly(to, &path, &bytes);
+                thread::sleep(LATE);
+                for rank in 1..ranks {
+                    let path = path.as_str().replace("-rank0.", &format!("-rank{rank}."));
+                    // What cannot be written is missed by whoever waits for it.
+                    let _ = std::fs::write(path, &bytes);
+                }
+            });
         } else {
             std::fs::write(&path, bytes)?;
         }
@@ -245,14 +259,14 @@ mod tests {
     fn a_window_leaves_out_what_is_before_and_after_it() {
         let dir = tempfile::tempdir().unwrap();
         let dir = Utf8Path::from_path(dir.path()).unwrap();
-        let it = Profiler::new(Framework::Vllm, false, How::Into(dir.to_owned()));
+        let it = Profiler::new(Framework::Vllm, false, 1, How::Into(dir.to_owned()));
         it.begin(br#"{"delay_iterations": 2, "max_iterations": 3}"#).unwrap();
         assert_eq!(it.begin(b"").unwrap_err().0, 409);
         it.request(1, 20);
         assert_eq!(it.end().unwrap(), None, "it stopped by itself");
         assert_eq!(std::fs::read_dir(dir).unwrap().count(), 1);
         let file = dir.join("counted.json");
-        let it = Profiler::new(Framework::TensorrtLlm, true, How::Counted(2, 4, file.clone()));
+        let it = Profiler::new(Framework::TensorrtLlm, true, 1, How::Counted(2, 4, file.clone()));
         it.request(9, 2);
         assert!(!file.exists());
         it.request(9, 2);

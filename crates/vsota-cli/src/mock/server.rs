@@ -34,8 +34,12 @@ pub struct Told {
     pub dies_after: u64,
     /// The git tree that it says it runs.
     pub tree: Option<String>,
+    /// The key that it wants, as its framework does.
+    pub key: Option<String>,
     /// How its profiler is switched on.
     pub profiler: How,
+    /// How many ranks it has.
+    pub ranks: u32,
     /// Whether its profiles show the kernels of the demonstration's patch.
     pub patched: bool,
     /// The seed of what is random.
@@ -100,7 +104,7 @@ pub fn serve(listener: &TcpListener, told: Told) -> io::Result<()> {
     let factor = told.speed.factor(&mut random);
     let slots = Slots { free: Mutex::new(told.speed.concurrency.max(1)), freed: Condvar::new() };
     let counts = Counts::default();
-    let profiler = Profiler::new(told.framework, told.patched, told.profiler.clone());
+    let profiler = Profiler::new(told.framework, told.patched, told.ranks, told.profiler.clone());
     let server = Arc::new(Server { told, factor, slots, counts, profiler });
     for stream in listener.incoming() {
         let stream = stream?;
@@ -133,6 +137,10 @@ impl Server {
         let json = |to: &mut TcpStream, status: u16, value: &Value| {
             http::answer(to, status, "application/json", value.to_string().as_bytes())
         };
+        if self.told.key.is_some() && self.is_locked(&request.path) && request.key != self.told.key
+        {
+            return json(to, 401, &json!({"error": format!("{MOCK}: the key is another one")}));
+        }
         match (request.method.as_str(), request.path.as_str()) {
             ("GET", "/health" | "/ping") => json(to, 200, &json!({"server": MOCK})),
             ("GET", "/version") => {
@@ -164,6 +172,14 @@ impl Server {
                 Err(error) => json(to, 500, &json!({"error": error.to_string()})),
             },
             _ => json(to, 404, &json!({"error": format!("the {MOCK} knows no such path")})),
+        }
+    }
+
+    /// Whether the framework lets nobody through to this path without the key.
+    fn is_locked(&self, path: &str) -> bool {
+        match self.told.framework {
+            Framework::Sglang => !matches!(path, "/health" | "/metrics"),
+            Framework::Vllm | Framework::TensorrtLlm => path.starts_with("/v1"),
         }
     }
 

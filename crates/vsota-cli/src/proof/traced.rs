@@ -38,6 +38,8 @@ struct TraceNamed {
     sha256: Digest,
     #[serde(default)]
     role: String,
+    #[serde(default)]
+    mock: bool,
 }
 
 /// Reads every filed trace again and compares what it tells with what was filed.
@@ -97,6 +99,10 @@ fn source(
     let source = traces::read_as(path, &named.file, role, LimitArgs::generous())?;
     if source.sha256 != named.sha256 {
         let message = "the trace is not the one that the report was made from";
+        return Err(Failure::integrity(message).in_file(path));
+    }
+    if source.trace.header.mock && !named.mock {
+        let message = "FB-5: a mock made the trace up, and the report does not say so";
         return Err(Failure::integrity(message).in_file(path));
     }
     Ok(Some(source))

@@ -35,7 +35,7 @@ pub const WORD: &str = "__task";
 /// What is known of an array, in its directory.
 pub(super) const NOTE: &str = "array.json";
 
-/// What a task says that could not launch, in its directory.
+/// What a task says that could not launch or go on, in its directory.
 const ERROR: &str = "error.txt";
 
 /// How long Slurm may take to answer.
@@ -60,6 +60,8 @@ struct Note {
     name: String,
     /// Its number, once it was submitted.
     job: Option<String>,
+    /// The cluster that took it, or those that may have (`sbatch -M`).
+    cluster: Option<String>,
     limits: Limits,
     tasks: Vec<Task>,
 }
@@ -68,6 +70,29 @@ impl Note {
     fn read(dir: &Utf8Path) -> Option<Self> {
         serde_json::from_slice(&std::fs::read(dir.join(NOTE)).ok()?).ok()
     }
+
+    /// Asks a program of Slurm about the array, on the cluster that has it.
+    fn ask(&self, program: &str, words: &[&str]) -> Result<Answer, Failure> {
+        let cluster = self.cluster.iter().flat_map(|it| ["-M", it.as_str()]);
+        let all: Vec<&str> =
+            [program].into_iter().chain(cluster).chain(words.iter().copied()).collect();
+        slurm(&all)
+    }
+}
+
+/// The clusters that the words of a plan submit to.
+fn clusters(start: &[Line]) -> Option<String> {
+    let mut words = start.iter().map(Line::as_str);
+    words
+        .find_map(|it| match it {
+            "-M" | "--clusters" | "--cluster" => Some(None),
+            _ => {
+                let joined = it.strip_prefix("--clusters=").or(it.strip_prefix("--cluster="));
+                let short = it.strip_prefix("-M").filter(|it| !it.is_empty());
+                joined.or(short).map(|it| Some(it.to_owned()))
+            }
+        })
+        .and_then(|it| it.or_else(|| words.next().map(str::to_owned)))
 }
 
 /// Asks a program of Slurm; what it says on stderr is of its answer.
@@ -96,9 +121,11 @@ impl Runner<'_> {
         let dir = self.place(&format!("array-{framework}"))?;
         let name = format!("vsota-{}", crate::short(dir.as_str().as_bytes()));
         let name = format!("{name}-{}", std::process::id());
-        let mut note = Note { name, job: None, limits: self.limits, tasks };
+        let cluster = clusters(&self.plan.launcher(framework).start);
+        let mut note = Note { name, job: None, cluster, limits: self.limits, tasks };
         self.keep(&dir, &note)?;
-        let job = self.submit(framework, &dir, &note)?;
+        let (job, cluster) = self.submit(framework, &dir, &note)?;
+        note.cluster = cluster.or(note.cluster);
         let (tasks, id) = (note.tasks.len(), &job);
         self.progress.note(&format!("{framework}: job {id} of Slurm, {tasks} candidates"));
         note.job = Some(job);
@@ -110,7 +137,13 @@ impl Runner<'_> {
         write(&dir.join(NOTE), &self.bytes(&json!(note)))
     }
 
-    fn submit(&self, framework: Framework, dir: &Utf8Path, note: &Note) -> Result<String, Failure> {
+    /// The number of the job, and the cluster where it is told.
+    fn submit(
+        &self,
+        framework: Framework,
+        dir: &Utf8Path,
+        note: &Note,
+    ) -> Result<(String, Option<String>), Failure> {
         let own = std::env::current_exe().ok().and_then(|it| Utf8PathBuf::from_path_buf(it).ok());
         let own = own.ok_or_else(|| Failure::usage("the path of vsota is not UTF-8"))?;
         let words = [own.as_str(), WORD, self.run.path().as_str(), dir.as_str()];
@@ -135,13 +168,13 @@ impl Runner<'_> {
         let answer = slurm(&argv)?;
         let said = answer.text.lines().last().unwrap_or_default().trim().to_owned();
         // `12`, or `12;cluster`.
-        let job = said.split(';').next().unwrap_or_default();
+        let (job, cluster) = said.split_once(';').unwrap_or((&said, ""));
         let is_number = !job.is_empty() && job.bytes().all(|it| it.is_ascii_digit());
         if answer.ending != Ending::Code(0) || !is_number {
             let message = format_args!("`{}` ended {}: {said}", join(argv), answer.ending);
             return Err(Failure::child(message));
         }
-        Ok(job.to_owned())
+        Ok((job.to_owned(), Some(cluster.to_owned()).filter(|it| !it.is_empty())))
     }
 
     /// Waits until nothing of an array is queued any more, and files what it left.
@@ -184,17 +217,18 @@ impl Runner<'_> {
         let name = format!("--name={}", note.name);
         loop {
             // Elements that wait stand in one line, `12_[3-7]`; `--array` gives each its own.
-            let listed = slurm(&["squeue", "--noheader", "--array", &name, "--format=%i"]);
-            match listed.ok().and_then(Answer::good) {
-                Some(text) if text.trim().is_empty() => return,
-                Some(text) => {
-                    let left = text.lines().filter(|it| !it.trim().is_empty()).count();
-                    if left != told {
-                        told = left;
-                        let all = note.tasks.len();
-                        self.progress.note(&format!("{left} of {all} tasks are queued or run"));
-                    }
+            let listed = note.ask("squeue", &["--noheader", "--array", &name, "--format=%i"]);
+            // With `-M` each cluster has a line of its own before its jobs.
+            let job = |it: &&str| !it.trim().is_empty() && !it.starts_with("CLUSTER:");
+            let listed = listed.ok().and_then(Answer::good);
+            match listed.map(|it| it.lines().filter(job).count()) {
+                Some(0) => return,
+                Some(left) if left != told => {
+                    told = left;
+                    let all = note.tasks.len();
+                    self.progress.note(&format!("{left} of {all} tasks are queued or run"));
                 }
+                Some(_) => {}
                 // A controller that is away for a while takes no job with it.
                 None if told != SILENT => {
                     told = SILENT;
@@ -217,6 +251,10 @@ impl Runner<'_> {
         note: &Note,
         number: usize,
     ) -> Result<(), Failure> {
+        // What a task says that began and could not go on is of no run, and would be lost with its directory.
+        if let (Some(said), Some(task)) = (said(own), note.tasks.get(number)) {
+            self.progress.note(&format!("{}: {said}", task.candidate));
+        }
         let path = |scenario: &String| own.join(format!("{scenario}.run.json"));
         let open: Vec<&String> = launch.scenarios.iter().filter(|it| !path(it).exists()).collect();
         self.complete(own, launch)?;
@@ -249,10 +287,10 @@ impl Runner<'_> {
 /// How Slurm says that a task ended; `None` where nobody keeps account of it.
 fn state(note: &Note, number: usize) -> Option<String> {
     let id = format!("{}_{number}", note.job.as_ref()?);
-    let account = slurm(&["sacct", "-n", "-X", "-P", "-j", &id, "-o", "State"]);
+    let account = note.ask("sacct", &["-n", "-X", "-P", "-j", &id, "-o", "State"]);
     let told = account.ok().and_then(Answer::good).filter(|it| !it.trim().is_empty());
     let told = told.or_else(|| {
-        let shown = slurm(&["scontrol", "show", "job", &id, "--oneliner"]).ok()?.good()?;
+        let shown = note.ask("scontrol", &["show", "job", &id, "--oneliner"]).ok()?.good()?;
         let state = shown.split_whitespace().find_map(|it| it.strip_prefix("JobState="))?;
         Some(state.to_owned())
     })?;
@@ -260,9 +298,14 @@ fn state(note: &Note, number: usize) -> Option<String> {
     told.split_whitespace().next().map(|it| crate::escape::brief(it, 40))
 }
 
+/// What a task said that could not do what it was to do.
+fn said(own: &Utf8Path) -> Option<String> {
+    let said = std::fs::read_to_string(own.join(ERROR)).ok()?;
+    Some(crate::escape::brief(said.trim(), 300)).filter(|it| !it.is_empty())
+}
+
 fn never_began(own: &Utf8Path, note: &Note, number: usize, task: &Task) -> String {
-    let said = std::fs::read_to_string(own.join(ERROR)).ok();
-    let said = said.map(|it| crate::escape::brief(it.trim(), 300)).or_else(|| state(note, number));
+    let said = said(own).or_else(|| state(note, number));
     let said = said.unwrap_or_else(|| "nobody says why".to_owned());
     format!("{} never began: {said}", task.candidate)
 }
@@ -313,4 +356,23 @@ fn task(run: &str, dir: &Utf8Path, number: &str, own: &Utf8Path) -> Result<(), F
     let asked: Vec<Asked<'_>> = asked.collect();
     std::fs::create_dir_all(own).map_err(|error| Failure::file("create", own, &error))?;
     rig.go(&job, &asked, own).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_clusters_of_a_plan_are_found_in_its_words() {
+        for (words, found) in [
+            ("sbatch --exclusive", None),
+            ("sbatch -M west -p gpu", Some("west")),
+            ("sbatch -Mwest,east", Some("west,east")),
+            ("sbatch --clusters=west", Some("west")),
+            ("sbatch --clusters west --mem 1", Some("west")),
+        ] {
+            let start: Vec<Line> = words.split(' ').map(|it| Line::new(it).unwrap()).collect();
+            assert_eq!(clusters(&start).as_deref(), found, "{words}");
+        }
+    }
 }

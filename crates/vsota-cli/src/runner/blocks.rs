@@ -65,8 +65,14 @@ impl Runner<'_> {
         draw: u32,
     ) -> Result<Filed, Failure> {
         let mut why = None;
+        let unbuilt = members.iter().find_map(|it| it.0.unbuilt.as_ref());
         for _ in 0..BROKEN {
             let filed = self.once(kind, scenario, members, draw)?;
+            if let Some(it) = unbuilt {
+                // What cannot be built now cannot be a moment later.
+                let failure = Failure::child(&it.reason).in_file(&it.log);
+                return Err(failure.after(filed.step.head));
+            }
             match filed.report_only {
                 Some(ReportOnly::Broken) => {
                     self.progress.note("the block broke; it is kept, and made again in its slot");
@@ -106,7 +112,10 @@ impl Runner<'_> {
         let asked = Asked { scenario, draw };
         let note = self.plan_block(kind, &asked, members)?;
         write(&dir.join(NOTE), &self.bytes(&json!(note)))?;
-        for (Member(job), part) in members.iter().zip(&note.members) {
+        // Nobody measures the other side of what cannot be launched.
+        let is_unbuilt = members.iter().any(|it| it.0.unbuilt.is_some());
+        let sides = members.iter().zip(&note.members);
+        for (Member(job), part) in sides.filter(|it| !is_unbuilt || it.0.0.unbuilt.is_some()) {
             let own = dir.join(&part.dir);
             std::fs::create_dir_all(&own).map_err(|error| Failure::file("create", &own, &error))?;
             let records = self.go(job, &[asked], &own)?;

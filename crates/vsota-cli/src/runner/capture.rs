@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io;
+use std::io::{self, Write as _};
 use std::time::{Duration, Instant};
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -21,7 +21,7 @@ use super::tree;
 use crate::failure::Failure;
 use crate::http::Address;
 use crate::supervise::process::Process;
-use crate::supervise::{self, NotStarted, Start, Supervised, Token};
+use crate::supervise::{self, NotStarted, Start, Supervised, Token, key};
 use crate::traces::names::may_be_trace;
 
 /// How long the profiler may take to come up.
@@ -32,6 +32,9 @@ const ANSWER: Duration = Duration::from_secs(600);
 
 /// How long a file must be left alone before it is looked at.
 const SETTLES: Duration = Duration::from_millis(500);
+
+/// How long the other ranks are waited for when the traces of some are whole.
+const LATE: Duration = Duration::from_secs(180);
 
 /// Takes profiles of servers.
 #[derive(Clone, Copy, Debug)]
@@ -149,11 +152,6 @@ impl Camera<'_> {
     }
 }
 
-/// The key of a server that wants one, from where its clients take it too.
-fn key() -> Option<String> {
-    std::env::var("OPENAI_API_KEY").ok()
-}
-
 /// One launch on its way.
 struct Trip<'a> {
     rig: &'a Rig<'a>,
@@ -198,7 +196,8 @@ impl Trip<'_> {
     /// The name under which the server serves its model; the plan's where it does not tell.
     fn model(&self) -> String {
         let told = || {
-            let answer = self.at.call("GET", "/v1/models", Duration::from_secs(10)).ok()?;
+            let (key, wait) = (key(), Duration::from_secs(10));
+            let answer = self.at.call_with("GET", "/v1/models", key.as_deref(), wait).ok()?;
             let value: Value = serde_json::from_slice(&answer.body).ok()?;
             Some(value.get("data")?.get(0)?.get("id")?.as_str()?.to_owned())
         };
@@ -228,8 +227,9 @@ impl Trip<'_> {
         let what =
             format!("{} {stage}: {input_len} → {output_len} tokens", self.of.launch.framework);
         self.rig.progress.note(&what);
-        let into = self.dir.join("traces");
-        let before = files(&into);
+        let into = Utf8Path::new(&shot.into);
+        fs::create_dir_all(into).map_err(|error| Failure::file("create", into, &error))?;
+        let before = files(into);
         let mut number = 0;
         let mut send = |tokens: u32| {
             number += 1;
@@ -257,13 +257,13 @@ impl Trip<'_> {
             Switch::Counted { most } => {
                 for _ in 0..*most {
                     send(output_len)?;
-                    if files(&into).difference(&before).next().is_some() {
+                    if files(into).difference(&before).next().is_some() {
                         break;
                     }
                 }
             }
         }
-        let traces = self.whole(server, &into, &before)?;
+        let traces = self.whole(server, shot, &before)?;
         let to = self.dir.join(stage.as_str());
         fs::create_dir_all(&to).map_err(|error| Failure::file("create", &to, &error))?;
         for from in traces {
@@ -271,6 +271,20 @@ impl Trip<'_> {
             fs::rename(&from, &to).map_err(|error| Failure::file("move", &from, &error))?;
         }
         Ok(())
+    }
+
+    /// Says, to whoever waits and in the log, that ranks left no trace.
+    fn incomplete(&self, shot: &Shot, wanted: u64, all: &[Utf8PathBuf]) {
+        let names: Vec<&str> = all.iter().filter_map(|it| it.file_name()).collect();
+        let (stage, found, names) = (shot.stage, names.len(), names.join(", "));
+        let message = format!(
+            "{} {stage}: {found} of {wanted} ranks left a trace ({names})",
+            self.of.launch.framework
+        );
+        self.rig.progress.note(&message);
+        let log = fs::File::options().append(true).open(self.dir.join(LOG));
+        // Whoever waits was told already.
+        let _ = log.and_then(|mut it| it.write_all(format!("# {message}\n").as_bytes()));
     }
 
     fn post(&self, path: &str, body: &str, wait: Duration) -> Result<(), NotTaken> {
@@ -289,18 +303,31 @@ impl Trip<'_> {
     fn whole(
         &self,
         server: &mut Supervised,
-        into: &Utf8Path,
+        shot: &Shot,
         before: &BTreeSet<Utf8PathBuf>,
     ) -> Result<Vec<Utf8PathBuf>, NotTaken> {
         let limit = self.rig.limits.run();
-        let begun = Instant::now();
-        let mut last = Vec::new();
+        let (into, begun) = (Utf8Path::new(&shot.into), Instant::now());
+        let (mut last, mut since) = (Vec::new(), None);
         loop {
             let sized = |it: &Utf8PathBuf| (it.clone(), fs::metadata(it).map_or(0, |it| it.len()));
             let now: Vec<_> = files(into).difference(before).map(sized).collect();
             let settled = !now.is_empty() && last == now;
             if settled && now.iter().all(|(it, _)| is_whole(it).unwrap_or(false)) {
-                return Ok(now.into_iter().map(|(it, _)| it).collect());
+                let since = since.get_or_insert_with(Instant::now);
+                let all: Vec<Utf8PathBuf> = now.into_iter().map(|(it, _)| it).collect();
+                let wanted = shot.ranks.unwrap_or(1);
+                let missing = wanted.saturating_sub(all.len() as u64);
+                if missing > 0
+                    && since.elapsed() < LATE.min(limit)
+                    && server.wait(SETTLES).is_none()
+                {
+                    continue;
+                }
+                if missing > 0 {
+                    self.incomplete(shot, wanted, &all);
+                }
+                return Ok(all);
             }
             if begun.elapsed() > limit {
                 let what = if now.is_empty() { "no trace" } else { "no whole trace" };

@@ -2,6 +2,7 @@
 //! record.
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::time::Duration;
 
 use camino::Utf8Path;
@@ -14,7 +15,7 @@ use vsota_core::text::Line;
 use super::hygiene::{self, Probe};
 use super::record::{Launched, Outcome, moment, now, record, since_epoch};
 use super::rig::{Mocks, Rig, is_mock};
-use super::{tree, which};
+use super::{Unbuilt, tree, which};
 use crate::failure::Failure;
 use crate::gather::bad;
 use crate::http::Address;
@@ -49,6 +50,8 @@ pub struct Job {
     pub build: Option<Build>,
     /// The tree that must run (PA-1).
     pub tree: Option<String>,
+    /// Why there is nothing to launch, when its build could not be made.
+    pub unbuilt: Option<Unbuilt>,
 }
 
 /// A run that is to be made against it.
@@ -123,6 +126,9 @@ impl Rig<'_> {
                 .map_err(|error| bad(&error, "the plan"))?;
         }
         let at = Address { host: job.launch.host.as_str().to_owned(), port: job.launch.port };
+        if let Some(unbuilt) = &job.unbuilt {
+            return self.not_launched(job, asked, dir, at, unbuilt);
+        }
         supervise::free(&at)?;
         let marker = self.marker(dir);
         let probe = self.probe(job.launch.framework, &marker);
@@ -143,6 +149,27 @@ impl Rig<'_> {
             ))
         })?;
         Ok(records)
+    }
+
+    /// A launch whose build could not be made: its log is that of the build.
+    fn not_launched(
+        &self,
+        job: &Job,
+        asked: &[Asked<'_>],
+        dir: &Utf8Path,
+        at: Address,
+        unbuilt: &Unbuilt,
+    ) -> Result<Vec<Value>, Failure> {
+        let marker = self.marker(dir);
+        let launched = Launched { started_at: now(), ..Launched::default() };
+        self.begin(job, asked, dir, &launched, &marker)?;
+        let (from, to) = (&unbuilt.log, dir.join(LOG));
+        let said = std::fs::read(from).map_err(|error| Failure::file("read", from, &error))?;
+        let log = std::fs::File::options().append(true).open(&to);
+        log.and_then(|mut it| it.write_all(&said))
+            .map_err(|error| Failure::file("write", &to, &error))?;
+        let trip = Trip { rig: self, job, dir, at, others: None, marker: &marker };
+        trip.all(asked, &launched, Status::Failed, &unbuilt.reason)
     }
 
     /// Whom to ask about the GPUs of a launch.
@@ -354,7 +381,9 @@ impl Trip<'_> {
     }
 
     fn told(&self, path: &str, key: &str) -> Option<String> {
-        let answer = self.at.call("GET", path, WAIT).ok().filter(|it| it.status == 200)?;
+        // SGLang says nothing without its key.
+        let answer = self.at.call_with("GET", path, supervise::key().as_deref(), WAIT);
+        let answer = answer.ok().filter(|it| it.status == 200)?;
         let value: Value = serde_json::from_slice(&answer.body).ok()?;
         value.get(key)?.as_str().map(|it| crate::escape::brief(it, 200))
     }

@@ -30,6 +30,7 @@ impl Runner<'_> {
     ///
     /// Child when a leftover does not end; as filing says.
     pub fn settle(&self) -> Result<(), Failure> {
+        self.settle_builds()?;
         for dir in directories(&self.running) {
             if dir.join(array::NOTE).exists() {
                 self.gather(&dir)?;

@@ -3,6 +3,7 @@
 
 mod array;
 mod blocks;
+mod builds;
 mod capture;
 mod hygiene;
 mod job;
@@ -35,11 +36,13 @@ use crate::transition::Transition;
 
 pub use array::{Task, WORD as TASK, main as task};
 pub use blocks::{Filed, Member};
+pub use builds::{BuildArgs, Unbuilt};
 pub use capture::{Camera, NotTaken};
 pub use job::{Asked, Job};
 pub use pilot::{Pilot, Series};
 pub use progress::Progress;
 pub use rig::{Mocks, Rig};
+pub use tree::Identity;
 
 /// The lock that refuses a second runner; transitions do not wait for it.
 const LOCK: &str = "humanize/runner.lock";
@@ -87,6 +90,7 @@ pub struct Runner<'a> {
     rig: Rig<'a>,
     /// The run directory.
     pub run: &'a RunDir,
+    root: Utf8PathBuf,
     running: Utf8PathBuf,
     /// Held as long as the runner lives.
     _lock: File,
@@ -124,7 +128,8 @@ impl<'a> Runner<'a> {
         let base = chronicle.campaign.state().brief().clone();
         let mocks = mocks(&chronicle.campaign);
         let rig = Rig::new(context, plan, limits, base, mocks);
-        Ok(Self { rig, run, running: root.join(RUNNING), _lock: lock })
+        let running = root.join(RUNNING);
+        Ok(Self { rig, run, root, running, _lock: lock })
     }
 
     /// The campaign as its journal stands now.

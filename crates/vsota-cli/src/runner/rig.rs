@@ -4,11 +4,11 @@ use std::cell::Cell;
 
 use serde_json::Value;
 use vsota_core::Brief;
-use vsota_core::evidence::search::{BuildPlan, Candidate, LauncherKind, Plan};
+use vsota_core::evidence::search::{BuildPlan, Candidate, Launch, LauncherKind, Plan};
 use vsota_core::facts::Framework;
 use vsota_core::text::{Argv, Line};
 
-use super::{Job, Limits, Progress};
+use super::{Job, Limits, Progress, tree};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::gather::bad;
@@ -89,7 +89,7 @@ impl<'a> Rig<'a> {
         if let Some(message) = message {
             return Err(Failure::bad_evidence(message).at_field(&it.id));
         }
-        Ok(Job { launch, server_command: plain.argv, build: None, tree: None })
+        Ok(Job { launch, server_command: plain.argv, build: None, tree: None, unbuilt: None })
     }
 
     /// The candidate whose launch is this very command.
@@ -112,13 +112,15 @@ impl<'a> Rig<'a> {
         Err(Failure::bad_evidence(message))
     }
 
-    /// The build of that commit, where the plan names one.
-    pub fn build(&self, commit: &str) -> Option<&BuildPlan> {
+    /// The build of that commit, where the plan names one; else the way to make any that it does not name.
+    pub(super) fn build(&self, commit: &str) -> Option<&BuildPlan> {
         let same = |it: &&BuildPlan| {
             let named = it.commit.as_ref().map(Line::as_str);
             named.is_some_and(|it| it.len() >= 7 && commit.starts_with(it))
         };
-        self.plan.builds.values().find(same)
+        let any = |it: &&BuildPlan| it.commit.is_none() && it.wants_tree();
+        let all = || self.plan.builds.values();
+        all().find(same).or_else(|| all().find(any))
     }
 }
 
@@ -131,10 +133,17 @@ impl Rig<'_> {
 
     /// A value as it may lie on the disk: no text of it holds a secret, nor does a word of a command that
     /// only the flag before it tells (SE-1).
-    pub(super) fn bytes(&self, value: &Value) -> Vec<u8> {
+    pub fn bytes(&self, value: &Value) -> Vec<u8> {
         let mut value = value.clone();
         self.clear(&mut value);
         value.to_string().into_bytes()
+    }
+
+    /// Which build a launch would run, as far as it can say; absent when nobody can.
+    pub fn identity(&self, launch: &Launch) -> Option<tree::Identity> {
+        let env = launch.env.iter().map(|(name, value)| (name.to_string(), value.to_string()));
+        let marker = crate::short(launch.candidate.as_str().as_bytes());
+        tree::identity(launch.framework, &launch.argv, &env.collect(), &marker)
     }
 
     fn clear(&self, value: &mut Value) {

@@ -5,9 +5,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
+use serde::Serialize;
 use vsota_core::evidence::search::Launcher;
+use vsota_core::facts::Framework;
 use vsota_core::text::Line;
 
+use super::rig::is_mock;
 use crate::checkout::Checkout;
 use crate::escape;
 use crate::failure::Failure;
@@ -22,11 +25,56 @@ pub(super) type Told = Result<String, String>;
 /// The git tree of the checkout that this launch runs, when it is a clean one. It is asked with the
 /// variables of the launch, and from a directory of nobody: Python looks for modules where it stands.
 pub(super) fn of(argv: &[Line], env: &BTreeMap<String, String>, marker: &str) -> Told {
-    told(argv, |argv| {
+    told(argv, env, |argv| {
         let nowhere = Some(Utf8Path::new("/"));
         let question = Question { argv, env, dir: nowhere, marker, at_most: ANSWER };
         question.ask().ok()?.good()
     })
+}
+
+/// What tells a build of a framework from another, as its Python says without loading it.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct Identity {
+    /// Where its package lies.
+    file: String,
+    /// Its version.
+    version: Option<String>,
+    /// The git tree of the checkout that it lies in.
+    tree: Option<String>,
+    /// Whether that checkout holds changes that no commit has: it may be another one each time.
+    pub changed: bool,
+}
+
+/// Which build this launch runs; absent when nobody can say it.
+pub(super) fn identity(
+    framework: Framework,
+    argv: &[Line],
+    env: &BTreeMap<String, String>,
+    marker: &str,
+) -> Option<Identity> {
+    if is_mock(argv) {
+        return None;
+    }
+    let package = framework.as_str();
+    let code = format!(
+        "import importlib.util as u, importlib.metadata as m\nprint(u.find_spec('{package}').origin)\ntry:\n \
+         print(m.version('{package}'))\nexcept Exception: pass"
+    );
+    let mut words = python(argv, env)?;
+    words.extend(["-c".to_owned(), code]);
+    let nowhere = Some(Utf8Path::new("/"));
+    let question = Question { argv: &words, env, dir: nowhere, marker, at_most: ANSWER };
+    let text = question.ask().ok()?.good()?;
+    let mut lines = text.lines().map(str::trim);
+    let file = Utf8PathBuf::from(lines.next().filter(|it| it.starts_with('/'))?);
+    let version = lines.next().map(str::to_owned);
+    let head = file.parent().and_then(Utf8Path::parent);
+    let checkout = head.and_then(|it| Checkout::at(it).ok());
+    let checkout = checkout.filter(|it| it.is_top().is_ok_and(|it| it));
+    let head = checkout.and_then(|it| it.head().ok()?);
+    let changed = head.as_ref().is_some_and(|it| !it.clean);
+    let tree = head.map(|it| it.tree.to_string());
+    Some(Identity { file: file.into_string(), version, tree, changed })
 }
 
 /// Asks on another machine: `$1` is the script `vllm`, the words after it stand before it in the launch.
@@ -50,15 +98,15 @@ pub(super) fn there(launcher: &Launcher, argv: &[Line], marker: &str) -> Told {
     held(asked(), |place| Checkout::behind(launcher, place))
 }
 
-fn told(argv: &[Line], ask: impl FnOnce(&[String]) -> Option<String>) -> Told {
+fn told(
+    argv: &[Line],
+    env: &BTreeMap<String, String>,
+    ask: impl FnOnce(&[String]) -> Option<String>,
+) -> Told {
     let asked = || {
-        let at = argv.iter().position(|it| program(it.as_str()) == "vllm")?;
-        let (before, rest) = argv.split_at_checked(at)?;
-        let python = interpreter(rest.first()?.as_str())?;
-        let words = before.iter().map(Line::as_str).chain(python.split_whitespace());
-        let words = words.chain(["-c", "import vllm; print(vllm.__file__)"]);
-        let argv: Vec<String> = words.map(str::to_owned).collect();
-        ask(&argv)
+        let mut words = python(argv, env)?;
+        words.extend(["-c", "import vllm; print(vllm.__file__)"].map(str::to_owned));
+        ask(&words)
     };
     held(asked(), Checkout::at)
 }
@@ -91,16 +139,34 @@ fn held(answer: Option<String>, at: impl FnOnce(&Utf8Path) -> Result<Checkout, F
     told.map_err(|why| escape::brief(&why, 600))
 }
 
+/// The words of a launch up to its Python: the one that runs a module, or that of the script.
+fn python(argv: &[Line], env: &BTreeMap<String, String>) -> Option<Vec<String>> {
+    let owned = |all: &[Line]| all.iter().map(|it| it.as_str().to_owned()).collect::<Vec<_>>();
+    let runs = |it: &[Line]| matches!(it, [python, flag] if program(python.as_str()).starts_with("python") && flag.as_str() == "-m");
+    if let Some(at) = argv.windows(2).position(runs) {
+        return Some(owned(argv.get(..=at)?));
+    }
+    let script = |it: &Line| matches!(program(it.as_str()), "vllm" | "trtllm-serve");
+    let at = argv.iter().position(script)?;
+    let (before, rest) = argv.split_at_checked(at)?;
+    // A build may have its programs where only its own words look for them.
+    let said = before.iter().rev().find_map(|it| it.as_str().strip_prefix("PATH="));
+    let said = said.or(env.get("PATH").map(String::as_str));
+    let python = interpreter(rest.first()?.as_str(), said)?;
+    Some(owned(before).into_iter().chain(python.split_whitespace().map(str::to_owned)).collect())
+}
+
 fn program(word: &str) -> &str {
     word.rsplit('/').next().unwrap_or(word)
 }
 
-/// The Python of a script: the words after `#!` in its first line.
-fn interpreter(script: &str) -> Option<String> {
+/// The Python of a script: the words after `#!` in its first line. `paths` is where it is looked for, if not
+/// where vsota's own programs are.
+fn interpreter(script: &str, paths: Option<&str>) -> Option<String> {
     let path = match script.contains('/') {
         true => Utf8PathBuf::from(script),
         false => {
-            let paths = std::env::var("PATH").ok()?;
+            let paths = paths.map(str::to_owned).or_else(|| std::env::var("PATH").ok())?;
             let mut all = paths.split(':').map(|it| Utf8Path::new(it).join(script));
             all.find(|it| it.is_file())?
         }
@@ -120,7 +186,7 @@ mod tests {
 
     /// Asks without a reaper, which only vsota itself can be.
     fn of(argv: &[Line], env: &BTreeMap<String, String>) -> Told {
-        told(argv, |words| {
+        told(argv, env, |words| {
             let mut command = Command::new(&words[0]);
             let output = command.args(&words[1..]).envs(env).current_dir("/").output().ok()?;
             output.status.success().then(|| String::from_utf8(output.stdout).unwrap())
@@ -167,6 +233,12 @@ mod tests {
         };
         unknown(&BTreeMap::new(), "does not tell where it lies");
         assert!(of(&argv(&["sglang"]), &env).is_err());
+        // By the words of a build: programs of its own, or a Python that runs a module.
+        let path = format!("PATH={dir}:/bin:/usr/bin");
+        assert_eq!(of(&argv(&["env", &path, "vllm", "serve"]), &env), tree);
+        let python = dir.join("python");
+        let module = [python.as_str(), "-m", "vllm.entrypoints.cli.main", "serve"];
+        assert_eq!(of(&argv(&module), &env), tree);
         // What an environment in the checkout holds is another vLLM.
         let site = checkout.join("vllm/venv/site-packages");
         fs::create_dir_all(site.join("vllm")).unwrap();

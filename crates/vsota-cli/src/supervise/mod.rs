@@ -117,6 +117,11 @@ pub enum NotReady {
     Refuses(u16),
 }
 
+/// The key of a server that wants one, from where its clients take it too. It is in no record.
+pub fn key() -> Option<String> {
+    std::env::var("OPENAI_API_KEY").ok()
+}
+
 /// A request of one token, as the clients of a run would send it.
 #[derive(Clone, Copy, Debug)]
 pub struct Token<'a> {
@@ -139,10 +144,8 @@ impl Token<'_> {
         if let Some(body) = body.as_object_mut() {
             body.insert(key.to_owned(), said);
         }
-        // The clients take the key of a server from here as well.
-        let key = std::env::var("OPENAI_API_KEY").ok();
-        let body = body.to_string();
-        let sent = self.at.send("POST", self.endpoint, body.as_bytes(), key.as_deref(), at_most);
+        let (body, secret) = (body.to_string(), self::key());
+        let sent = self.at.send("POST", self.endpoint, body.as_bytes(), secret.as_deref(), at_most);
         sent.ok().map(|it| it.status)
     }
 }

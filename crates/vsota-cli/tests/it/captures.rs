@@ -15,6 +15,9 @@ use crate::world::World;
 
 const VSOTA: &str = env!("CARGO_BIN_EXE_vsota");
 
+/// The key of a server that wants one.
+const KEY: &str = "a-key-of-nobody";
+
 /// Three ports that are free.
 fn ports() -> [u16; 3] {
     let held = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
@@ -38,7 +41,7 @@ fn plan(ports: [u16; 3], vllm: &str) -> String {
          frameworks:\n\
          \x20 vllm: {{server_command: [{mock}{vllm}, --, vllm, serve], base_server_flags: {{port: {one}}}}}\n\
          \x20 sglang: {{server_command: [{mock}, --, python, -m, sglang.launch_server], \
-         base_server_flags: {{port: {two}}}}}\n\
+         base_server_flags: {{tp: 2, port: {two}}}}}\n\
          \x20 tensorrt_llm: {{server_command: [{mock}, --, trtllm-serve, serve], \
          base_server_flags: {{backend: pytorch, port: {three}}}}}\n"
     )
@@ -86,6 +89,8 @@ fn without_a_campaign_each_framework_is_captured_its_own_way() {
         let mut command = Command::new(VSOTA);
         command.stdin(Stdio::null()).current_dir(&world.root).env_remove("SOURCE_DATE_EPOCH");
         command.args(["profile", "capture", "--plan", "plan.yaml", "--out", "out", "--json"]);
+        // Servers that want a key get that of their clients, and nobody writes it down.
+        command.env("VSOTA_MOCK_API_KEY", KEY).env("OPENAI_API_KEY", KEY);
         command
     };
     kill(capture(), ports);
@@ -101,6 +106,11 @@ fn without_a_campaign_each_framework_is_captured_its_own_way() {
     let names = ["vllm", "vllm", "sglang", "sglang", "tensorrt_llm", "tensorrt_llm"];
     assert_eq!(named, names);
     for (at, it) in profiles.iter().enumerate() {
+        assert_eq!(it["traces"][0]["mock"], true, "{at}");
+        // A rank that writes late is waited for, and lies with its own stage; the tables are of the first.
+        let dir = format!("out/{}/{}", named[at], if at % 2 == 0 { "prefill" } else { "decode" });
+        let ranks = if named[at] == "sglang" { 2 } else { 1 };
+        assert_eq!(world.root.join(&dir).read_dir_utf8().unwrap().count(), ranks, "{dir}");
         // The scenario with the longest requests, five steps of it (PR-3).
         let (name, tokens) = match at % 2 {
             0 => ("prefill", json!({"prefill": 5 * 256, "decode": 0})),
@@ -119,11 +129,128 @@ fn without_a_campaign_each_framework_is_captured_its_own_way() {
         .output()
         .unwrap();
     assert_eq!(serde_json::from_slice::<Value>(&ended.stdout).unwrap(), profiles[1]);
+    let mut written: Vec<_> = vec![world.root.join("out")];
+    while let Some(path) = written.pop() {
+        if path.is_dir() {
+            written.extend(path.read_dir_utf8().unwrap().map(|it| it.unwrap().into_path()));
+        } else {
+            let bytes = fs::read(&path).unwrap();
+            assert!(!bytes.windows(KEY.len()).any(|it| it == KEY.as_bytes()), "{path}");
+        }
+    }
     // Captured once, it is not captured again.
     let log = fs::read(world.root.join("out/sglang/server.log")).unwrap();
     let again = capture().output().unwrap();
     assert_eq!(again.stdout, Command::output(&mut capture()).unwrap().stdout);
     assert_eq!(log, fs::read(world.root.join("out/sglang/server.log")).unwrap());
+    // Two at once on one directory: the second is told at once.
+    let held = fs::File::open(world.root.join("out/.vsota.lock")).unwrap();
+    held.lock().unwrap();
+    let begun = Instant::now();
+    let busy = capture().output().unwrap();
+    assert_eq!(busy.status.code(), Some(6), "{}", told(&busy));
+    assert!(begun.elapsed() < Duration::from_secs(1) && told(&busy).contains("another --out"));
+    drop(held);
+    // What is of another launch is no answer, and stays as it is.
+    let plan = fs::read_to_string(world.root.join("plan.yaml")).unwrap();
+    for (from, to, what) in [
+        (
+            "base_server_flags: {port",
+            "base_server_flags: {max_num_seqs: 9, port",
+            "another command",
+        ),
+        ("sglang: {", "sglang: {env: {VSOTA_MOCK_PATCHED: '1'}, ", "another env"),
+    ] {
+        fs::write(world.root.join("plan.yaml"), plan.replacen(from, to, 1)).unwrap();
+        let other = capture().output().unwrap();
+        assert_eq!(other.status.code(), Some(4), "{}", told(&other));
+        assert!(told(&other).contains(what) && told(&other).contains("--out"), "{}", told(&other));
+    }
+    fs::write(world.root.join("plan.yaml"), &plan).unwrap();
+    let other = capture().args(["--active", "4"]).output().unwrap();
+    assert!(other.status.code() == Some(4) && told(&other).contains("another window"));
+    assert_eq!(log, fs::read(world.root.join("out/sglang/server.log")).unwrap());
+}
+
+/// A build is known by where its package lies, its version and its tree; nobody loads it for that.
+#[test]
+fn a_finished_capture_is_of_one_build() {
+    let world = World::empty();
+    let root = &world.root;
+    let checkout = root.join("checkout");
+    fs::create_dir_all(checkout.join("vllm")).unwrap();
+    let git = |args: &[&str]| {
+        let mut git = Command::new("git");
+        git.args(["-c", "user.name=a", "-c", "user.email=a@b", "-C", checkout.as_str()]).args(args);
+        assert!(git.output().unwrap().status.success(), "{args:?}");
+    };
+    git(&["init", "-q"]);
+    let commit = |text: &str| {
+        fs::write(checkout.join("vllm/__init__.py"), text).unwrap();
+        git(&["add", "."]);
+        git(&["commit", "-qm", "one"]);
+    };
+    commit("a = 1\n");
+    // A Python that knows where vLLM lies, and is a mock of it otherwise.
+    let script = |name: &str, text: &str| {
+        fs::write(root.join(name), text).unwrap();
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        fs::set_permissions(root.join(name), mode).unwrap();
+    };
+    script(
+        "python",
+        &format!(
+            "#!/bin/sh\n[ \"$1\" = -c ] && {{ echo {checkout}/vllm/__init__.py; echo 0.33.0; exit; }}\nshift\n\
+             exec {VSOTA} mock-server --ttft-ms 1 --tpot-ms 0.5 -- vllm \"$@\"\n"
+        ),
+    );
+    script("vllm", &format!("#!{root}/python\n"));
+    let [port, ..] = ports();
+    let text = plan([port, 1, 2], "");
+    let vllm = format!(
+        "  vllm: {{server_command: [{root}/vllm, serve], base_server_flags: {{port: {port}}}}}\n"
+    );
+    let text = text.split("  vllm:").next().unwrap().to_owned() + &vllm;
+    fs::write(root.join("plan.yaml"), text).unwrap();
+    let capture = || {
+        let mut command = Command::new(VSOTA);
+        command.stdin(Stdio::null()).current_dir(root);
+        command.args([
+            "profile",
+            "capture",
+            "--plan",
+            "plan.yaml",
+            "--out",
+            "out",
+            "--stage",
+            "decode",
+        ]);
+        command.output().unwrap()
+    };
+    for _ in 0..2 {
+        let ended = capture();
+        assert!(ended.status.success(), "{}", told(&ended));
+    }
+    let made: Value =
+        serde_json::from_slice(&fs::read(root.join("out/vllm/decode.made.json")).unwrap()).unwrap();
+    assert_eq!(
+        (&made["build"]["version"], &made["build"]["changed"]),
+        (&json!("0.33.0"), &json!(false))
+    );
+    fs::write(checkout.join("vllm/more.py"), "").unwrap();
+    let ended = capture();
+    assert!(
+        ended.status.code() == Some(4) && told(&ended).contains("another build"),
+        "{}",
+        told(&ended)
+    );
+    commit("a = 2\n");
+    let ended = capture();
+    assert!(
+        ended.status.code() == Some(4) && told(&ended).contains("another build"),
+        "{}",
+        told(&ended)
+    );
 }
 
 #[test]

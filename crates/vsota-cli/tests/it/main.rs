@@ -10,6 +10,7 @@
 
 mod analyze_text;
 mod bench_read;
+mod builds;
 mod captures;
 mod companion;
 mod crash;

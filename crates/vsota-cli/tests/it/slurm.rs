@@ -22,7 +22,13 @@ struct Cluster {
 impl Cluster {
     /// A campaign whose SGLang candidates go to Slurm; `body` is what a job does with its tasks.
     fn new(body: &str) -> Self {
-        let site = Site::new(|plan| format!("launchers: {{sglang: {{kind: slurm}}}}\n{plan}"));
+        Self::started(body, "", "")
+    }
+
+    /// The same behind other words, with what `sbatch` says after the number.
+    fn started(body: &str, more: &str, says: &str) -> Self {
+        let site =
+            Site::new(|plan| format!("launchers: {{sglang: {{kind: slurm{more}}}}}\n{plan}"));
         let dir = site.run.parent().unwrap().join("slurm");
         fs::create_dir(&dir).unwrap();
         let sbatch = format!(
@@ -30,20 +36,22 @@ impl Cluster {
              echo \"$@\" >{dir}/$n.args\nfor it; do case $it in --array=0-*) last=${{it#--array=0-}} ;; \
              --job-name=*) echo ${{it#*=}} >{dir}/$n.name ;; esac; script=$it; done\n\
              printf '%s' \"for i in $(seq -s ' ' 0 $last); do {body}; done\" >{dir}/$n.new\n\
-             mv {dir}/$n.new {dir}/$n.cmd\necho $n\n"
+             mv {dir}/$n.new {dir}/$n.cmd\necho \"$n{says}\"\n"
         );
         let squeue = format!(
-            "#!/bin/sh\nfor it; do case $it in --name=*) name=${{it#*=}} ;; esac; done\n\
+            "#!/bin/sh\necho \"$@\" >>{dir}/asked\nfor it; do case $it in --name=*) name=${{it#*=}} ;; esac; done\n\
              for it in {dir}/*.name; do n=${{it%.name}}; [ \"$(cat $it)\" = \"$name\" ] && \
              [ ! -e $n.rc ] && echo ${{n##*/}}_0; done\nexit 0\n"
         );
-        let sacct = "#!/bin/sh\necho 'Slurm accounting storage is disabled' >&2\nexit 1\n";
+        let sacct = format!(
+            "#!/bin/sh\necho \"$@\" >>{dir}/asked\necho 'Slurm accounting storage is disabled' >&2\nexit 1\n"
+        );
         let scontrol =
             "#!/bin/sh\necho 'JobId=101 ArrayJobId=101 JobState=NODE_FAIL Reason=None'\n";
         for (name, script) in [
             ("sbatch", sbatch.as_str()),
             ("squeue", &squeue),
-            ("sacct", sacct),
+            ("sacct", &sacct),
             ("scontrol", scontrol),
         ] {
             fs::write(dir.join(name), script).unwrap();
@@ -84,9 +92,14 @@ fn candidates_go_as_one_array_and_are_gathered_once() {
     thread::sleep(Duration::from_millis(700));
     child.kill().unwrap();
     child.wait().unwrap();
+    // Words of a task that began are told, not lost with its directory.
+    let own = cluster.site.run.join("benchmark/running/array-sglang-1/0");
+    fs::create_dir_all(&own).unwrap();
+    fs::write(own.join("error.txt"), "the disk is full").unwrap();
     let ended = cluster.bench_run().output().unwrap();
     let told = String::from_utf8_lossy(&ended.stderr).into_owned();
     assert!(ended.status.success(), "{told}");
+    assert!(told.contains("sglang-base: the disk is full"), "{told}");
     let whole = |it: &&String| it.contains("--array=0-3");
     let submitted = cluster.submitted();
     assert_eq!(submitted.iter().filter(whole).count(), 1, "{submitted:?}");
@@ -106,13 +119,20 @@ fn candidates_go_as_one_array_and_are_gathered_once() {
     assert!(!cluster.site.run.join("benchmark/running").exists());
 }
 
+/// `sbatch -M` says which cluster took the job: everybody else is asked about it there.
 #[test]
 fn tasks_that_never_began_are_named() {
-    let cluster = Cluster::new(":");
+    let more = ", start: sbatch -M west";
+    let cluster = Cluster::started(":", more, ";west");
     let ended = cluster.bench_run().output().unwrap();
     let told = String::from_utf8_lossy(&ended.stderr).into_owned();
     assert_eq!(ended.status.code(), Some(1), "{told}");
     assert!(told.contains("sglang-base never began: NODE_FAIL"), "{told}");
     // They are no failures of the candidates: nothing is filed of them.
     assert!(cluster.site.rows().iter().all(|it| it["framework"] != "sglang"));
+    let asked = fs::read_to_string(cluster.dir.join("asked")).unwrap();
+    assert!(
+        asked.lines().count() > 2 && asked.lines().all(|it| it.starts_with("-M west ")),
+        "{asked}"
+    );
 }

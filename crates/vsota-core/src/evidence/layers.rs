@@ -57,6 +57,8 @@ enum Schema {
 #[derive(Clone, Debug, Deserialize, PartialEq)]
 struct Trace {
     sha256: Digest,
+    #[serde(default)]
+    mock: bool,
 }
 
 #[derive(Clone, Debug, Deserialize, PartialEq)]
@@ -246,6 +248,7 @@ impl LayersFile {
         Ok(Pipeline {
             stand,
             trace: self.trace.sha256,
+            mock: self.trace.mock,
             config: self.config.sha256,
             num_layers: self.config.num_layers,
             layers_per_pass: self.layers_per_pass,

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::error::EvidenceError;
 use super::json;
+use super::run::MOCK;
 use crate::artifact::{Artifact, Digest, GitId};
 use crate::facts::{Framework, Profile, ProfileRow, RowId, Stage, Table};
 use crate::measure::Fraction;
@@ -103,6 +104,8 @@ struct Trace {
     _rank: Option<u32>,
     #[serde(rename = "role")]
     _role: Role,
+    #[serde(default)]
+    mock: bool,
 }
 
 #[derive(Clone, Debug, Deserialize, PartialEq)]
@@ -255,6 +258,7 @@ impl ProfileFile {
             framework: self.framework,
             stage,
             round: capture.round,
+            mock: self.is_mock(capture),
             tree: capture.build.clone(),
             launch: capture.launch.sha256,
             server_command: capture.command.iter().collect(),
@@ -269,6 +273,12 @@ impl ProfileFile {
             unlocated_share: self.unlocated_share,
             source,
         })
+    }
+
+    /// Whether a mock made it up, as one of its traces or the launch says (FB-5).
+    fn is_mock(&self, capture: &Capture) -> bool {
+        let launched = capture.command.iter().any(|it| it.as_str() == MOCK);
+        launched || self.traces.iter().any(|it| it.mock)
     }
 }
 

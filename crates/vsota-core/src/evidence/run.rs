@@ -33,7 +33,7 @@ const COMMAND: usize = 4_096;
 const MADE_UP: [&str; 2] = ["+mock", "+demo"];
 
 /// The command that stands before what a mock takes the place of.
-const MOCK: &str = "mock-server";
+pub(super) const MOCK: &str = "mock-server";
 
 /// A moment, in ms since the epoch, written in RFC 3339.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]

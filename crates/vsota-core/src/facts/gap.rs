@@ -112,6 +112,11 @@ impl BlockRun {
     pub fn numbers(&self) -> Option<Digest> {
         self.measured.as_ref()?.numbers(self.framework)
     }
+
+    /// Whether it failed or was never begun, and measured nothing.
+    pub fn came_to_nothing(&self) -> bool {
+        self.status != Status::Ok && self.measured.is_none()
+    }
 }
 
 /// What the machine made of a filed block.

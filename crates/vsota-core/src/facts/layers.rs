@@ -18,6 +18,9 @@ pub struct Pipeline {
     pub stand: Standpoint,
     /// The trace it was made from.
     pub trace: Digest,
+    /// Whether a mock server made that trace up (FB-5).
+    #[serde(default, skip_serializing_if = "super::is_false")]
+    pub mock: bool,
     /// The config it was made with.
     pub config: Digest,
     /// Layers that the config names.

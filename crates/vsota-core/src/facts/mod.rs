@@ -37,6 +37,6 @@ pub use workload::*;
 pub struct Nothing {}
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
-fn is_false(it: &bool) -> bool {
+pub(crate) fn is_false(it: &bool) -> bool {
     !it
 }

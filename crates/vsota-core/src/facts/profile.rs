@@ -34,6 +34,9 @@ pub struct Profile {
     pub stage: Stage,
     /// The round that the capture names (PR-8).
     pub round: u32,
+    /// Whether a mock server made any of its traces up (FB-5).
+    #[serde(default, skip_serializing_if = "super::is_false")]
+    pub mock: bool,
     /// The tree that ran, for vLLM.
     pub tree: Option<GitId>,
     /// The server log's digest: the launch.

@@ -95,7 +95,7 @@ pub(crate) fn gap_block(case: &Case, block: &Block) -> Objections {
         let winning = command == Some(&run.server_command);
         o.unless(winning, BlockObjection::OtherCommand { framework, scenario: scenario() });
         let accepted = case.accepted.clone();
-        let there = framework != Framework::Vllm || run.tree.as_ref() == Some(&accepted);
+        let there = framework != Framework::Vllm || runs_tree(run, &accepted);
         o.unless(there, BlockObjection::OtherTree { accepted });
     }
     o.unless(seen.contains(&Framework::Vllm), BlockObjection::NoVllm {});
@@ -103,6 +103,15 @@ pub(crate) fn gap_block(case: &Case, block: &Block) -> Objections {
     let rival = seen.iter().any(|it| *it != Framework::Vllm);
     o.unless(rival || !opposed, BlockObjection::NoRival { scenario: scenario() });
     o
+}
+
+/// PA-1: that a run is of a build. One that came to nothing before it could say so makes its block a broken
+/// one, which is kept and decides nothing.
+fn runs_tree(run: &BlockRun, wanted: &GitId) -> bool {
+    match &run.tree {
+        Some(found) => found == wanted,
+        None => run.came_to_nothing(),
+    }
 }
 
 /// FB-5: what a mock made up decides nothing outside a demonstration.
@@ -143,7 +152,7 @@ pub(crate) fn trial_block(
     }
     for run in of(Build::New) {
         let patch = new.clone();
-        let there = run.tree.as_ref() == Some(new);
+        let there = runs_tree(run, new);
         o.unless(there, BlockObjection::OtherNewTree { patch });
         let mut before = kept.iter().filter(|it| it.scenario == scenario);
         let tried = before.find_map(|it| Side::Build(Build::New).find(&it.runs));
@@ -153,7 +162,7 @@ pub(crate) fn trial_block(
     }
     for run in of(Build::Accepted) {
         let accepted = case.accepted.clone();
-        let there = run.tree.as_ref() == Some(&accepted);
+        let there = runs_tree(run, &accepted);
         o.unless(there, BlockObjection::OtherAcceptedTree { accepted });
         let winning = case.best_command.get(&scenario) == Some(&run.server_command);
         let (framework, scenario) = (Framework::Vllm, scenario.clone());
@@ -207,7 +216,8 @@ pub(crate) fn standing(case: &Case, kept: &[KeptBlock], block: &Block) -> Option
     if block.runs.iter().any(|it| it.smoke) {
         return Some(ReportOnly::Smoke);
     }
-    let launches: Option<Vec<Digest>> = block.runs.iter().map(BlockRun::launch).collect();
+    let begun = block.runs.iter().filter(|it| it.status != Status::Skipped);
+    let launches: Option<Vec<Digest>> = begun.map(BlockRun::launch).collect();
     let Some(launches) = launches else { return Some(ReportOnly::NoLaunch) };
     let distinct: BTreeSet<_> = launches.iter().collect();
     if distinct.len() < launches.len() || launches.iter().any(|it| case.launches.contains_key(it)) {
@@ -271,7 +281,9 @@ fn same_as_frozen(winner: &Winner, block: &Block, run: &BlockRun) -> Objections 
         let (framework, scenario) = (run.framework, winner.scenario.clone());
         // What the frozen row did not say nobody can differ from; what it said is said again.
         let free = !dimension.is_owed() && frozen.is_none();
-        let same = free || (found == frozen && found.is_some());
+        // Who came to nothing may not have said it: his block is broken, and decides nothing.
+        let silent = found.is_none() && run.came_to_nothing();
+        let same = free || silent || (found == frozen && found.is_some());
         let (found, frozen) = (said(found), said(frozen));
         o.unless(same, BlockObjection::Mismatch { framework, scenario, dimension, found, frozen });
     }

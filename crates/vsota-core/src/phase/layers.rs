@@ -25,6 +25,8 @@ objections! {
     pub enum LayersObjection {
         /// The report is missing.
         [Lp1] NoPipeline {} "this round has no layer pipeline",
+        /// What a mock made up.
+        [Fb5] MockResult {} "a mock made up the trace of the layer report; that is for demonstrations",
         /// Another trace.
         [Lp2] OtherTrace {} "the layer report was not made from a vllm trace that this round profiled",
         /// Another config.
@@ -88,6 +90,7 @@ impl Decide<FilePipeline> for LayerPipeline {
         let vllm = self.triage.profiles.iter().filter(|it| it.framework == Framework::Vllm);
         let profiled = vllm.flat_map(|it| &it.traces).any(|it| *it == said.trace);
         o.unless(profiled, LayersObjection::OtherTrace {});
+        o.unless(self.case.base.demo || !said.mock, LayersObjection::MockResult {});
         match self.case.base.brief.model_config() {
             None => o.raise(LayersObjection::NoConfig {}),
             Some(config) => {

@@ -48,6 +48,8 @@ objections! {
         [Pr1] NotCompared { framework: Framework } "{framework} has no frozen row, so its profile explains nothing here",
         /// Another launch command.
         [Pr1] OtherCommand { framework: Framework } "{framework} was not profiled with its winning command of the slow scenario",
+        /// What a mock made up.
+        [Fb5] MockResult { framework: Framework } "a mock made up the profile of {framework}; that is for demonstrations",
         /// A stage that cannot be filed.
         [Pr4] NotAStage {} "a profile is filed for prefill, decode or mixed",
         /// Rows of another stage.
@@ -165,7 +167,7 @@ impl Triage {
     }
 }
 
-/// PR-3, PR-4, PR-5, PR-8: what every profile must be, here and in Revalidate.
+/// FB-5, PR-3, PR-4, PR-5, PR-8: what every profile must be, here and in Revalidate.
 pub(crate) fn profile_objections(
     case: &Case,
     slow: Option<&Name>,
@@ -173,6 +175,8 @@ pub(crate) fn profile_objections(
     profile: &Profile,
 ) -> Objections {
     let mut o = Objections::default();
+    let (framework, real) = (profile.framework, case.base.demo || !profile.mock);
+    o.unless(real, ProfilingObjection::MockResult { framework });
     o.unless(profile.stage != Stage::Unattributed, ProfilingObjection::NotAStage {});
     for it in &profile.rows {
         let (row, ours) = (it.row, (profile.framework, profile.stage));

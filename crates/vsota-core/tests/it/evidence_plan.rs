@@ -213,6 +213,22 @@ fn launchers_and_builds_are_data() {
     );
     assert!(told.ends_with("--host 127.0.0.1 --port 8123"), "{told}");
     assert!(launch.env.is_empty());
+    assert!(build.wants_tree(), "it is built");
+}
+
+#[test]
+fn a_build_may_name_its_work_tree() {
+    let ours = "builds:\n  any: {launch_prefix: 'env PATH={tree}/bin:/bin', build_command: 'make T={tree}'}\nframeworks:";
+    let plan = read(&changed("frameworks:", ours));
+    let (_, build) = plan.builds.iter().next().unwrap();
+    assert!(build.wants_tree() && build.commit.is_none());
+    let placed = build.placed("/at/it").unwrap();
+    assert_eq!(command(&placed.launch_prefix), "env PATH=/at/it/bin:/bin");
+    assert_eq!(command(&placed.build_command), "make T=/at/it");
+    assert!(!placed.launch_prefix.is_empty() && build.placed("/a\nb").is_err());
+    let elsewhere = "builds: {old: {commit: abcdefg, launch_prefix: /opt/old/run}}\nframeworks:";
+    let plan = read(&changed("frameworks:", elsewhere));
+    assert!(!plan.builds.values().any(|it| it.wants_tree()), "nothing is to be made");
 }
 
 #[test]
@@ -263,6 +279,7 @@ fn bad_plans_are_named_with_line_and_field() {
         (before("launchers: {vllm: {kind: ssh}}"), "launchers", "known: local"),
         (before("launchers: {vllm: {kind: command}}"), "launchers", "words that start it"),
         (before("builds: {x: {comit: a}}"), "builds", "commit"),
+        (before("builds: {x: {build_command: a}, y: {build_command: b}}"), "builds", "no commit"),
         (
             changed("  vllm:\n", "  vllm:\n    benchmark_flags: {num_prompts: 5}\n"),
             "benchmark_flags",

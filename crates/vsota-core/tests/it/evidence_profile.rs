@@ -102,6 +102,25 @@ fn a_profile_becomes_the_fact_of_its_stage() {
     assert!(found.lengths_confirmed);
 }
 
+/// FB-5: one trace of a mock, or a launch of one, is enough.
+#[test]
+fn a_profile_and_a_layer_report_tell_a_mock() {
+    assert!(!fact(profile(&parts())).mock);
+    let mut value = profile(&parts());
+    value["traces"][0]["mock"] = true.into();
+    assert!(fact(value).mock);
+    let file = ProfileFile::parse(profile(&parts())).unwrap();
+    let mut launched = capture();
+    launched.command.insert(0, "mock-server".parse().unwrap());
+    assert!(file.profile(Stage::Decode, &launched, artifact("p")).unwrap().mock);
+    for mock in [false, true] {
+        let mut value = report();
+        value["trace"]["mock"] = mock.into();
+        let file = LayersFile::parse(value).unwrap();
+        assert_eq!(file.pipeline(stand(), artifact("l")).unwrap().mock, mock);
+    }
+}
+
 #[test]
 fn the_location_of_the_largest_share_is_kept() {
     let mut value = profile(&parts());

@@ -411,3 +411,35 @@ fn what_was_measured_before_the_round_is_none_of_it() {
     }
     assert_eq!(report_only(&run, block), Some(ReportOnly::Stale));
 }
+
+/// A server that does not come up tells neither its tree nor what its client would have sent: the block is
+/// kept, and made again in its slot.
+#[test]
+fn a_side_that_came_to_nothing_breaks_its_block() {
+    let nothing = |block: &mut Block| {
+        block.identity.clear();
+        for (it, status) in
+            block.runs.iter_mut().zip([Status::Failed, Status::Skipped, Status::Skipped])
+        {
+            (it.measured, it.tree, it.status) = (None, None, status);
+            it.identity.clear();
+            it.log = it.log.take().filter(|_| status == Status::Failed);
+        }
+    };
+    let run = open();
+    let mut block = gap_block(&mut run.clone(), "chat", 1.0, true);
+    nothing(&mut block);
+    assert_eq!(report_only(&run, block.clone()), Some(ReportOnly::Broken));
+    // Who says that it ran owes its log, and its tree.
+    of(&mut block, Framework::Vllm).status = Status::Ok;
+    assert!(run.campaign.decide(FileGapBlock(block.clone())).is_err());
+    let patched = Run::patched();
+    let mut block = trial_block(&mut patched.clone(), "chat", 1.05, true);
+    nothing(&mut block);
+    let step = patched.campaign.decide(FileTrialBlock(block.clone())).unwrap();
+    let vsota_core::event::Event::TrialBlockFiled(filed) = step.event() else { unreachable!() };
+    assert_eq!(filed.found.report_only, Some(ReportOnly::Broken));
+    // Another tree is another build, whatever came of it (PA-1).
+    build(&mut block, Build::Accepted).tree = Some(git("edited"));
+    assert!(patched.campaign.decide(FileTrialBlock(block)).is_err());
+}

@@ -29,6 +29,13 @@ fn report(all: &mut Cases) {
         .but("LayersObjection.NoHotKernel/elsewhere", Lp2, "no hot kernel", |it| {
             it.hot[0].layer = 3;
         });
+    let earnest = triaged.in_earnest();
+    all.of(&earnest, FilePipeline, pipeline(&earnest)).but(
+        "LayersObjection.MockResult",
+        Fb5,
+        "a mock made up the trace",
+        |it| it.mock = true,
+    );
     let blind = without_config();
     let name = "LayersObjection.NoConfig";
     let found = "not recorded";

@@ -10,6 +10,7 @@ use super::{Cases, but};
 
 pub(super) fn cases(all: &mut Cases) {
     one_profile(all);
+    no_mock(all);
     later_rounds(all);
     left_out(all);
     missing(all);
@@ -67,6 +68,23 @@ fn one_profile(all: &mut Cases) {
     let again = FileProfile(decode);
     let found = "a decode profile of vllm";
     all.moved("ProfilingObjection.AlreadyFiled", Pr8, found, &filed, &behind, again);
+}
+
+fn no_mock(all: &mut Cases) {
+    let behind = Run::behind();
+    let earnest = behind.in_earnest();
+    let good = profile(&mut earnest.clone(), Framework::Vllm, Stage::Decode, &slow(&earnest));
+    let (name, found) = ("ProfilingObjection.MockResult", "a mock made up the profile of vllm");
+    let mock = FileProfile(but(&good, |it| it.mock = true));
+    all.moved(&format!("{name}/demo"), Fb5, found, &earnest, &behind, mock);
+    all.of(&earnest, FileProfile, good).but(name, Fb5, found, |it| it.mock = true);
+    let patched = Run::patched().in_earnest();
+    let of = slow(&patched);
+    let mut new = profile(&mut patched.clone(), Framework::Vllm, Stage::Decode, &of);
+    new.tree = Some(git("patch-1"));
+    all.of(&patched, FileProfile, new).but(&format!("{name}/trial"), Fb5, found, |it| {
+        it.mock = true;
+    });
 }
 
 /// A second round that is behind, on the build of an accepted patch.

@@ -47,6 +47,7 @@ pub(super) fn cheats() -> Vec<Cheat> {
     all.extend(blocks());
     all.push(tuned_on_the_way());
     all.extend(made_up());
+    all.extend(mocks());
     all
 }
 
@@ -321,5 +322,20 @@ fn blocks() -> Vec<Cheat> {
         gate("a gap against an old version", Fb1, (&run, old), (&run, honest())),
         gate("a gap with other settings", Gd2, (&run, settings), (&run, honest())),
         gate("a gap without a rival", Gd1, (&run, alone), (&run, honest())),
+    ]
+}
+
+/// What mock servers wrote, filed by hand where nothing is a demonstration.
+fn mocks() -> Vec<Cheat> {
+    let run = Run::behind().in_earnest();
+    let of = slow(&run);
+    let good = profile(&mut run.clone(), Framework::Sglang, Stage::Decode, &of);
+    let bad = FileProfile(Profile { mock: true, ..good.clone() });
+    let triaged = Run::triaged().in_earnest();
+    let report = pipeline(&triaged);
+    let made_up = FilePipeline(Pipeline { mock: true, ..report.clone() });
+    vec![
+        gate("the trace of a mock", Fb5, (&run, bad), (&run, FileProfile(good))),
+        gate("the layers of a mock", Fb5, (&triaged, made_up), (&triaged, FilePipeline(report))),
     ]
 }

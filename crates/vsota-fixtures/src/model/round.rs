@@ -129,6 +129,7 @@ pub fn profile(run: &mut Run, framework: Framework, stage: Stage, of: &str) -> P
         framework,
         stage,
         round: run.case().rounds,
+        mock: false,
         tree: (framework == Framework::Vllm).then(|| run.accepted()),
         launch,
         server_command: winning(run, framework, of),
@@ -187,6 +188,7 @@ pub fn pipeline(run: &Run) -> Pipeline {
     Pipeline {
         stand: run.stand(),
         trace,
+        mock: false,
         config: digest("config.json"),
         num_layers: 4.try_into().unwrap(),
         layers_per_pass: 4,

@@ -27,7 +27,7 @@ use crate::gather::bad;
 use crate::given;
 use crate::journal::Reading;
 use crate::output::{Outcome, Style, Text};
-use crate::runner::{Limits, Member, Mocks, Pilot, Rig, Runner, Series};
+use crate::runner::{BuildArgs, Limits, Member, Mocks, Pilot, Rig, Runner, Series};
 use crate::table::Table;
 
 /// The differences whose price is told, in percent.
@@ -45,6 +45,9 @@ const BLOCKS: [&str; 7] = ["4", "6", "8", "12", "16", "24", "32"];
 pub struct PilotArgs {
     #[command(flatten)]
     limits: Limits,
+
+    #[command(flatten)]
+    builds: BuildArgs,
 
     /// A plan to take the launches from; no campaign is needed then
     #[arg(long, value_name = "FILE")]
@@ -164,7 +167,8 @@ fn inside(context: &Context, args: &PilotArgs) -> Result<View, Failure> {
     for scenario in scenarios {
         // A scenario has a best command of its own.
         let job = with_gap(&runner, |gap| {
-            let Member(job) = member(&runner, gap.case(), &scenario.name, Framework::Vllm)?;
+            let Member(job) =
+                member(&runner, gap.case(), &scenario.name, Framework::Vllm, args.builds)?;
             Ok(job)
         })?;
         id.get_or_insert_with(|| job.launch.candidate.clone());
@@ -179,6 +183,7 @@ fn inside(context: &Context, args: &PilotArgs) -> Result<View, Failure> {
             runner.forget(&dir);
         }
     }
+    runner.remove_builds(args.builds);
     let id = id.ok_or_else(|| Failure::usage("no scenario is frozen"))?;
     Ok(View::of(&id, &id, all, args))
 }

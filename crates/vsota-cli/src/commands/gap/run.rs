@@ -17,7 +17,7 @@ use crate::context::Context;
 use crate::failure::Failure;
 use crate::journal::Reading;
 use crate::output::{Outcome, Text};
-use crate::runner::{Limits, Member, Runner, commit_of};
+use crate::runner::{BuildArgs, Limits, Member, Runner, commit_of};
 use crate::transition::Transition;
 
 /// Blocks between two looks: an order and its reverse.
@@ -31,6 +31,9 @@ const LOOK: usize = 2;
 pub struct RunArgs {
     #[command(flatten)]
     limits: Limits,
+
+    #[command(flatten)]
+    builds: BuildArgs,
 
     /// A plan to take launches and builds from [default: the declared one]
     #[arg(long, value_name = "FILE")]
@@ -65,7 +68,7 @@ pub fn run(context: &Context, args: RunArgs) -> Result<Outcome, Failure> {
         for _ in 0..LOOK {
             for scenario in &wanted {
                 blocks = blocks.saturating_add(1);
-                last = Some(block(&runner, scenario, blocks)?);
+                last = Some(block(&runner, scenario, blocks, args.builds)?);
             }
         }
         let shown = with_gap(&runner, |gap| Ok(told(&gap.verdict())))?;
@@ -76,6 +79,7 @@ pub fn run(context: &Context, args: RunArgs) -> Result<Outcome, Failure> {
     let text =
         Text::new().line(format!("{blocks} blocks; the verdict would be {action:?}")).clone();
     let view = View { blocks, action };
+    runner.remove_builds(args.builds);
     runner.outcome(last, text, &view)
 }
 
@@ -114,13 +118,18 @@ fn counted(gap: &GapDecision, scenario: &Name) -> usize {
 }
 
 /// One block: vLLM first in every other one.
-fn block(runner: &Runner<'_>, scenario: &Name, number: usize) -> Result<Transition, Failure> {
+fn block(
+    runner: &Runner<'_>,
+    scenario: &Name,
+    number: usize,
+    how: BuildArgs,
+) -> Result<Transition, Failure> {
     let (members, draw, chartered) = with_gap(runner, |gap| {
         let case = gap.case();
         let draw = counted(gap, scenario);
         let mut members = Vec::new();
         for framework in sides(case, scenario) {
-            members.push(member(runner, case, scenario, framework)?);
+            members.push(member(runner, case, scenario, framework, how)?);
         }
         if draw % 2 == 1 {
             members.reverse();
@@ -146,6 +155,7 @@ pub(super) fn member(
     case: &Case,
     scenario: &Name,
     framework: Framework,
+    how: BuildArgs,
 ) -> Result<Member, Failure> {
     let no_row = || Failure::usage(format_args!("{framework} has no frozen row in {scenario}"));
     let winner = case.charter.scenarios.get(scenario).and_then(|it| it.winners.get(&framework));
@@ -158,8 +168,7 @@ pub(super) fn member(
     }
     let chronicle = Chronicle::of(&Reading::of(runner.run)?)?;
     let commit = commit_of(&chronicle, &case.accepted);
-    let build = commit.as_deref().and_then(|it| runner.build(it));
-    let mut job = runner.job(candidate, build)?;
+    let mut job = runner.as_build(candidate, commit.as_deref(), how)?;
     job.tree = Some(case.accepted.to_string());
     Ok(Member(job))
 }

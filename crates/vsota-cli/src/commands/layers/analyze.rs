@@ -108,6 +108,9 @@ fn shown(report: &LayersReport, layers: &[u32]) -> Text {
     let anchor = &report.anchor;
     text.push(Style::Strong, "anchor").line(format!(": {}", cut(&anchor.kernel, 80)));
     text.line(format!("  {}", anchor.evidence));
+    if report.trace.mock {
+        text.push(Style::Warn, "note").line(": a mock made the trace up");
+    }
     let mut passes = Table::new(["pass", "stage", "start ms", "end ms", "ms"]);
     for it in report.passes.iter().take(30) {
         let length = it.end_ns.saturating_sub(it.start_ns);

@@ -208,7 +208,8 @@ pub(super) fn shown(done: &Analysed, least: f64) -> Text {
     let ranks: Vec<String> = report.ranks.iter().map(ToString::to_string).collect();
     text.line(format!(", rank {}", ranks.join(", ")));
     for trace in &report.traces {
-        text.line(format!("  {} ({} bytes)", trace.file, trace.bytes));
+        let of = if trace.mock { ", made up by a mock" } else { "" };
+        text.line(format!("  {} ({} bytes){of}", trace.file, trace.bytes));
     }
     for stage in &report.stages {
         of_stage(&mut text, stage, least);

@@ -17,7 +17,7 @@ use crate::context::Context;
 use crate::failure::{Failure, Kind};
 use crate::given;
 use crate::output::Outcome;
-use crate::runner::Limits;
+use crate::runner::{BuildArgs, Limits};
 
 /// Launch servers with their profiler on, capture prefill and decode apart, and make the tables
 ///
@@ -52,6 +52,9 @@ pub struct CaptureArgs {
 
     #[command(flatten)]
     limits: Limits,
+
+    #[command(flatten)]
+    builds: BuildArgs,
 
     #[command(flatten)]
     elsewhere: ElsewhereArgs,

@@ -16,7 +16,7 @@ use crate::context::Context;
 use crate::failure::Failure;
 use crate::journal::Reading;
 use crate::output::{Outcome, Text};
-use crate::runner::{Limits, Member, Runner, commit_of};
+use crate::runner::{BuildArgs, Limits, Member, Runner, commit_of};
 use crate::transition::Transition;
 
 /// The blocks that every scenario has at least (RV-1).
@@ -25,11 +25,14 @@ const LEAST: usize = 4;
 /// Run interleaved blocks of the new build and the accepted one
 ///
 /// Every value comes from a fresh launch; the order turns from block to block. Killed, the same command
-/// goes on. A build is taken from the plan by its commit.
+/// goes on. A build is taken from the plan by its commit, and made where it is missing.
 #[derive(Args, Debug)]
 pub struct RunArgs {
     #[command(flatten)]
     limits: Limits,
+
+    #[command(flatten)]
+    builds: BuildArgs,
 
     /// A plan to take launches and builds from [default: the declared one]
     #[arg(long, value_name = "FILE")]
@@ -68,7 +71,7 @@ pub fn run(context: &Context, args: RunArgs) -> Result<Outcome, Failure> {
         for _ in 0..2 {
             for scenario in &wanted {
                 blocks = blocks.saturating_add(1);
-                last = Some(block(&runner, scenario, blocks)?);
+                last = Some(block(&runner, scenario, blocks, args.builds)?);
             }
         }
         let gain = on_trial(&runner, |it| Ok(it.gain()))?;
@@ -78,6 +81,7 @@ pub fn run(context: &Context, args: RunArgs) -> Result<Outcome, Failure> {
     let gain = on_trial(&runner, |it| Ok(it.gain()))?;
     let text = Text::new().line(format!("{blocks} blocks; {}", told(gain.as_ref()))).clone();
     let view = View { blocks, gain };
+    runner.remove_builds(args.builds);
     runner.outcome(last, text, &view)
 }
 
@@ -107,10 +111,15 @@ fn wanted(it: &Revalidate, most: usize) -> Vec<Name> {
     all().filter(|name| counted(it, name) < most).cloned().collect()
 }
 
-fn block(runner: &Runner<'_>, scenario: &Name, number: usize) -> Result<Transition, Failure> {
+fn block(
+    runner: &Runner<'_>,
+    scenario: &Name,
+    number: usize,
+    how: BuildArgs,
+) -> Result<Transition, Failure> {
     let (members, draw, chartered) = on_trial(runner, |it| {
         let draw = counted(it, scenario);
-        let mut members = builds(runner, it, scenario)?;
+        let mut members = builds(runner, it, scenario, how)?;
         if draw % 2 == 1 {
             members.reverse();
         }
@@ -124,7 +133,12 @@ fn block(runner: &Runner<'_>, scenario: &Name, number: usize) -> Result<Transiti
 }
 
 /// The two builds; under a standing claim a fixup also meets every rival (RL-9).
-fn builds(runner: &Runner<'_>, it: &Revalidate, scenario: &Name) -> Result<Vec<Member>, Failure> {
+fn builds(
+    runner: &Runner<'_>,
+    it: &Revalidate,
+    scenario: &Name,
+    how: BuildArgs,
+) -> Result<Vec<Member>, Failure> {
     let case = it.case();
     let command = case.best_command.get(scenario);
     let command = command.ok_or_else(|| Failure::usage("vllm has no frozen row"))?;
@@ -135,8 +149,11 @@ fn builds(runner: &Runner<'_>, it: &Revalidate, scenario: &Name) -> Result<Vec<M
         [(Build::New, &it.trialled().head().tree), (Build::Accepted, &case.accepted)]
     {
         let commit = commit_of(&chronicle, tree);
-        let build = commit.as_deref().and_then(|it| runner.build(it));
-        let mut job = runner.job(candidate, build)?;
+        let mut job = match members.iter().any(|Member(it)| it.unbuilt.is_some()) {
+            // Nobody launches the other side of what cannot be launched.
+            true => runner.job(candidate, None)?,
+            false => runner.as_build(candidate, commit.as_deref(), how)?,
+        };
         (job.build, job.tree) = (Some(which), Some(tree.to_string()));
         members.push(Member(job));
     }

@@ -135,6 +135,37 @@ fn verify_makes_the_tables_again_from_the_traces() {
     }
 }
 
+/// FB-5: filed by hand, with the command of a real server.
+#[test]
+fn the_trace_of_a_mock_enters_no_campaign_in_earnest() {
+    let made = vsota_fixtures::builders::traces::trace(3, &[(0, 8), (0, 8)]);
+    let mock = made.text.replacen('{', "{\"mock\":true,", 1);
+    let stage = Stage::at(Run::behind().in_earnest());
+    let (_, capture) = written(&stage, Framework::Vllm, Part::Decode, |_| {});
+    let trace = stage.file("vllm-decode/rank0.made.json", &mock);
+    let report = stage.run(&["profile", "analyze", &trace]).json;
+    assert_eq!(report["traces"][0]["mock"], true);
+    let report = stage.json_file("vllm-decode/report.json", &report);
+    for file in [&trace, &report] {
+        stage.refused(&["profile", "file", file, "--capture", &capture], &["FB-5"]);
+    }
+    let real = stage.file("vllm-decode/rank0.made.json", &made.text);
+    let args = ["profile", "file", &real, "--capture", &capture];
+    stage.granted(&args, "profile-filed", "profiling");
+
+    // Where the mark was taken out of the report, the trace beside it still tells.
+    let stage = Stage::at(Run::behind().in_earnest());
+    let (_, capture) = written(&stage, Framework::Vllm, Part::Decode, |_| {});
+    let trace = stage.file("vllm-decode/rank0.made.json", &mock);
+    let mut report = stage.run(&["profile", "analyze", &trace]).json;
+    report["traces"][0].as_object_mut().unwrap().remove("mock");
+    let report = stage.json_file("vllm-decode/report.json", &report);
+    let args = ["profile", "file", &report, "--capture", &capture];
+    stage.granted(&args, "profile-filed", "profiling");
+    let told = traced(&stage);
+    assert!(told.iter().any(|it| !it.0 && it.1.contains("FB-5: a mock made the trace up")));
+}
+
 #[test]
 fn profiles_of_a_round_lead_to_its_root_cause() {
     let stage = Stage::at(Run::behind());

@@ -121,6 +121,14 @@ impl Facts {
     }
 }
 
+/// How many processes of a launch profile their work, where its flags say it: none do where other nodes or a
+/// file of settings have a part in it.
+pub(crate) fn ranks(command: &[Line]) -> Option<u64> {
+    let server = server::Server::of(command, None).ok()??;
+    let told = server.is_one_node().then(|| server.parallel().ok())??;
+    Some(told.unwrap_or(1))
+}
+
 fn contradiction(field: &str, one: &str, other: &str) -> EvidenceError {
     EvidenceError::new(format!("{one}, but {other}")).of(field)
 }

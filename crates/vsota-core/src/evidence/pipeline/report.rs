@@ -174,13 +174,7 @@ pub(super) fn report(
     Ok(LayersReport {
         schema: "vsota-layers/1",
         framework,
-        trace: TraceNamed {
-            file: source.file.clone(),
-            sha256: source.sha256,
-            bytes: source.bytes,
-            rank: source.rank,
-            role: Role::Formal,
-        },
+        trace: TraceNamed { role: Role::Formal, ..TraceNamed::of(source) },
         config: ConfigNamed {
             file: config.file.clone(),
             sha256: config.sha256,

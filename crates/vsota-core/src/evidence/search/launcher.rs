@@ -56,13 +56,16 @@ const CONTAINERS: [&str; 3] = ["docker", "podman", "nerdctl"];
 /// A build of vLLM, as data.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct BuildPlan {
-    /// The commit or branch that it is made of.
+    /// The commit that it is made of; without one it is the way to make whichever has none of its own.
     pub commit: Option<Line>,
-    /// Words before the launch command, such as `/opt/new/bin/python -m`.
+    /// Words before the launch command, such as `env PATH={tree}/.venv/bin:/usr/bin`.
     pub launch_prefix: Vec<Line>,
     /// The command that builds it; empty when nothing is to be built.
     pub build_command: Vec<Line>,
 }
+
+/// The words of a build that stand for its work tree.
+const TREE: &str = "{tree}";
 
 impl Launcher {
     pub(super) fn read(at: &At<'_>) -> Result<Self, EvidenceError> {
@@ -179,6 +182,30 @@ impl BuildPlan {
             commit: at.line("commit")?,
             launch_prefix: words(at, "launch_prefix")?.unwrap_or_default(),
             build_command: words(at, "build_command")?.unwrap_or_default(),
+        })
+    }
+
+    /// Whether a work tree of its commit is to be added for it.
+    pub fn wants_tree(&self) -> bool {
+        let named = self.launch_prefix.iter().any(|it| it.as_str().contains(TREE));
+        named || !self.build_command.is_empty()
+    }
+
+    /// The build in its work tree.
+    ///
+    /// # Errors
+    ///
+    /// When the path holds what no line does.
+    pub fn placed(&self, tree: &str) -> Result<Self, EvidenceError> {
+        let word = |it: &Line| {
+            let word = it.as_str().replace(TREE, tree);
+            Line::new(word).map_err(|error| EvidenceError::new(error).of("builds"))
+        };
+        let placed = |all: &[Line]| all.iter().map(word).collect::<Result<Vec<_>, _>>();
+        Ok(Self {
+            commit: self.commit.clone(),
+            launch_prefix: placed(&self.launch_prefix)?,
+            build_command: placed(&self.build_command)?,
         })
     }
 }

@@ -5,13 +5,14 @@
 //! is the companion's for all three: ten steps to warm up, five that are seen.
 
 use alloc::format;
-use alloc::string::ToString;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use serde_json::{Value, json};
 
 use super::Launch;
 use super::server::line;
+use crate::evidence::command_line::ranks;
 use crate::evidence::error::EvidenceError;
 use crate::facts::{Framework, Scenario, Stage};
 use crate::text::{Line, Name};
@@ -55,6 +56,10 @@ pub struct Shot {
     pub requests: u32,
     /// How it is switched on and off.
     pub switch: Switch,
+    /// Where its traces appear.
+    pub into: String,
+    /// How many there are: one of each rank, where the launch says how many those are.
+    pub ranks: Option<u64>,
 }
 
 /// How a profiler is switched on and off.
@@ -86,7 +91,8 @@ const SPARE: u32 = 40;
 
 impl Launch {
     /// The launches that capture these stages of a scenario, in `dir`, which belongs to them alone.
-    /// Traces appear in `dir/traces`.
+    /// Traces appear in `dir/traces`, those of SGLang in a directory of each stage: a rank that writes late
+    /// writes to its own.
     ///
     /// # Errors
     ///
@@ -106,15 +112,17 @@ impl Launch {
                 let words = [line("--profiler-config")?, line(config.to_string())?];
                 let launch = self.with_words(words)?;
                 let shots = self.shots(scenario, stages, window, |stage| match stage {
-                    Stage::Decode => json!({
-                        "delay_iterations": BEFORE, "max_iterations": window.active,
-                    }),
-                    _ => json!({}),
+                    Stage::Decode => (
+                        json!({"delay_iterations": BEFORE, "max_iterations": window.active}),
+                        into.clone(),
+                    ),
+                    _ => (json!({}), into.clone()),
                 })?;
                 Ok(Vec::from([Profiled { launch, shots }]))
             }
             Framework::Sglang => {
                 let shots = self.shots(scenario, stages, window, |stage| {
+                    let into = format!("{into}/{stage}");
                     let mut start = json!({
                         "output_dir": into, "activities": ["CPU", "GPU"], "with_stack": true,
                         "record_shapes": false,
@@ -123,7 +131,7 @@ impl Launch {
                         let steps = window.active.saturating_add(BEFORE);
                         start.insert("num_steps".to_string(), steps.into());
                     }
-                    start
+                    (start, into)
                 })?;
                 Ok(Vec::from([Profiled { launch: self.clone(), shots }]))
             }
@@ -139,11 +147,14 @@ impl Launch {
         scenario: &Scenario,
         stages: &[Stage],
         window: Window,
-        start: impl Fn(Stage) -> Value,
+        start: impl Fn(Stage) -> (Value, String),
     ) -> Result<Vec<Shot>, EvidenceError> {
+        let ranks = ranks(&self.argv);
         let one = |stage: &Stage| {
             let stops_itself = *stage == Stage::Decode;
-            shot(scenario, *stage, window, Switch::Routes { start: start(*stage), stops_itself })
+            let (start, into) = start(*stage);
+            let shot = shot(scenario, *stage, window, Switch::Routes { start, stops_itself })?;
+            Ok(Shot { into, ranks, ..shot })
         };
         stages.iter().map(one).collect()
     }
@@ -167,6 +178,7 @@ impl Launch {
         let mut shot = shot(scenario, stage, window, Switch::Counted { most: end + SPARE })?;
         // What counts from the start needs no warm-up of its own: its window comes later.
         (shot.warmup, shot.requests) = ((0, 0), 0);
+        shot.into = into.to_string();
         Ok(Profiled { launch, shots: Vec::from([shot]) })
     }
 
@@ -203,7 +215,8 @@ fn shot(
         Stage::Decode => ((u32::from(window.warmup > 0), window.warmup.saturating_add(1)), 1),
         _ => ((window.warmup, output_len), window.active.max(1)),
     };
-    Ok(Shot { stage, input_len, output_len, warmup, requests, switch })
+    let into = String::new();
+    Ok(Shot { stage, input_len, output_len, warmup, requests, switch, into, ranks: None })
 }
 
 #[cfg(test)]
@@ -262,7 +275,17 @@ mod tests {
         let Switch::Routes { start, stops_itself: true } = &sglang[0].shots[1].switch else {
             panic!("{sglang:?}")
         };
-        assert_eq!((&start["num_steps"], &start["output_dir"]), (&json!(7), &json!("/d/traces")));
+        let into = "/d/traces/decode";
+        assert_eq!((&start["num_steps"], &start["output_dir"]), (&json!(7), &json!(into)));
+        assert_eq!((sglang[0].shots[1].into.as_str(), sglang[0].shots[1].ranks), (into, Some(1)));
+        for (words, ranks) in [
+            ("python -m sglang.launch_server --tp 2 --pp-size 2", Some(4)),
+            ("python -m sglang.launch_server --tp-size 4 --dp 2 --enable-dp-attention", Some(4)),
+            ("python -m sglang.launch_server --tp 8 --nnodes 2 --node-rank 0", None),
+            ("python -m sglang.launch_server --config a.yaml", None),
+        ] {
+            assert_eq!(of(Framework::Sglang, words)[0].shots[0].ranks, ranks, "{words}");
+        }
         let trt = of(Framework::TensorrtLlm, "trtllm-serve serve m");
         assert_eq!(trt.len(), 2, "a launch for each stage");
         let env: Vec<&str> = trt[1].launch.env.values().map(Line::as_str).collect();

@@ -233,7 +233,13 @@ fn builds(top: &At<'_>) -> Result<BTreeMap<Name, BuildPlan>, EvidenceError> {
     for (key, _) in at.entries() {
         let name = Name::new(key.name.as_str()).map_err(|error| at.wrong(&key.name, error))?;
         if let Some(build) = at.below(&key.name)? {
-            all.insert(name, BuildPlan::read(&build)?);
+            let build = BuildPlan::read(&build)?;
+            let nameless = |it: &BuildPlan| it.commit.is_none();
+            if nameless(&build) && all.values().any(nameless) {
+                let message = "two builds name no commit: which of them makes a commit is unknown";
+                return Err(at.wrong(&key.name, message));
+            }
+            all.insert(name, build);
         }
     }
     Ok(all)

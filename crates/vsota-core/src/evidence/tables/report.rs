@@ -47,6 +47,9 @@ pub struct TraceNamed {
     pub bytes: u64,
     pub rank: Option<u32>,
     pub role: Role,
+    /// Whether a mock server made it up (FB-5).
+    #[serde(skip_serializing_if = "crate::facts::is_false")]
+    pub mock: bool,
 }
 
 /// The tables of one stage.
@@ -198,13 +201,15 @@ fn category(placed: &Placed, group: u32) -> Category {
 }
 
 impl TraceNamed {
-    fn of(source: &Source) -> Self {
+    /// A trace as it was read.
+    pub(crate) fn of(source: &Source) -> Self {
         Self {
             file: source.file.clone(),
             sha256: source.sha256,
             bytes: source.bytes,
             rank: source.rank,
             role: source.role,
+            mock: source.trace.header.mock,
         }
     }
 }

@@ -17,6 +17,8 @@ pub struct Header {
     pub rocm: bool,
     /// The version of vLLM, where it is told.
     pub vllm_version: Option<String>,
+    /// Whether a mock server made it up, as a member `mock` or the version says (FB-5).
+    pub mock: bool,
     /// Nanoseconds that all times count from.
     pub base_ns: Option<u64>,
     /// Whether `traceName` stands at the end: Kineto writes it last.
@@ -42,6 +44,8 @@ impl Header {
     pub(super) fn note(&mut self, key: &[u8]) {
         match key {
             b"traceName" => self.finished = true,
+            // That it stands there is enough: no framework writes one.
+            b"mock" => self.mock = true,
             b"roctracer_version" | b"hip_runtime_version" | b"hip_driver_version" => {
                 self.rocm = true;
             }
@@ -66,6 +70,7 @@ impl Header {
             }
             b"vllm_version" => {
                 self.vllm_version = value.as_str().map(|it| text(it.as_bytes()).to_string());
+                self.mock |= value.as_str().is_some_and(|it| it.ends_with("+mock"));
             }
             b"baseTimeNanoseconds" => self.base_ns = value.as_u64(),
             _ => {}

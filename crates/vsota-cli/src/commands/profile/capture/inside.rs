@@ -11,7 +11,7 @@ use vsota_core::text::{Argv, Line, Name};
 use vsota_core::{GitId, State};
 
 use super::super::file::{self, FileArgs};
-use super::{CaptureArgs, Captured, HowArgs, LEAST, Tables, note};
+use super::{BuildArgs, CaptureArgs, Captured, HowArgs, LEAST, Tables, note};
 use crate::chronicle::{self, Chronicle};
 use crate::commands::bench::run::due;
 use crate::context::Context;
@@ -71,6 +71,7 @@ pub(super) fn run(context: &Context, args: &CaptureArgs) -> Result<Outcome, Fail
         let help = format!("vsota profile waive {framework} --log {log} --reason TEXT");
         text.plain("              ").push(Style::Code, help).end();
     }
+    runner.remove_builds(args.builds);
     let outcome = runner.outcome(last, text, &view)?;
     match view.failed.is_empty() {
         true => Ok(outcome),
@@ -155,7 +156,7 @@ fn capture(
     it: &Owed,
     view: &mut View,
 ) -> Result<Option<Transition>, Failure> {
-    let job = job(runner, it)?;
+    let job = job(runner, it, args.builds)?;
     let model = runner.plan.serving.model.as_ref().map_or("", Line::as_str).to_owned();
     let how = HowArgs::of(it.framework, args.device, Some(model));
     let camera = Camera(runner);
@@ -216,14 +217,17 @@ fn not_captured(
 }
 
 /// The launch, as the build of vLLM that is meant.
-fn job(runner: &Runner<'_>, it: &Owed) -> Result<Job, Failure> {
+fn job(runner: &Runner<'_>, it: &Owed, how: BuildArgs) -> Result<Job, Failure> {
     let candidate = runner.winning(it.framework, &it.command)?;
     let commit = match &it.tree {
         Some(tree) => commit_of(&Chronicle::of(&Reading::of(runner.run)?)?, tree),
         None => None,
     };
-    let build = commit.as_deref().and_then(|it| runner.build(it));
-    runner.job(candidate, build)
+    let job = runner.as_build(candidate, commit.as_deref(), how)?;
+    match job.unbuilt {
+        Some(it) => Err(Failure::child(it.reason).in_file(it.log)),
+        None => Ok(job),
+    }
 }
 
 /// Files one stage, as `profile file` does.

@@ -4,8 +4,9 @@ use std::fs;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::Serialize;
+use serde_json::{Value, json};
 use vsota_core::Brief;
-use vsota_core::evidence::search::{Candidate, Known, Plan};
+use vsota_core::evidence::search::{Candidate, Known, Launch, Plan};
 use vsota_core::evidence::tables::ProfileReport;
 use vsota_core::facts::{Framework, Scenario, Stage};
 use vsota_core::text::Line;
@@ -16,7 +17,7 @@ use crate::failure::Failure;
 use crate::gather::bad;
 use crate::given;
 use crate::output::{Outcome, Style, Text};
-use crate::runner::{Camera, Mocks, Rig};
+use crate::runner::{Camera, Identity, Mocks, Rig};
 
 #[derive(Serialize)]
 struct View {
@@ -44,6 +45,7 @@ pub(super) fn run(
     };
     fs::create_dir_all(&dir).map_err(|error| Failure::file("create", &dir, &error))?;
     let dir = dir.canonicalize_utf8().map_err(|error| Failure::file("resolve", &dir, &error))?;
+    let _held = locked(&dir)?;
     let rig = Rig::new(context, plan.clone(), args.limits, Brief::default(), Mocks::Allowed);
     let mut text = Text::new();
     let mut view = View { dir: dir.to_string(), profiles: Vec::new() };
@@ -101,11 +103,9 @@ impl Here<'_> {
         let framework = self.candidate.framework;
         let launch = self.rig.job(self.candidate, None)?.launch;
         let stages = self.args.stages();
-        let open = |stage: &Stage| {
-            let said = self.said(*stage, &launch.argv);
-            let told = fs::read(dir.join(format!("{stage}.capture.json"))).ok();
-            told.and_then(|it| serde_json::from_slice::<Captured>(&it).ok()) != Some(said)
-        };
+        let build = self.rig.identity(&launch);
+        self.same_as_before(dir, &launch, build.as_ref())?;
+        let open = |stage: &Stage| made(dir, *stage).is_none();
         let due: Vec<Stage> = stages.iter().copied().filter(open).collect();
         let window = self.args.window();
         let launches = launch
@@ -125,12 +125,56 @@ impl Here<'_> {
                 let (from, to) = (dir.join("server.log"), dir.join(&said.launch));
                 fs::rename(&from, &to).map_err(|error| Failure::file("move", &from, &error))?;
                 note(dir, &said)?;
+                let made = self.made(shot.stage, &launch, build.as_ref());
+                let path = dir.join(made_at(shot.stage));
+                fs::write(&path, self.rig.bytes(&made))
+                    .map_err(|error| Failure::file("write", &path, &error))?;
             }
         }
         let model = self.rig.plan.serving.model.as_ref().map(Line::to_string);
         let how = HowArgs::of(framework, self.args.device, model);
         let least = self.args.elsewhere.min_share / 100.0;
         stages.iter().map(|stage| Tables::of(dir, *stage, &how, least)).collect()
+    }
+
+    /// Whatever is captured here already must be of this very launch: nobody takes one profile for another.
+    fn same_as_before(
+        &self,
+        dir: &Utf8Path,
+        launch: &Launch,
+        build: Option<&Identity>,
+    ) -> Result<(), Failure> {
+        for stage in [Stage::Prefill, Stage::Decode] {
+            let Some(old) = made(dir, stage) else { continue };
+            let new = self.rig.bytes(&self.made(stage, launch, build));
+            let new: Value = serde_json::from_slice(&new).map_err(Failure::io)?;
+            let differs = |key: &&&str| old.get(**key) != new.get(**key);
+            let changed = build.is_some_and(|it| it.changed).then_some(&"build");
+            if let Some(what) = PARTS.iter().find(differs).or(changed) {
+                let message = format_args!(
+                    "the {stage} profile here is of another {what}, or nobody can say that it is the same: \
+                     give another --out, or remove this directory"
+                );
+                return Err(Failure::bad_evidence(message).in_file(dir.join(made_at(stage))));
+            }
+            if build.is_none() {
+                let id = &self.candidate.id;
+                let message =
+                    format!("{id}: {stage} was captured before; of which build, nobody can say");
+                self.rig.progress.note(&message);
+            }
+        }
+        Ok(())
+    }
+
+    /// What a stage was captured of.
+    fn made(&self, stage: Stage, launch: &Launch, build: Option<&Identity>) -> Value {
+        let (warmup, active) = (self.args.warmup, self.args.active);
+        json!({
+            "command": launch.argv, "env": launch.env, "build": build,
+            "model": self.rig.plan.serving.model, "scenario": self.scenario.name,
+            "lengths": self.scenario.shown_by(stage), "window": [warmup, active],
+        })
     }
 
     fn said(&self, stage: Stage, command: &[Line]) -> Captured {
@@ -150,6 +194,33 @@ impl Here<'_> {
             input_len,
             output_len,
         }
+    }
+}
+
+/// What is compared of a stage that was captured before.
+const PARTS: [&str; 7] = ["command", "env", "build", "model", "scenario", "lengths", "window"];
+
+fn made_at(stage: Stage) -> String {
+    format!("{stage}.made.json")
+}
+
+/// What a stage here was captured of, once it is.
+fn made(dir: &Utf8Path, stage: Stage) -> Option<Value> {
+    serde_json::from_slice(&fs::read(dir.join(made_at(stage))).ok()?).ok()
+}
+
+/// The lock of a directory: two calls at once would take each other's traces.
+fn locked(dir: &Utf8Path) -> Result<fs::File, Failure> {
+    let path = dir.join(".vsota.lock");
+    let file = fs::File::options().create(true).append(true).open(&path);
+    let file = file.map_err(|error| Failure::file("open", &path, &error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(fs::TryLockError::WouldBlock) => {
+            let message = "another capture writes here: wait for it, or give another --out";
+            Err(Failure::busy(message).in_file(dir))
+        }
+        Err(fs::TryLockError::Error(error)) => Err(Failure::file("lock", &path, &error)),
     }
 }
 

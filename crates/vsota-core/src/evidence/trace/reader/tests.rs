@@ -196,3 +196,16 @@ fn a_limit_is_told_with_its_place() {
     let error = read(&mut Cursor::new(text.as_bytes()), &limits).unwrap_err();
     assert!(error.message.contains("the text has more than 1024 bytes"), "{error}");
 }
+
+/// FB-5: the mark of a mock, and a version that says it.
+#[test]
+fn a_trace_tells_that_a_mock_made_it_up() {
+    let told = |head: &str| {
+        let text = format!("{{{head}\"traceEvents\":[],\"traceName\":\"a\"}}");
+        read_text(text.as_bytes()).unwrap().header.mock
+    };
+    assert!(!told(""));
+    assert!(!told("\"vllm_version\":\"0.33.0\","));
+    assert!(told("\"mock\":true,"));
+    assert!(told("\"vllm_version\":\"0.0.0+mock\","));
+}
