@@ -20,6 +20,25 @@ pub struct Report {
     pub passed: u32,
     /// Tests that failed or ended in an error. What is too much to name is counted in the last.
     pub failed: Vec<Line>,
+    /// The names of tests that passed, as far as they are told.
+    pub named: Vec<String>,
+}
+
+impl Report {
+    /// The first test that passed and is wanted, by its name.
+    ///
+    /// # Errors
+    ///
+    /// Bad evidence when its name cannot be kept.
+    pub fn passing(&self, wanted: impl Fn(&str) -> bool) -> Result<Option<Line>, Failure> {
+        let found = self.named.iter().find(|it| wanted(it));
+        found.map(|it| Line::new(escape::brief(it, NAME)).map_err(Failure::bad_evidence)).transpose()
+    }
+
+    /// Whether a test of that name passed.
+    pub fn shows(&self, test: &Line) -> bool {
+        self.named.iter().any(|it| escape::brief(it, NAME) == test.as_str())
+    }
 }
 
 /// A test case that is being read.
@@ -65,6 +84,7 @@ struct Suite {
 struct Reading {
     passed: u32,
     failed: Vec<String>,
+    named: Vec<String>,
     open: Vec<String>,
     suites: Vec<Suite>,
     case: Option<Case>,
@@ -181,6 +201,7 @@ impl Reading {
             self.failed.push(case.name);
         } else if !case.skipped {
             self.passed = self.passed.saturating_add(1);
+            self.named.push(case.name);
         }
     }
 
@@ -191,7 +212,7 @@ impl Reading {
         if !self.any {
             return Err(Failure::bad_evidence("the file holds no test case").at_field("testcase"));
         }
-        Ok(Report { passed: self.passed, failed: named(self.failed)? })
+        Ok(Report { passed: self.passed, failed: named(self.failed)?, named: self.named })
     }
 }
 
@@ -271,7 +292,7 @@ fn named(failed: Vec<String>) -> Result<Vec<Line>, Failure> {
 }
 
 /// Reads the closing line of pytest, such as `== 2 failed, 12 passed in 3.41s ==`, and the names on
-/// its `FAILED` and `ERROR` lines.
+/// its `FAILED` and `ERROR` lines; with `-v` or `-rA` also those of the tests that passed.
 ///
 /// # Errors
 ///
@@ -293,7 +314,18 @@ pub fn closing_line(log: &str) -> Result<Report, Failure> {
     if unnamed > 0 {
         failed.push(format!("{unnamed} failed tests that the log does not name"));
     }
-    Ok(Report { passed, failed: named(failed)? })
+    Ok(Report { passed, failed: named(failed)?, named: log.lines().filter_map(told).collect() })
+}
+
+/// The test that a line says has passed: `PASSED FILE::TEST`, or `FILE::TEST PASSED`.
+fn told(line: &str) -> Option<String> {
+    let name = match line.split_once("PASSED") {
+        Some((_, name)) if name.contains(".py::") => name,
+        Some((name, _)) => name,
+        None => return None,
+    };
+    let name = name.trim();
+    name.contains(".py::").then(|| name.to_owned())
 }
 
 /// What passed, and what failed or ended in an error.

@@ -162,6 +162,7 @@ fn tests(run: &RunDir, said: &TestRun) -> Result<bool, Failure> {
 
 /// A command that ended badly and names no failed test has failed all the same.
 fn tells(report: Report, said: &TestRun) -> bool {
+    let focused = said.focused.as_ref().is_none_or(|it| report.shows(it));
     let ended = said.exit.filter(|it| *it != 0 && report.failed.is_empty());
     let failed = match ended {
         Some(exit) => {
@@ -170,7 +171,7 @@ fn tells(report: Report, said: &TestRun) -> bool {
         }
         None => report.failed == said.failed,
     };
-    report.passed == said.passed && failed
+    report.passed == said.passed && failed && focused
 }
 
 /// The diff changes what was recorded, and says nothing of copied code that the patch does not name (PA-3).
