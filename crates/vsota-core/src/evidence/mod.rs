@@ -45,7 +45,7 @@ pub use layers::LayersFile;
 pub use lengths::buckets;
 pub use metrics::Metrics;
 pub use profile::{Capture, ProfileFile};
-pub use run::{BareRun, Filed, RunRecord, Settings};
+pub use run::{BareRun, Filed, RunRecord, Settings, is_of_mock};
 pub use server_log::ServerLog;
 pub use time::{CivilTime, rfc3339};
 pub use workload::workload;
