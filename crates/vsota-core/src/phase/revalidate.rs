@@ -295,7 +295,7 @@ impl Decide<FileProfile> for Revalidate {
         let wanted = self.launched_with(&scenario);
         let wanted = wanted.or_else(|| self.case.best_command.get(&scenario));
         let same = wanted == Some(&said.server_command);
-        o.unless(same, TrialObjection::ProfiledElsewhere { stage, scenario });
+        o.unless(same || !ours, TrialObjection::ProfiledElsewhere { stage, scenario });
         // A command that was searched anew is profiled anew.
         let again = |it: &Profile| it.stage == stage && self.shows(it);
         o.unless(!self.profiles.iter().any(again), TrialObjection::AlreadyProfiled { stage });

@@ -245,9 +245,8 @@ pub(crate) fn wired<'a>(
         is_kernel(it, kernel) && !same_kernel.into_iter().any(|row| row.name == it.name)
     });
     let stages: BTreeSet<Stage> = kernel.rows.iter().map(|it| it.stage).collect();
-    let shown = profiles.any(|it| {
-        stages.contains(&it.stage) && it.rows.iter().any(|row| is_kernel(row, kernel))
-    });
+    let shown = profiles
+        .any(|it| stages.contains(&it.stage) && it.rows.iter().any(|row| is_kernel(row, kernel)));
     let name = kernel.new_kernel.clone();
     o.unless(shown && new, TrialObjection::NotWired { kernel: name });
     o
@@ -264,7 +263,8 @@ pub(crate) fn correct(kernel: &KernelPatch, tests: &[TestRun]) -> Objections {
     let failed = tests.iter().flat_map(|it| &it.failed).any(is_it);
     let passed = tests.iter().filter_map(|it| it.focused.as_ref()).any(is_it);
     o.unless(!failed, TrialObjection::FocusedTestFailed { test: test.clone() });
-    o.unless(passed || failed, TrialObjection::FocusedTestNotRun { test });
+    let ran = passed || failed || tests.is_empty();
+    o.unless(ran, TrialObjection::FocusedTestNotRun { test });
     o
 }
 
