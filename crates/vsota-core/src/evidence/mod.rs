@@ -13,6 +13,7 @@ pub mod cookbook;
 pub mod diff;
 pub mod draft;
 mod error;
+pub mod failing;
 pub mod history;
 pub mod hook;
 pub mod humanize;
