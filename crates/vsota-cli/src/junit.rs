@@ -32,7 +32,9 @@ impl Report {
     /// Bad evidence when its name cannot be kept.
     pub fn passing(&self, wanted: impl Fn(&str) -> bool) -> Result<Option<Line>, Failure> {
         let found = self.named.iter().find(|it| wanted(it));
-        found.map(|it| Line::new(escape::brief(it, NAME)).map_err(Failure::bad_evidence)).transpose()
+        found
+            .map(|it| Line::new(escape::brief(it, NAME)).map_err(Failure::bad_evidence))
+            .transpose()
     }
 
     /// Whether a test of that name passed.

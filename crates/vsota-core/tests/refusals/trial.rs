@@ -406,3 +406,29 @@ fn trace_of_the_round(run: &Run) -> vsota_core::Digest {
     let ours = |it: &&Profile| it.framework == Framework::Vllm && it.stage == Stage::Decode;
     profiles.iter().find(ours).unwrap().traces[0]
 }
+
+#[test]
+fn a_focused_test_is_known_by_its_path_and_its_name() {
+    let kernel = |test: &str| KernelPatch {
+        name: name("moe-routing"),
+        rows: Vec::new(),
+        shared_source: None,
+        new_kernel: line("moe_routing_kernel"),
+        correctness_test: Some(line(test)),
+    };
+    let cited = [
+        ("tests/moe/test_a.py::test_b", "tests.moe.test_a::test_b", true),
+        ("tests/moe/test_a.py::test_b", "tests/moe/test_a.py::test_b[x-1]", true),
+        ("tests/moe/test_a.py::test_b", "tests.moe.test_a::test_bb", false),
+        ("tests/moe/test_a.py::test_b", "tests.test_a::test_b", false),
+        ("tests/moe/test_a.py::test_b[1]", "tests.moe.test_a::test_b[1]", true),
+        ("tests/moe/test_a.py::test_b[1]", "tests.moe.test_a::test_b[2]", false),
+        ("tests/moe/test_a.py::TestB", "tests.moe.test_a.TestB::test_c", true),
+        ("tests/moe/test_a.py", "tests.moe.test_a::test_b", true),
+        ("tests/moe", "tests.moe.test_a::test_b", false),
+        ("topk_test::Ties", "topk_test::Ties", true),
+    ];
+    for (cited, found, same) in cited {
+        assert_eq!(kernel(cited).is_focused(found), same, "{cited} {found}");
+    }
+}

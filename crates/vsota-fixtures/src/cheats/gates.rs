@@ -282,6 +282,8 @@ fn patches() -> Vec<Cheat> {
     let mut silent = declared.clone();
     silent.kernel = None;
     let (silent, declared) = (RecordPatch(silent), RecordPatch(declared));
+    let (slow, swift) = (slower_in(Stage::Prefill), slower_in(Stage::Decode));
+    let cause = || NameRootCause(root_cause(&swift));
     let patched = Run::patched();
     let honest = patched.clone().new_profile();
     let mut warm = honest.clone();
@@ -297,6 +299,7 @@ fn patches() -> Vec<Cheat> {
     let accept = || AcceptPatch(good.acceptance());
     let profile = |it: Profile| (&patched, FileProfile(it));
     vec![
+        gate("a stage that is not the slower one", Pr6, (&slow, cause()), (&swift, cause())),
         gate("a kernel beside the source path", Pa4, (&layered, silent), (&layered, declared)),
         gate(
             "a profile of the launch before the patch",
@@ -307,4 +310,20 @@ fn patches() -> Vec<Cheat> {
         gate("a profile of another command", Rv1, profile(eager), profile(honest.clone())),
         gate("a focused test that never ran", Ka9, (&bad, accept()), (&good, accept())),
     ]
+}
+
+/// A round in which vLLM loses its time in that stage.
+fn slower_in(stage: Stage) -> Run {
+    let mut run = Run::behind();
+    let of = slow(&run);
+    for framework in Framework::ALL.iter().copied() {
+        for part in STAGES {
+            let mut it = profile(&mut run, framework, part, &of);
+            if framework == Framework::Vllm && part == stage {
+                it.total_ns += it.total_ns / 10;
+            }
+            run.ask(FileProfile(it));
+        }
+    }
+    run
 }

@@ -134,6 +134,7 @@ pub fn profile(run: &mut Run, framework: Framework, stage: Stage, of: &str) -> P
         lengths_confirmed: true,
         traces: vec![digest(&format!("trace {framework} {stage} {}", run.tick))],
         total_ns: 1_000_000,
+        tokens: None,
         tables: Table::ALL.to_vec(),
         rows: vec![
             row(Table::Kernel, 1, "moe_routing_kernel", 0.5, moe),
@@ -164,6 +165,7 @@ pub fn root_cause(run: &Run) -> RootCause {
     RootCause {
         stand: run.stand(),
         slower_stage: Stage::Decode,
+        stage_because: None,
         rows: vec![kernel_row(Stage::Decode, 1)],
         explanation: prose("The routing kernel takes half of a decode step; the leader fuses it."),
         sources: lines(&["vllm/model_executor/layers/fused_moe.py"]),
@@ -346,6 +348,7 @@ pub fn claim(run: &Run, reason: StopReason) -> StopClaim {
         reason,
         because: Some(prose("The driver lacks the feature that the leader uses.")),
         evidence: vec![artifact("benchmark/logs/driver.log")],
+        shown: Some(line("RuntimeError: the driver lacks the feature")),
     }
 }
 
