@@ -78,6 +78,11 @@ impl Sheet {
         decode(&self.text).map_err(|error| bad(&error, &self.from))
     }
 
+    /// Where it was read from.
+    pub fn from(&self) -> &Utf8Path {
+        &self.from
+    }
+
     /// A short name of its own for each content.
     pub fn short(&self) -> String {
         crate::short(self.text.as_bytes())

@@ -44,6 +44,7 @@ struct RunFound<'a> {
     result: Option<Artifact>,
     log: Option<Artifact>,
     settings: Option<Settings>,
+    mocked: bool,
     staged: Vec<Staged<'a>>,
 }
 
@@ -76,6 +77,7 @@ impl<'a> Shelf<'a> {
             settings: found.settings.clone(),
             told,
             buckets: found.buckets.clone(),
+            mocked: found.mocked,
         };
         found.staged.push(kept);
         let fact = record
@@ -101,8 +103,8 @@ impl<'a> Shelf<'a> {
         let mut files = Vec::new();
         for run in &record.runs {
             let found = self.files(run, &dir, &dir)?;
-            let RunFound { native, result, log, settings, .. } = found;
-            files.push(RunFiles { native, result, log, settings });
+            let RunFound { native, result, log, settings, mocked, .. } = found;
+            files.push(RunFiles { native, result, log, settings, mocked });
             staged.extend(found.staged);
         }
         let source = self.bytes(text, self.from.as_str(), &format!("{dir}/block.json"))?;
@@ -128,13 +130,14 @@ impl<'a> Shelf<'a> {
             result = Some(kept.artifact().clone());
             staged.push(kept);
         }
-        let mut log = None;
+        let (mut log, mut mocked) = (None, false);
         if let Some(path) = record.launch.as_ref().and_then(|it| it.log.as_ref()) {
             let from = self.beside(path);
             let bytes = self.context.evidence(&from, LIMIT)?;
             if bytes.is_empty() {
                 return Err(Failure::bad_evidence("the server log is empty").in_file(from));
             }
+            mocked = evidence::is_of_mock(&bytes);
             let kept =
                 self.bytes(&bytes, from.as_str(), &format!("{logs}/{}", named(&bytes, &from)))?;
             log = Some(kept.artifact().clone());
@@ -147,7 +150,7 @@ impl<'a> Shelf<'a> {
             settings = Some(found);
             staged.push(kept);
         }
-        Ok(RunFound { native, buckets, result, log, settings, staged })
+        Ok(RunFound { native, buckets, result, log, settings, mocked, staged })
     }
 
     /// A file of settings that a launch command names, filed in a directory.

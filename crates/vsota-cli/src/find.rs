@@ -7,7 +7,7 @@ use std::io::{Read as _, Seek as _, SeekFrom};
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
-use vsota_core::GitId;
+use vsota_core::{Campaign, GitId};
 
 use crate::failure::Failure;
 use crate::journal;
@@ -103,6 +103,14 @@ pub fn around_for_hooks(start: &Utf8Path) -> Result<Option<Utf8PathBuf>, Failure
 /// Whether a directory holds a journal.
 pub fn is_campaign(dir: &Utf8Path) -> bool {
     fs::symlink_metadata(dir.join(journal::PATH)).is_ok_and(|it| it.is_file())
+}
+
+/// The vLLM checkout of a campaign, where it is a git repository. A demonstration has none, whatever it
+/// names.
+pub fn checkout(campaign: &Campaign) -> Option<Utf8PathBuf> {
+    let named = campaign.state().brief().vllm_checkout().filter(|_| !campaign.opening().demo);
+    let named = named.map(|it| Utf8PathBuf::from(it.as_str()));
+    named.filter(|it| git_common_dir(it).is_some())
 }
 
 /// The directory that git keeps for all worktrees of the repository around a directory, read from

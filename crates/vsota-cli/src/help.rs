@@ -2,8 +2,8 @@
 
 use vsota_core::command::CommandKind;
 use vsota_core::phase::{
-    BenchObjection, BlockObjection, GapObjection, InputsObjection, LoopObjection, StopObjection,
-    TrialObjection,
+    BenchObjection, BlockObjection, GapObjection, InputsObjection, LoopObjection, PatchObjection,
+    StopObjection, TrialObjection,
 };
 use vsota_core::verdict::Action;
 use vsota_core::{Campaign, Clause, Finding, Objection, Phase, Refusal};
@@ -179,7 +179,14 @@ fn of_finding(found: &Finding, command: CommandKind) -> Option<String> {
         }
         // The block is filed without it.
         Finding::Block(BlockObjection::RivalBlocked { .. }) => command,
-        Finding::Trial(TrialObjection::NoProfile { .. }) => C::FileProfile,
+        Finding::Trial(TrialObjection::NoProfile { .. } | TrialObjection::OtherProfiled { .. }) => {
+            C::FileProfile
+        }
+        Finding::Trial(TrialObjection::FocusedTestNotRun { .. }) => C::FileTests,
+        // The draft names the kernel.
+        Finding::Patch(PatchObjection::KernelUndeclared { .. }) => {
+            return Some("vsota patch record --template".to_owned());
+        }
         // What is not gained is put aside, and another patch follows.
         Finding::Trial(
             TrialObjection::NoGain { .. }
@@ -269,7 +276,7 @@ mod tests {
     use clap::Parser as _;
 
     use vsota_core::facts::{Framework, Stage};
-    use vsota_core::text::Name;
+    use vsota_core::text::{Line, Name};
 
     use super::*;
     use crate::cli::Cli;
@@ -300,6 +307,7 @@ mod tests {
     fn astray() -> Vec<(Objection, CommandKind, &'static str)> {
         use CommandKind as C;
         let name = || Name::new("chat").unwrap();
+        let line = || Line::new("csrc/topk.cu").unwrap();
         let stage = Stage::Decode;
         let framework = Framework::Sglang;
         let candidate = || Name::new("vllm-1").unwrap();
@@ -325,6 +333,17 @@ mod tests {
                 typed(C::RetryPatch),
             ),
             (TrialObjection::NoTests {}.into(), C::AcceptPatch, typed(C::FileTests)),
+            (TrialObjection::OtherProfiled { stage }.into(), C::AcceptPatch, typed(C::FileProfile)),
+            (
+                TrialObjection::FocusedTestNotRun { test: line() }.into(),
+                C::AcceptPatch,
+                typed(C::FileTests),
+            ),
+            (
+                PatchObjection::KernelUndeclared { path: line() }.into(),
+                C::RecordPatch,
+                "vsota patch record --template",
+            ),
             (
                 GapObjection::NoPatch { action: Action::MoreRuns }.into(),
                 C::OpenProfiling,

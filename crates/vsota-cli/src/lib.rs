@@ -21,6 +21,7 @@ pub mod documents;
 pub mod drafting;
 pub mod escape;
 pub mod exit;
+pub mod failing;
 pub mod failure;
 pub mod fence;
 pub mod filing;

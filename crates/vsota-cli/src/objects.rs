@@ -9,6 +9,8 @@ use std::time::Duration;
 use camino::{Utf8Path, Utf8PathBuf};
 use tempfile::TempDir;
 use vsota_core::GitId;
+use vsota_core::facts::RootCause;
+use vsota_core::text::Line;
 
 use crate::bounded::{self, Patience, Unanswered};
 use crate::checkout::{first_line, without_variables};
@@ -105,6 +107,16 @@ impl Objects {
         let answer = self.answer(&["rev-parse", "--verify", "--quiet", revision.as_str()])?;
         let found = answer.status.success().then(|| first_line(&answer.stdout));
         Ok(found.and_then(|it| GitId::new(it).ok()))
+    }
+
+    /// Whether a commit holds a file or a directory of that name.
+    ///
+    /// # Errors
+    ///
+    /// When git cannot be run.
+    pub fn holds(&self, commit: &GitId, path: &str) -> Result<bool, Failure> {
+        let object = format!("{commit}:{}", path.trim_end_matches('/'));
+        Ok(self.answer(&["cat-file", "-e", object.as_str()])?.status.success())
     }
 
     /// Whether one commit is, or descends from, another.
@@ -207,6 +219,43 @@ impl Objects {
             }
             other => Failure::child(format_args!("git {other}")).in_file(&self.store),
         })
+    }
+}
+
+/// The files that a commit holds, as drafts cite them (PR-6).
+#[derive(Debug)]
+pub struct Sources {
+    objects: Objects,
+    commit: GitId,
+}
+
+impl Sources {
+    /// The files of a commit of a checkout.
+    ///
+    /// # Errors
+    ///
+    /// As [`Objects::of`]; bad evidence when it has no such commit.
+    pub fn of(checkout: &Utf8Path, commit: &GitId) -> Result<Self, Failure> {
+        let objects = Objects::of(checkout, commit)?;
+        if objects.tree(commit)?.is_none() {
+            let message = format_args!("it has no commit {commit}");
+            return Err(Failure::bad_evidence(message).in_file(checkout));
+        }
+        Ok(Self { objects, commit: commit.clone() })
+    }
+
+    /// The first source whose path the commit does not hold.
+    ///
+    /// # Errors
+    ///
+    /// When git cannot be run.
+    pub fn missing<'a>(&self, sources: &'a [Line]) -> Result<Option<&'a str>, Failure> {
+        for path in sources.iter().filter_map(RootCause::path_of) {
+            if !self.objects.holds(&self.commit, path)? {
+                return Ok(Some(path));
+            }
+        }
+        Ok(None)
     }
 }
 

@@ -81,6 +81,7 @@ pub(crate) fn drive() -> Result<Vec<Entry>> {
         reason: StopReason::Beats,
         because: None,
         evidence: Vec::new(),
+        shown: None,
     }))?;
     let reviewed = Standpoint { loop_state: LoopEnd::Complete, ..stand()? };
     it.advance(StopCampaign(StopOrder::Confirm { stand: reviewed }))?;

@@ -5,8 +5,12 @@ use std::collections::BTreeSet;
 
 use camino::Utf8Path;
 use vsota_core::event::{Event, FixupRecorded, PatchAmended, PatchRecorded};
+use vsota_core::evidence::failing::{self, Failing, Shown};
 use vsota_core::evidence::{EvidenceError, LayersFile, ProfileFile, diff, draft, ncu};
-use vsota_core::facts::{Amendment, ChangedFile, Copied, NcuDigest, Profile, TestRun};
+use vsota_core::facts::{
+    Amendment, ChangedFile, Copied, ExclusionCause, NcuDigest, Profile, StopOrder, TestRun,
+};
+use vsota_core::text::Line;
 use vsota_core::{Artifact, Clause};
 
 use super::facts::bytes;
@@ -67,6 +71,33 @@ pub(super) fn derived<'a>(run: &RunDir, event: &'a Event) -> Option<Again<'a>> {
             let said = &it.said;
             again(Clause::Ka3, &said.source, digest(run, said))
         }
+        Event::FrameworkExcluded(it) => match &it.said.cause {
+            ExclusionCause::Unsupported { evidence } => {
+                let reason = it.said.reason.as_str();
+                again(Clause::In4, evidence, fails(run, evidence, Failing::Server, Some(reason)))
+            }
+            ExclusionCause::ByUser => None,
+        },
+        Event::ProfileWaived(it) => {
+            let log = &it.said.log;
+            again(Clause::Pr8, log, fails(run, log, Failing::Anything, None))
+        }
+        Event::CompetitorBlocked(it) => {
+            let log = &it.said.log;
+            again(Clause::Gd8, log, fails(run, log, Failing::Server, None))
+        }
+        Event::StopClaimed(it) => {
+            let said = &it.said;
+            let first = said.evidence.first()?;
+            again(Clause::St3, first, shows(run, &said.evidence, said.shown.as_ref()))
+        }
+        Event::CampaignStopped(it) => match &it.said {
+            StopOrder::External { evidence, shown, .. } => {
+                let first = evidence.first()?;
+                again(Clause::St3, first, shows(run, evidence, shown.as_ref()))
+            }
+            StopOrder::Confirm { .. } => None,
+        },
         Event::TestsFiled(it) => again(Clause::Rv2, &it.said.log, tests(run, &it.said)),
         Event::PatchRecorded(PatchRecorded { said })
         | Event::PatchAmended(PatchAmended { said: Amendment { patch: said, .. } }) => {
@@ -133,6 +164,33 @@ fn drafted(
     same(text).map_err(|error| bad(&error, artifact.path.as_str()))
 }
 
+/// A log that was to show a failure shows one, or a help output lacks what the reason says is missing.
+fn fails(
+    run: &RunDir,
+    log: &Artifact,
+    of: Failing,
+    missing: Option<&str>,
+) -> Result<bool, Failure> {
+    let bytes = bytes(run, log)?;
+    let shown = failing::shown(&bytes, of).map_err(|error| bad(&error, log.path.as_str()))?;
+    Ok(match (shown, missing) {
+        (Shown::Failure(_), _) => true,
+        (Shown::Help, Some(reason)) => failing::not_missing(reason, &bytes).is_none(),
+        (Shown::Help | Shown::Prose, _) => false,
+    })
+}
+
+/// The evidence of a stop shows the failure that was recorded, or none.
+fn shows(run: &RunDir, evidence: &[Artifact], said: Option<&Line>) -> Result<bool, Failure> {
+    let mut found = None;
+    for it in evidence {
+        let shown = failing::shown(&bytes(run, it)?, Failing::Server);
+        let shown = shown.map_err(|error| bad(&error, it.path.as_str()))?;
+        found = found.or(shown.failure());
+    }
+    Ok(found.as_ref() == said)
+}
+
 /// A JUnit XML, or a command's own output: then its closing line, or the XML that it wrote.
 fn tests(run: &RunDir, said: &TestRun) -> Result<bool, Failure> {
     let at = said.log.path.as_str();
@@ -161,6 +219,7 @@ fn tests(run: &RunDir, said: &TestRun) -> Result<bool, Failure> {
 
 /// A command that ended badly and names no failed test has failed all the same.
 fn tells(report: Report, said: &TestRun) -> bool {
+    let focused = said.focused.as_ref().is_none_or(|it| report.shows(it));
     let ended = said.exit.filter(|it| *it != 0 && report.failed.is_empty());
     let failed = match ended {
         Some(exit) => {
@@ -169,7 +228,7 @@ fn tells(report: Report, said: &TestRun) -> bool {
         }
         None => report.failed == said.failed,
     };
-    report.passed == said.passed && failed
+    report.passed == said.passed && failed && focused
 }
 
 /// The diff changes what was recorded, and says nothing of copied code where none is named (PA-3).

@@ -17,7 +17,7 @@ use crate::chronicle::Chronicle;
 use crate::context::Context;
 use crate::failure::{Failure, Why};
 use crate::find;
-use crate::objects::{Commit, Objects};
+use crate::objects::{Commit, Objects, Sources};
 use crate::rundir::RunDir;
 
 /// The name of the check, as `--without` takes it.
@@ -56,7 +56,7 @@ pub(super) fn walked(
         return Vec::new();
     }
     let open = |why: String| vec![NotChecked { check: CHECK, why }];
-    let Some(checkout) = place(chronicle) else {
+    let Some(checkout) = find::checkout(&chronicle.campaign) else {
         let told = gates.iter().filter(|it| it.range.is_some() || it.kind == "loop-entered");
         let why = format!(
             "{} events name commits of the vLLM checkout, which is not there",
@@ -70,15 +70,6 @@ pub(super) fn walked(
         Err(Failure { why: Why::Fault(fault), .. }) => open(fault.message),
         Err(Failure { why: Why::Refused(_), .. }) => open(String::from("it cannot be asked")),
     }
-}
-
-/// The checkout of a campaign; a demonstration has none, whatever it names.
-fn place(chronicle: &Chronicle) -> Option<Utf8PathBuf> {
-    let demo = matches!(chronicle.entries.first().map(|it| &it.event),
-        Some(Event::CampaignOpened(it)) if it.said.demo);
-    let named = chronicle.campaign.state().brief().vllm_checkout();
-    let named = named.filter(|_| !demo).map(|it| Utf8PathBuf::from(it.as_str()));
-    named.filter(|it| find::git_common_dir(it).is_some())
 }
 
 fn gates(entries: &[Entry]) -> Vec<Gate<'_>> {
@@ -148,6 +139,7 @@ impl Walk<'_> {
                 accepted = &gate.head.commit;
             }
         }
+        sourced(chronicle, checkout, self.checks)?;
         let mut known = Vec::new();
         for gate in gates {
             if objects.tree(&gate.head.commit)?.is_some() {
@@ -260,6 +252,24 @@ impl Walk<'_> {
     }
         Ok(())
     }
+}
+
+/// PR-6: the sources of a root cause are files of the commit that it was named on.
+fn sourced(
+    chronicle: &Chronicle,
+    checkout: &Utf8PathBuf,
+    checks: &mut Checks,
+) -> Result<(), Failure> {
+    for entry in &chronicle.entries {
+        let Event::RootCauseNamed(it) = &entry.event else { continue };
+        let commit = &it.said.stand.head.commit;
+        if let Some(source) = Sources::of(checkout, commit)?.missing(&it.said.sources)? {
+            let found =
+                format!("entry {}: the commit {} holds no {source}", entry.seq, commit.short());
+            checks.say(CHECK, Clause::Pr6, false, found, Some(it.said.draft.path.to_string()));
+        }
+    }
+    Ok(())
 }
 
 /// The command that a commit without a gate may wait for: before the patch is recorded, while it is

@@ -73,6 +73,7 @@ fn candidate(
         settings: settings(run, said.settings.as_ref())?,
         told,
         buckets,
+        mocked: mocked(run, said.log.as_ref())?,
     };
     let again = parsed.candidate(native.as_ref(), filed);
     Ok(again.map_err(|error| bad(&error, record.path.as_str()))? == *said)
@@ -102,9 +103,10 @@ fn run_files(
     let Some(filed) = said.runs.iter().find(|it| became(record, it)) else {
         return Ok(RunFiles::default());
     };
+    let mocked = mocked(run, filed.log.as_ref())?;
     if record.result.is_none() {
         let settings = settings(run, filed.settings.as_ref())?;
-        return Ok(RunFiles { log: filed.log.clone(), settings, ..RunFiles::default() });
+        return Ok(RunFiles { log: filed.log.clone(), settings, mocked, ..RunFiles::default() });
     }
     let before = |(other, it): &(usize, &RunRecord)| {
         became(it, filed)
@@ -116,7 +118,12 @@ fn run_files(
     let line = record.result.as_ref().map_or(1, |it| it.line);
     let native = native(run, result, line)?;
     let settings = settings(run, filed.settings.as_ref())?;
-    Ok(RunFiles { native, result: result.cloned(), log: filed.log.clone(), settings })
+    Ok(RunFiles { native, result: result.cloned(), log: filed.log.clone(), settings, mocked })
+}
+
+fn mocked(run: &RunDir, log: Option<&Artifact>) -> Result<bool, Failure> {
+    let Some(log) = log else { return Ok(false) };
+    Ok(evidence::is_of_mock(&bytes(run, log)?))
 }
 
 fn settings(run: &RunDir, filed: Option<&Artifact>) -> Result<Option<Settings>, Failure> {

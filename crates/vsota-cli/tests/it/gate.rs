@@ -458,3 +458,63 @@ fn a_file_of_settings_is_filed_and_read_and_unknown_without_it() {
         }
     }
 }
+
+#[test]
+fn an_exclusion_shows_a_failure() {
+    let stage = Stage::at(Run::with_history());
+    let exclude = |name: &str, text: &str, reason: &str| {
+        let file = stage.file(name, text);
+        let told = ["bench", "exclude", "tensorrt_llm", "--unsupported", &file, "--reason", reason];
+        stage.run(&told)
+    };
+    let help = "usage: trtllm-serve serve [--backend {pytorch}]\n";
+    let up = "INFO engine ready\nINFO Uvicorn running on http://0.0.0.0:30000\n";
+    for (text, reason, found) in [
+        ("", "it cannot run", "empty"),
+        (up, "it cannot run", "came up"),
+        ("lorem ipsum\n", "it cannot run", "no failure"),
+        (help, "it has no `pytorch` backend", "the help has pytorch"),
+    ] {
+        let ended = exclude("bad.log", text, reason);
+        assert_eq!(ended.exit, 4, "{}", ended.text);
+        assert!(ended.json["error"]["message"].as_str().unwrap().contains(found), "{}", ended.text);
+    }
+    let ended = exclude("good.log", help, "it has no `autodeploy` backend");
+    assert_eq!(ended.exit, 0, "{}", ended.text);
+}
+
+#[test]
+fn a_stop_on_words_says_that_they_are_words() {
+    let stage = Stage::at(Run::with_history());
+    let because = "the weights are for another machine";
+    let stop =
+        |file: &str| stage.run(&["stop", "external", "--because", because, "--evidence", file]);
+    assert_eq!(stop(&stage.file("empty.txt", "")).exit, 4);
+    assert_eq!(stop(&stage.file("up.log", "INFO: Application startup complete.\n")).exit, 4);
+    let ended = stop(&stage.file("words.txt", "lorem ipsum\n"));
+    assert_eq!(ended.exit, 0, "{}", ended.text);
+    let report = std::fs::read_to_string(stage.path("final_report.md")).unwrap();
+    assert!(report.contains("The evidence is prose"), "{report}");
+
+    let stage = Stage::at(Run::with_history());
+    let log = stage.file("load.log", "ValueError: unknown checkpoint format\n");
+    let ended = stage.run(&["stop", "external", "--because", because, "--evidence", &log]);
+    assert_eq!(ended.exit, 0, "{}", ended.text);
+    assert!(stage.said().to_string().contains("unknown checkpoint format"));
+    let report = std::fs::read_to_string(stage.path("final_report.md")).unwrap();
+    assert!(report.contains("The evidence shows a failure"), "{report}");
+}
+
+#[test]
+fn what_a_mock_server_logged_is_no_row_of_a_campaign() {
+    let row = Row { said: "mock server, process 7\n$ vllm serve x\n", ..Row::of(Framework::Vllm) };
+    let stage = Stage::at(Run::with_history().in_earnest());
+    let record = row.write(&stage, "raw.json");
+    let file = stage.json_file("run.json", &record);
+    let ended = stage.run(&["bench", "ingest", &file]);
+    assert_eq!((ended.exit, clauses(&ended)), (3, vec!["FB-5"]), "{}", ended.text);
+    let honest = Row { said: "launch one", ..row };
+    let file = stage.json_file("run.json", &honest.write(&stage, "raw.json"));
+    let ended = stage.run(&["bench", "ingest", &file]);
+    assert_eq!(ended.exit, 0, "{}", ended.text);
+}

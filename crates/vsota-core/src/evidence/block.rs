@@ -53,6 +53,8 @@ pub struct RunFiles {
     pub log: Option<Artifact>,
     /// The file of settings that the launch command names.
     pub settings: Option<Settings>,
+    /// Whether a mock server wrote the log (FB-5).
+    pub mocked: bool,
 }
 
 #[derive(Deserialize)]

@@ -5,6 +5,7 @@ use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::num::NonZeroU64;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -268,6 +269,7 @@ impl ProfileFile {
             lengths_confirmed: tables.confirms(capture)?,
             traces: self.traces.iter().map(|it| it.sha256).collect(),
             total_ns: tables.total_ns,
+            tokens: tables.worked(),
             tables: tables.held(),
             rows: small(&tables.rows()?)?,
             unlocated_share: self.unlocated_share,
@@ -350,6 +352,17 @@ impl StageTables {
             let message = format!("{row} took {ns} ns of {} ns", self.total_ns);
             EvidenceError::new(message).of("total_ns")
         })
+    }
+
+    /// The tokens of the stage itself.
+    fn worked(&self) -> Option<NonZeroU64> {
+        let tokens = self.tokens?;
+        let of = match self.stage {
+            Stage::Prefill => tokens.prefill,
+            Stage::Decode => tokens.decode,
+            Stage::Mixed | Stage::Unattributed => None,
+        };
+        of.and_then(NonZeroU64::new)
     }
 
     fn held(&self) -> Vec<Table> {

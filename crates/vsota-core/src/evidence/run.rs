@@ -5,6 +5,7 @@
 
 use alloc::collections::BTreeMap;
 use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::str::FromStr;
 
@@ -34,6 +35,9 @@ const MADE_UP: [&str; 2] = ["+mock", "+demo"];
 
 /// The command that stands before what a mock takes the place of.
 pub(super) const MOCK: &str = "mock-server";
+
+/// What the log of a mock server begins with.
+const OF_MOCK: &str = "mock server, process ";
 
 /// A moment, in ms since the epoch, written in RFC 3339.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -174,6 +178,14 @@ pub struct Filed {
     pub told: BTreeMap<Dimension, Line>,
     /// The length buckets, where the native result keeps lengths (FB-4).
     pub buckets: Option<Buckets>,
+    /// Whether a mock server wrote the log (FB-5).
+    pub mocked: bool,
+}
+
+/// Whether a mock server wrote a log: it says so in its first words, behind whatever command (FB-5).
+pub fn is_of_mock(log: &[u8]) -> bool {
+    let mut lines = log.split(|it| *it == b'\n');
+    lines.any(|it| String::from_utf8_lossy(it).trim_start().starts_with(OF_MOCK))
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq)]
@@ -289,7 +301,7 @@ impl RunRecord {
             scenario: self.scenario.clone(),
             status: joined.status,
             smoke: self.smoke,
-            mock: self.is_mock(native),
+            mock: filed.mocked || self.is_mock(native),
             served: native.is_none_or(|it| it.served),
             failure_reason: joined.failure,
             server_command: self.server_command.iter().collect(),
@@ -327,7 +339,7 @@ impl RunRecord {
             server_command: self.server_command.iter().collect(),
             status: joined.status,
             smoke: self.smoke,
-            mock: self.is_mock(files.native.as_ref()),
+            mock: files.mocked || self.is_mock(files.native.as_ref()),
             launched_at: self.launch.as_ref().and_then(|it| it.started_at).map(|it| it.0),
             closed_at: self.launch.as_ref().and_then(|it| it.ended_at).map(|it| it.0),
             measured: joined.measured,

@@ -127,6 +127,11 @@ impl LogReader {
         Ok(self.log)
     }
 
+    /// Why the server did not come up or its engine died, as far as it was read.
+    pub(super) fn failure_so_far(self) -> Option<Line> {
+        self.log.failure.map(|it| it.reason)
+    }
+
     fn said(&mut self, text: &str) -> Result<(), EvidenceError> {
         let log = &mut self.log;
         if let Some(config) = text.split_once(" with config: ").and_then(engine) {
@@ -180,10 +185,7 @@ impl LogReader {
             log.prefix_cache_hits =
                 share.and_then(|it| Fraction::new(it).ok()).or(log.prefix_cache_hits);
         }
-        // Uvicorn says the one on stderr, vLLM the other, on stdout, when its engine is up.
-        log.ready |= text.contains("Application startup complete")
-            || text.starts_with("Starting vLLM server on ")
-            || text.starts_with("Starting vLLM API server");
+        log.ready |= is_up(text);
         Ok(())
     }
 
@@ -212,6 +214,16 @@ impl LogReader {
             self.log.failure = Some(Failed { reason, out_of_memory });
         }
     }
+}
+
+/// Whether a line says that the server is up. Uvicorn says it on stderr, vLLM on stdout when its engine
+/// is up, SGLang after its warm-up.
+pub(super) fn is_up(text: &str) -> bool {
+    text.contains("Application startup complete")
+        || text.contains("Uvicorn running on ")
+        || text.contains("The server is fired up and ready to roll")
+        || text.contains("Starting vLLM server on ")
+        || text.contains("Starting vLLM API server")
 }
 
 /// A line that says by itself that the server failed.

@@ -1,5 +1,6 @@
 //! Patches, tests, ideas, attempts and research (PA, RV, LE, RL-9).
 
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
@@ -96,6 +97,33 @@ pub struct KernelPatch {
     pub correctness_test: Option<Line>,
 }
 
+impl KernelPatch {
+    /// Whether a test is its focused correctness test, as a JUnit report or pytest calls it (KA-9):
+    /// `tests.moe.test_topk::test_ties[2]` is `tests/moe/test_topk.py::test_ties`.
+    ///
+    /// A file or a class names each of its tests, and a test without parameters each of its
+    /// parameters.
+    pub fn is_focused(&self, test: &str) -> bool {
+        let Some(cited) = &self.correctness_test else { return false };
+        let ((wanted, of), (found, found_of)) = (spelled(cited.as_str()), spelled(test));
+        // A directory names no test.
+        let holds = of.is_none() && cited.as_str().contains(".py");
+        let inside = found.strip_prefix(wanted.as_str()).is_some_and(|it| it.starts_with('.'));
+        (found == wanted || (holds && inside)) && (of.is_none() || of == found_of)
+    }
+}
+
+/// A test as a JUnit report spells it, and its parameters.
+fn spelled(test: &str) -> (String, Option<&str>) {
+    let (name, of) = match test.split_once('[') {
+        Some((name, of)) => (name, Some(of)),
+        None => (test, None),
+    };
+    let name = name.replace(".py::", ".").replace("::", ".").replace('/', ".");
+    let name = name.strip_suffix(".py").unwrap_or(&name);
+    (name.into(), of)
+}
+
 /// A change to a recorded patch before it is measured.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -144,6 +172,10 @@ pub struct TestRun {
     pub head: Option<GitId>,
     /// Tests that passed.
     pub passed: u32,
+    /// The focused correctness test of the patch that is on trial, by the name under which it passed
+    /// (KA-9).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub focused: Option<Line>,
     /// Tests that failed, by name.
     pub failed: Vec<Line>,
     /// Known failures that are waived, with the reason.

@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 use core::fmt;
+use core::num::NonZeroU64;
 use core::str::FromStr;
 
 use serde::{Deserialize, Serialize};
@@ -55,6 +56,9 @@ pub struct Profile {
     pub traces: Vec<Digest>,
     /// GPU time of the stage, in ns.
     pub total_ns: u64,
+    /// The tokens of the stage that took it, where the trace's own annotations tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<NonZeroU64>,
     /// The tables that the file holds (PR-5).
     pub tables: Vec<Table>,
     /// Rows of at least 1 %, at most 64 a table.
@@ -100,6 +104,9 @@ pub struct RootCause {
     pub stand: Standpoint,
     /// The slower stage.
     pub slower_stage: Stage,
+    /// Why it is another than the one in which vLLM loses the most GPU time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stage_because: Option<Line>,
     /// The rows that explain the gap.
     pub rows: Vec<RowId>,
     /// How they explain it.
@@ -110,6 +117,16 @@ pub struct RootCause {
     pub estimated_gap_pct: Option<Measured>,
     /// The filed draft.
     pub draft: Artifact,
+}
+
+impl RootCause {
+    /// The path that a source names, without the line and the function behind it; absent for a kernel
+    /// family.
+    pub fn path_of(source: &Line) -> Option<&str> {
+        let word = source.as_str().split_whitespace().next()?;
+        let path = word.split_once(':').map_or(word, |(path, _)| path);
+        path.contains('/').then_some(path)
+    }
 }
 
 impl fmt::Display for RowId {

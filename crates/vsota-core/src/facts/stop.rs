@@ -34,6 +34,9 @@ pub struct StopClaim {
     pub because: Option<Prose>,
     /// Its evidence, for ST-3 and ST-4.
     pub evidence: Vec<Artifact>,
+    /// The first failure that the evidence shows; without one it is prose.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shown: Option<Line>,
 }
 
 /// The end of a campaign.
@@ -51,5 +54,8 @@ pub enum StopOrder {
         because: Line,
         /// Its evidence.
         evidence: Vec<Artifact>,
+        /// The first failure that the evidence shows; without one it is prose.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        shown: Option<Line>,
     },
 }

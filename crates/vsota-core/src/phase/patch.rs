@@ -96,8 +96,10 @@ pub(crate) fn patch_objections(case: &Case, triage: &Triage, said: &Patch) -> Ob
     o.unless(cited, PatchObjection::UnknownLayerRow { row: row.clone() });
     let path = said.source_path.clone();
     let touched = said.files.iter().any(|it| it.path == path && it.kind == FileKind::Code);
-    let undeclared = is_kernel(&path) && said.kernel.is_none();
-    o.unless(!undeclared, PatchObjection::KernelUndeclared { path: path.clone() });
+    let kernels = said.files.iter().filter(|it| it.kind == FileKind::Code && is_kernel(&it.path));
+    for it in kernels.filter(|_| said.kernel.is_none()) {
+        o.raise(PatchObjection::KernelUndeclared { path: it.path.clone() });
+    }
     o.unless(touched || files == 0, PatchObjection::SourceUntouched { path });
     let local = files <= LOCAL_FILES || said.not_local_because.is_some();
     o.unless(local, PatchObjection::NotLocal { files });
@@ -118,7 +120,7 @@ pub(crate) fn patch_objections(case: &Case, triage: &Triage, said: &Patch) -> Ob
 
 /// Whether a source file can hold nothing but kernels and their launchers.
 fn is_kernel(path: &Line) -> bool {
-    [".cu", ".cuh"].iter().any(|it| path.as_str().ends_with(it))
+    [".cu", ".cuh", ".hip"].iter().any(|it| path.as_str().ends_with(it))
 }
 
 /// PA-1: a clean range from the accepted build to another tree.

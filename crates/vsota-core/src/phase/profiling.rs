@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::{Case, LayerPipeline, RlcrActive, entry};
@@ -12,7 +13,7 @@ use crate::clause::Clause;
 use crate::facts::*;
 use crate::machine::{Decide, Evolve};
 use crate::objection::{Objections, objections};
-use crate::text::Name;
+use crate::text::{Line, Name};
 use crate::verdict::{Action, SessionKind, Verdict};
 
 /// The profiles of this round.
@@ -82,6 +83,10 @@ objections! {
         [Pr6] UnknownRow { row: RowId } "no profile of this round has the row {row}",
         /// No row of vLLM in the slower stage.
         [Pr6] NoVllmRow { stage: Stage } "the root cause cites no vllm row of the {stage} stage",
+        /// Another stage than the one that is slower.
+        [Pr6] OtherStage { stage: Stage, losing: Stage } "vllm loses the most GPU time against the leader in the {losing} stage; the draft names {stage} and gives no stage-because",
+        /// A source that is neither a path nor a family.
+        [Pr6] UnknownSource { named: Line } "{named} is neither a path nor in the name of any kernel that this round profiled",
         /// No source.
         [Pr6] NoSources {} "the root cause names no source path or kernel family",
         /// Lean without an estimate.
@@ -149,7 +154,42 @@ impl Triage {
     }
 
     fn has(&self, framework: Framework, stage: Stage) -> bool {
-        self.profiles.iter().any(|it| it.framework == framework && it.stage == stage)
+        self.profile(framework, stage).is_some()
+    }
+
+    fn profile(&self, framework: Framework, stage: Stage) -> Option<&Profile> {
+        self.profiles.iter().find(|it| it.framework == framework && it.stage == stage)
+    }
+
+    /// The stage in which vLLM loses the most GPU time against the best rival that was profiled in both;
+    /// none where it loses none (PR-6).
+    ///
+    /// The time is that of one request where every trace tells its tokens, else that of the captures,
+    /// which run the same lengths.
+    pub fn losing_stage(&self) -> Option<Stage> {
+        let whole = |it: Framework| {
+            Some([self.profile(it, Stage::Prefill)?, self.profile(it, Stage::Decode)?])
+        };
+        let ours = whole(Framework::Vllm)?;
+        let theirs = self.rivals().into_iter().find_map(|(it, _)| whole(it))?;
+        let told = ours.iter().chain(&theirs).all(|it| it.tokens.is_some());
+        let losses = ours.iter().zip(&theirs).map(|(ours, theirs)| {
+            let lost = spent(ours, told) - spent(theirs, told);
+            (ours.stage, lost)
+        });
+        let losing = losses.filter(|(_, lost)| *lost > 0.0);
+        losing.max_by(|a, b| a.1.total_cmp(&b.1)).map(|(stage, _)| stage)
+    }
+
+    /// Whether a source names a part of a kernel that this round profiled: a family.
+    fn is_family(&self, source: &Line) -> bool {
+        let kernels = self.profiles.iter().flat_map(|it| &it.rows);
+        let kernels = kernels.filter(|it| it.row.table == Table::Kernel);
+        let names: Vec<String> = kernels.map(|it| it.name.as_str().to_ascii_lowercase()).collect();
+        let source = source.as_str().to_ascii_lowercase();
+        let mut words =
+            source.split(|c: char| !c.is_ascii_alphanumeric()).filter(|it| it.len() > 2);
+        words.any(|word| names.iter().any(|it| it.contains(word)))
     }
 
     /// PR-1, PR-2, PR-4: each needed profile is there, or waived.
@@ -164,6 +204,20 @@ impl Triage {
             }
         }
         o
+    }
+}
+
+/// GPU time of one request in ns, where the tokens are told; else of the capture.
+#[expect(clippy::cast_precision_loss, reason = "a comparison of times needs no more")]
+fn spent(profile: &Profile, told: bool) -> f64 {
+    let total = profile.total_ns as f64;
+    let of_one = match profile.stage {
+        Stage::Prefill => profile.input_len,
+        _ => profile.output_len,
+    };
+    match profile.tokens.filter(|_| told) {
+        Some(tokens) => total / tokens.get() as f64 * f64::from(of_one),
+        None => total,
     }
 }
 
@@ -330,7 +384,15 @@ impl Decide<NameRootCause> for Profiling {
         let ours = |it: &RowId| it.framework == Framework::Vllm && it.stage == stage;
         let cited = said.rows.is_empty() || said.rows.iter().any(ours);
         o.unless(cited, ProfilingObjection::NoVllmRow { stage });
+        let losing = self.triage.losing_stage().filter(|it| *it != stage);
+        if let Some(losing) = losing.filter(|_| said.stage_because.is_none()) {
+            o.raise(ProfilingObjection::OtherStage { stage, losing });
+        }
         o.unless(!said.sources.is_empty(), ProfilingObjection::NoSources {});
+        for source in &said.sources {
+            let known = RootCause::path_of(source).is_some() || self.triage.is_family(source);
+            o.unless(known, ProfilingObjection::UnknownSource { named: source.clone() });
+        }
         let lean = self.triage.verdict.action == Action::PatchLean;
         let estimated = !lean || said.estimated_gap_pct.is_some();
         o.unless(estimated, ProfilingObjection::NoEstimate {});

@@ -1,6 +1,7 @@
 //! Is the patch right, and is it faster? (RV-1 … RV-3, KA-9, RL-9)
 
 use alloc::boxed::Box;
+use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
 use super::blocks::{self, KeptBlock};
@@ -14,7 +15,7 @@ use crate::clause::Clause;
 use crate::facts::*;
 use crate::machine::{Decide, Evolve};
 use crate::objection::Objections;
-use crate::text::Name;
+use crate::text::{Argv, Name};
 use crate::verdict::SessionKind;
 
 /// A recorded patch or fixup, and what was measured of it.
@@ -25,6 +26,8 @@ pub struct Revalidate {
     tests: Vec<TestRun>,
     kept: Vec<KeptBlock>,
     profiles: Vec<Profile>,
+    /// Launches that are not of the new build: those from before it, and the other sides of its blocks.
+    foreign: BTreeSet<Digest>,
     measured: bool,
 }
 
@@ -96,7 +99,8 @@ impl Revalidate {
         };
         case.turn(seen_at);
         let (tests, kept, profiles) = (Vec::new(), Vec::new(), Vec::new());
-        Self { case, trialled, tests, kept, profiles, measured: false }
+        let foreign = case.launches.keys().copied().collect();
+        Self { case, trialled, tests, kept, profiles, foreign, measured: false }
     }
 
     pub(crate) fn shared(&self) -> &Case {
@@ -139,12 +143,28 @@ impl Revalidate {
         self.trialled.is_fixup() && self.case.claim.is_some()
     }
 
-    /// RV-1: the new build is profiled in the stage that was slow.
+    /// What the new build was launched with in the blocks of a scenario, once there are any.
+    fn launched_with(&self, scenario: &Name) -> Option<&Argv> {
+        let block = self.kept.iter().find(|it| it.scenario == *scenario)?;
+        let new = block.runs.iter().find(|it| it.build == Some(Build::New))?;
+        Some(&new.server_command)
+    }
+
+    /// Whether a profile shows what the blocks measured.
+    fn shows(&self, profile: &Profile) -> bool {
+        let ran = self.launched_with(&profile.scenario);
+        ran.is_none_or(|it| *it == profile.server_command)
+    }
+
+    /// RV-1: the new build is profiled in the stage that was slow, as it was measured.
     fn profiled(&self) -> Objections {
         let mut o = Objections::default();
         if let Some(stage) = self.trialled.triage().and_then(Triage::slower_stage) {
-            let there = self.profiles.iter().any(|it| it.stage == stage);
+            let mut of = self.profiles.iter().filter(|it| it.stage == stage).peekable();
+            let there = of.peek().is_some();
             o.unless(there, TrialObjection::NoProfile { stage });
+            let shown = of.any(|it| self.shows(it));
+            o.unless(shown || !there, TrialObjection::OtherProfiled { stage });
         }
         o
     }
@@ -161,7 +181,8 @@ impl Revalidate {
             o.join(trial::enough_to_be_weak(&self.case, &self.kept, &gain));
         }
         if let Some(kernel) = kernel {
-            o.join(trial::wired(kernel, &it.1, &self.profiles));
+            o.join(trial::wired(kernel, &it.1, self.profiles.iter().filter(|it| self.shows(it))));
+            o.join(trial::correct(kernel, &self.tests));
         }
         o
     }
@@ -242,6 +263,8 @@ impl Evolve<TrialBlockFiled> for Revalidate {
     fn evolve(mut self, event: TrialBlockFiled) -> Self {
         let TrialBlockFiled { said, found } = event;
         self.case.use_runs(&said.runs);
+        let accepted = said.runs.iter().filter(|it| it.build != Some(Build::New));
+        self.foreign.extend(accepted.filter_map(BlockRun::launch));
         self.measured = true;
         if found.report_only.is_none() {
             let (scenario, session) = (said.scenario, found.session);
@@ -265,8 +288,18 @@ impl Decide<FileProfile> for Revalidate {
         let before = self.trialled.triage().map_or(&[][..], |it| &it.profiles);
         let seen = |trace: &Digest| before.iter().any(|it| it.traces.contains(trace));
         o.unless(!said.traces.iter().any(seen), TrialObjection::OldTrace { stage });
-        let fresh = !self.profiles.iter().any(|it| it.stage == stage);
-        o.unless(fresh, TrialObjection::AlreadyProfiled { stage });
+        // A launch of an earlier round is objected to already.
+        let here = self.case.launches.get(&said.launch) == Some(&self.case.rounds);
+        let other = here && self.foreign.contains(&said.launch);
+        o.unless(!other, TrialObjection::OtherLaunch { stage });
+        let scenario = said.scenario.clone();
+        let wanted = self.launched_with(&scenario);
+        let wanted = wanted.or_else(|| self.case.best_command.get(&scenario));
+        let same = wanted == Some(&said.server_command);
+        o.unless(same || !ours, TrialObjection::ProfiledElsewhere { stage, scenario });
+        // A command that was searched anew is profiled anew.
+        let again = |it: &Profile| it.stage == stage && self.shows(it);
+        o.unless(!self.profiles.iter().any(again), TrialObjection::AlreadyProfiled { stage });
         o.or_agree()
     }
 }

@@ -35,6 +35,10 @@ objections! {
         [Rv1] NotVllm { framework: Framework } "revalidation profiles the new vllm build, not {framework}",
         /// The stage is profiled already.
         [Rv1] AlreadyProfiled { stage: Stage } "the new build already has a {stage} profile",
+        /// Another launch command than the one that is measured.
+        [Rv1] ProfiledElsewhere { stage: Stage, scenario: Name } "the {stage} profile was not made with the command that the new build runs {scenario} with",
+        /// A launch of another build.
+        [Pr8] OtherLaunch { stage: Stage } "the {stage} profile names a server launch from before the patch, or of another side of its blocks",
         /// A trace of the build before.
         [Pr8] OldTrace { stage: Stage } "the {stage} profile was made from a trace that this round profiled before the patch",
         /// No tests.
@@ -49,6 +53,8 @@ objections! {
         [Rv1] TooFewBlocks { scenario: Name, found: usize } "{scenario} has {found} of the 4 blocks that an interval needs",
         /// No profile.
         [Rv1] NoProfile { stage: Stage } "the new build has no {stage} profile",
+        /// No profile of what was measured.
+        [Rv1] OtherProfiled { stage: Stage } "no {stage} profile was made with the command that the blocks of the new build ran",
         /// Behind the accepted build.
         [Rv2] Behind { scenario: Name } "the new build is behind the accepted build in {scenario}",
         /// An SLA metric newly fails.
@@ -61,6 +67,10 @@ objections! {
         [Ka9] NotWired { kernel: Line } "no profile of the new build shows {kernel} in the stage of the original row",
         /// No focused test.
         [Ka9] NoFocusedTest {} "the kernel patch names no focused correctness test",
+        /// The focused test was not run.
+        [Ka9] FocusedTestNotRun { test: Line } "no report of tests names the focused correctness test {test} as passed",
+        /// The focused test failed.
+        [Ka9] FocusedTestFailed { test: Line } "the focused correctness test {test} failed, and nobody waives that",
     }
 }
 
@@ -221,7 +231,11 @@ fn mean<'a>(values: impl Iterator<Item = &'a Real>) -> Option<Real> {
 ///
 /// The name is a whole identifier of a kernel row, and no kernel had it before the patch but the
 /// target itself.
-pub(crate) fn wired(kernel: &KernelPatch, triage: &Triage, profiles: &[Profile]) -> Objections {
+pub(crate) fn wired<'a>(
+    kernel: &KernelPatch,
+    triage: &Triage,
+    mut profiles: impl Iterator<Item = &'a Profile>,
+) -> Objections {
     let mut o = Objections::default();
     let target = |it: &ProfileRow| kernel.rows.contains(&it.row);
     let ours = triage.profiles.iter().filter(|it| it.framework == Framework::Vllm);
@@ -232,12 +246,25 @@ pub(crate) fn wired(kernel: &KernelPatch, triage: &Triage, profiles: &[Profile])
     });
     let stages: BTreeSet<Stage> = kernel.rows.iter().map(|it| it.stage).collect();
     let shown = profiles
-        .iter()
-        .filter(|it| stages.contains(&it.stage))
-        .any(|it| it.rows.iter().any(|row| is_kernel(row, kernel)));
+        .any(|it| stages.contains(&it.stage) && it.rows.iter().any(|row| is_kernel(row, kernel)));
     let name = kernel.new_kernel.clone();
     o.unless(shown && new, TrialObjection::NotWired { kernel: name });
-    o.unless(kernel.correctness_test.is_some(), TrialObjection::NoFocusedTest {});
+    o
+}
+
+/// KA-9: the focused correctness test is named, and it was run and passed.
+pub(crate) fn correct(kernel: &KernelPatch, tests: &[TestRun]) -> Objections {
+    let mut o = Objections::default();
+    let Some(test) = kernel.correctness_test.clone() else {
+        o.raise(TrialObjection::NoFocusedTest {});
+        return o;
+    };
+    let is_it = |it: &Line| kernel.is_focused(it.as_str());
+    let failed = tests.iter().flat_map(|it| &it.failed).any(is_it);
+    let passed = tests.iter().filter_map(|it| it.focused.as_ref()).any(is_it);
+    o.unless(!failed, TrialObjection::FocusedTestFailed { test: test.clone() });
+    let ran = passed || failed || tests.is_empty();
+    o.unless(ran, TrialObjection::FocusedTestNotRun { test });
     o
 }
 

@@ -2,7 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 use proptest::prelude::*;
-use vsota_core::evidence::{Metrics, ServerLog, read, smi};
+use vsota_core::evidence::failing::{Failing, Shown, not_missing, shown};
+use vsota_core::evidence::{Metrics, ServerLog, is_of_mock, read, smi};
 use vsota_core::facts::Framework;
 use vsota_core::measure::{Fraction, Measured};
 use vsota_core::text::Line;
@@ -243,4 +244,47 @@ proptest! {
         let _ = (ServerLog::read(&bytes), Metrics::read(&bytes), smi::read(&bytes));
         let _ = smi::read_headless(&bytes, SMI_QUERY);
     }
+}
+
+#[test]
+fn a_failure_is_shown_or_it_is_prose() {
+    let failed = |text: &str, of| match shown(text.as_bytes(), of) {
+        Ok(Shown::Failure(line)) => Some(line.as_str().to_owned()),
+        _ => None,
+    };
+    let oom = server_log_failed("0.25.1", "torch.OutOfMemoryError: CUDA out of memory.");
+    let root = Some("torch.OutOfMemoryError: CUDA out of memory.".to_owned());
+    assert_eq!(failed(&oom, Failing::Server), root);
+    let up = server_log("0.32.0", MODEL, true);
+    let sglang = "INFO engine ready\nINFO Uvicorn running on http://0.0.0.0:30000\n";
+    for healthy in ["", " \n\n", up.as_str(), sglang, "The server is fired up and ready to roll!\n"]
+    {
+        assert!(shown(healthy.as_bytes(), Failing::Server).is_err(), "{healthy}");
+        assert!(shown(healthy.as_bytes(), Failing::Anything).is_err(), "{healthy}");
+    }
+    // One request failed; to a capture that is a failure, to a server it is none.
+    let request = format!("{up}ERROR 11-24 08:00:00 [serving.py:1] no profiler\n");
+    assert!(shown(request.as_bytes(), Failing::Server).is_err());
+    assert!(failed(&request, Failing::Anything).is_some());
+    assert!(failed(&format!("{up}Segmentation fault (core dumped)\n"), Failing::Server).is_some());
+    let pip = "ERROR: No matching distribution found for tensorrt-llm\n";
+    assert_eq!(failed(pip, Failing::Server).as_deref(), Some(pip.trim()));
+    for words in ["lorem ipsum\n", "INFO no error so far\n", "tests: 0 failed\n"] {
+        assert_eq!(shown(words.as_bytes(), Failing::Server), Ok(Shown::Prose), "{words}");
+    }
+    let help = "usage: trtllm-serve [--backend {tensorrt}]\n\nno error is an option\n";
+    assert_eq!(shown(help.as_bytes(), Failing::Server), Ok(Shown::Help));
+    let wrong = format!("{help}trtllm-serve: error: unrecognized arguments: --x\n");
+    let told = "trtllm-serve: error: unrecognized arguments: --x";
+    assert_eq!(failed(&wrong, Failing::Server).as_deref(), Some(told));
+    let there = |reason| not_missing(reason, help.as_bytes());
+    assert_eq!(there("it has no `pytorch` backend"), None);
+    assert_eq!(there("it has no --back, and no --backend."), Some("--backend"));
+    assert_eq!(there("`tensorrt` is missing"), Some("tensorrt"));
+}
+
+#[test]
+fn the_log_of_a_mock_server_says_so() {
+    assert!(is_of_mock(b"# launch 1\nmock server, process 7\n$ vllm serve x\n"));
+    assert!(!is_of_mock(b"INFO a mock server, process 7, is not what this is\n"));
 }

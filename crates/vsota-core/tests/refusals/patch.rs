@@ -135,6 +135,13 @@ fn kernels(all: &mut Cases) {
         let name = format!("PatchObjection.KernelUndeclared/{source}");
         all.of(&blocked_, RecordPatch, cuda).but(&name, Pa4, source, |it| it.kernel = None);
     }
+    let beside = but(&patch(&blocked_, "patch-1", false), |it| {
+        it.files.push(ChangedFile { path: line("csrc/moe/routing.cu"), kind: FileKind::Code });
+    });
+    let declared = but(&beside, |it| it.kernel = patch(&blocked_, "patch-1", true).kernel);
+    let name_ = "PatchObjection.KernelUndeclared/beside the source path";
+    all.of(&blocked_, RecordPatch, declared)
+        .but(name_, Pa4, "csrc/moe/routing.cu", |it| *it = beside);
     let small = blocked(&with_small_kernels());
     all.of(&small, RecordPatch, patch(&small, "patch-1", true))
         .but("PatchObjection.KernelRows/below", Pa4, "0.80 %", |it| {

@@ -206,7 +206,49 @@ fn root_causes(all: &mut Cases) {
         .but("ProfilingObjection.NoVllmRow/competitor", Pr6, "the decode stage", |it| {
             it.rows[0].framework = Framework::Sglang;
         })
+        .but("ProfilingObjection.UnknownSource", Pr6, "lorem", |it| {
+            it.sources.push(line("lorem"));
+        })
         .but("ProfilingObjection.NoSources", Pr6, "no source path", |it| it.sources.clear());
+    slower(all);
+}
+
+/// A round with so much GPU time and so many tokens in each stage, vLLM's before the rivals'.
+fn timed(ours: [(u64, u64); 2], theirs: [(u64, u64); 2]) -> Run {
+    let mut run = Run::behind();
+    let of = slow(&run);
+    for framework in Framework::ALL.iter().copied() {
+        let times = if framework == Framework::Vllm { ours } else { theirs };
+        for (stage, (total_ns, tokens)) in STAGES.into_iter().zip(times) {
+            let mut it = profile(&mut run, framework, stage, &of);
+            (it.total_ns, it.tokens) = (total_ns, tokens.try_into().ok());
+            run.ask(FileProfile(it));
+        }
+    }
+    run
+}
+
+fn slower(all: &mut Cases) {
+    let level = [(900_000, 0), (1_000_000, 0)];
+    let said = |run: &Run, because: Option<&str>| {
+        let mut it = root_cause(run);
+        it.stage_because = because.map(line);
+        NameRootCause(it)
+    };
+    let prefill = timed([(950_000, 0), (1_020_000, 0)], level);
+    let decode = timed([(950_000, 0), (1_060_000, 0)], level);
+    let found = "in the prefill stage; the draft names decode";
+    let name = "ProfilingObjection.OtherStage";
+    all.moved(name, Pr6, found, &prefill, &decode, said(&decode, None));
+    let name = "ProfilingObjection.OtherStage/unless it says why";
+    let why = said(&prefill, Some("prefill is a fiftieth of the load"));
+    all.add(name, Pr6, found, (&prefill, said(&prefill, None)), (&prefill, why));
+    // The rivals' captures hold twice the requests: by the token vLLM loses in prefill.
+    let (input, output) = (u64::from(scenario(&slow(&prefill)).input_len), 1_000);
+    let twice = [(1_000_000, 2 * input), (2_000_000, 2 * output)];
+    let tokens = timed([(600_000, input), (1_010_000, output)], twice);
+    let name = "ProfilingObjection.OtherStage/by the token";
+    all.moved(name, Pr6, found, &tokens, &decode, said(&decode, None));
 }
 
 /// A round whose noise leaves vLLM leaning behind SGLang in `chat` (GD-3).

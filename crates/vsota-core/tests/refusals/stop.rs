@@ -319,6 +319,7 @@ fn confirming(all: &mut Cases) {
     let order = StopOrder::External {
         because: line("no fair comparison"),
         evidence: vec![artifact("benchmark/logs/weights.log")],
+        shown: None,
     };
     let name = "StopObjection.NotHere";
     let found = "only on a claim";
@@ -331,13 +332,15 @@ fn before_the_loop(all: &mut Cases) {
     let order = StopOrder::External {
         because: line("the weights cannot be loaded fairly"),
         evidence: vec![artifact("benchmark/logs/weights.log")],
+        shown: None,
     };
     let found = "a fair comparison exists";
     let stop = StopCampaign(order.clone());
     all.moved("StopObjection.Comparable/rows", St3, found, &rows, &searching, stop.clone());
     let frozen = Run::frozen();
     all.moved("StopObjection.Comparable/frozen", St3, found, &frozen, &searching, stop.clone());
-    let bare = StopOrder::External { because: line("no reason"), evidence: Vec::new() };
+    let bare =
+        StopOrder::External { because: line("no reason"), evidence: Vec::new(), shown: None };
     let name = "StopObjection.NoEvidence/before the loop";
     all.add(name, St3, "no evidence", (&searching, StopCampaign(bare)), (&searching, stop.clone()));
     let confirm =

@@ -100,11 +100,44 @@ fn filing(all: &mut Cases) {
         "before the patch",
         move |it| it.traces = vec![old],
     );
+    launched(all, &patched, &decode);
     all.of(&patched, FileProfile, decode).but(
         "ProfilingObjection.OtherBuild/revalidation",
         Pr8,
         git("patch-1").as_str(),
         |it| it.tree = Some(git(BASELINE)),
+    );
+}
+
+/// The profile of a patch is of its own launch, with the command that its blocks run.
+fn launched(all: &mut Cases, patched: &Run, decode: &Profile) {
+    let mut tried = patched.clone();
+    let of = slow(patched);
+    let block = trial_block(&mut tried, &of, 1.05, true);
+    tried.ask(FileTrialBlock(block.clone()));
+    let accepted = block.runs.iter().find(|it| it.build == Some(Build::Accepted)).unwrap();
+    let accepted = accepted.launch().unwrap();
+    let before = {
+        let State::Revalidate(state) = patched.campaign.state() else { panic!("no trial is open") };
+        let profiles = &state.trialled().triage().unwrap().profiles;
+        profiles.iter().find(|it| it.framework == Framework::Vllm).unwrap().launch
+    };
+    let searched = server_command(Framework::Vllm, 2);
+    all.of(&tried, FileProfile, decode.clone())
+        .but("TrialObjection.OtherLaunch/before the patch", Pr8, "before the patch", |it| {
+            it.launch = before;
+        })
+        .but("TrialObjection.OtherLaunch/accepted build", Pr8, "another side", |it| {
+            it.launch = accepted;
+        })
+        .but("TrialObjection.ProfiledElsewhere/blocks", Rv1, "not made with", |it| {
+            it.server_command = searched.clone();
+        });
+    all.of(patched, FileProfile, decode.clone()).but(
+        "TrialObjection.ProfiledElsewhere/best",
+        Rv1,
+        "not made with",
+        |it| it.server_command = searched.clone(),
     );
 }
 
@@ -317,6 +350,21 @@ fn gains(all: &mut Cases) {
     all.moved(case, Le3, found, &few, &enough, AcceptPatch(enough.acceptance()));
     let case = ("TrialObjection.NoProfile", Rv1, "no decode profile");
     wrong(all, case, &plain, &good, |it| it.profile = false);
+    // Profiled first, and then searched anew.
+    let mut profiled = plain.clone();
+    let of = slow(&profiled);
+    let mut it = profile(&mut profiled, Framework::Vllm, Stage::Decode, &of);
+    it.tree = Some(profiled.acceptance().stand.head.tree);
+    profiled.ask(FileProfile(it));
+    let good = but(&good, |it| it.profile = false);
+    let case = ("TrialObjection.OtherProfiled", Rv1, "the blocks of the new build ran");
+    wrong(all, case, &profiled, &good, |it| {
+        it.change = |_, block| {
+            for run in block.runs.iter_mut().filter(|it| it.build == Some(Build::New)) {
+                run.server_command = server_command(Framework::Vllm, 2);
+            }
+        };
+    });
 }
 
 fn wiring(all: &mut Cases) {
@@ -325,15 +373,30 @@ fn wiring(all: &mut Cases) {
     let case = ("TrialObjection.NotWired", Ka9, "moe_routing_kernel");
     wrong(all, case, &patched, &good, |it| it.row = Some("some_other_kernel"));
     let layered = blocked(&Run::layered());
-    let record = |test: Option<&str>| {
+    let record = |test: Option<&str>, change: fn(&mut TestRun)| {
         let mut it = patch(&layered, "patch-1", true);
         it.kernel.as_mut().unwrap().correctness_test = test.map(line);
         let run = after(&layered, RecordPatch(it));
-        tried(&run, &trial(&run))
+        tried(&run, &but(&trial(&run), |it| change(&mut it.tests[0])))
     };
-    let (bad, good) = (record(None), record(Some("tests/test_routing.py::test_ties")));
+    let cited = Some("tests/kernels/moe/test_routing.py::test_ties");
+    let (bad, good) = (record(None, |_| {}), record(cited, |_| {}));
+    let accept = AcceptPatch(good.acceptance());
     let name = "TrialObjection.NoFocusedTest";
-    all.moved(name, Ka9, "no focused", &bad, &good, AcceptPatch(good.acceptance()));
+    all.moved(name, Ka9, "no focused", &bad, &good, accept.clone());
+    let never = record(cited, |it| it.focused = None);
+    let name = "TrialObjection.FocusedTestNotRun";
+    all.moved(name, Ka9, "names the focused", &never, &good, accept.clone());
+    let other = record(Some("tests/kernels/moe/test_routing.py::test_ties[7]"), |_| {});
+    let name = "TrialObjection.FocusedTestNotRun/other parameters";
+    all.moved(name, Ka9, "test_ties[7]", &other, &good, accept.clone());
+    let waived = record(cited, |it| {
+        let name = line("tests.kernels.moe.test_routing::test_ties[2]");
+        it.failed = vec![name.clone()];
+        it.waived = vec![WaivedTest { name, reason: line("known") }];
+    });
+    let name = "TrialObjection.FocusedTestFailed";
+    all.moved(name, Ka9, "nobody waives", &waived, &good, accept);
 }
 
 /// A vllm decode trace that the round profiled before the patch.
@@ -342,4 +405,30 @@ fn trace_of_the_round(run: &Run) -> vsota_core::Digest {
     let profiles = &state.trialled().triage().unwrap().profiles;
     let ours = |it: &&Profile| it.framework == Framework::Vllm && it.stage == Stage::Decode;
     profiles.iter().find(ours).unwrap().traces[0]
+}
+
+#[test]
+fn a_focused_test_is_known_by_its_path_and_its_name() {
+    let kernel = |test: &str| KernelPatch {
+        name: name("moe-routing"),
+        rows: Vec::new(),
+        shared_source: None,
+        new_kernel: line("moe_routing_kernel"),
+        correctness_test: Some(line(test)),
+    };
+    let cited = [
+        ("tests/moe/test_a.py::test_b", "tests.moe.test_a::test_b", true),
+        ("tests/moe/test_a.py::test_b", "tests/moe/test_a.py::test_b[x-1]", true),
+        ("tests/moe/test_a.py::test_b", "tests.moe.test_a::test_bb", false),
+        ("tests/moe/test_a.py::test_b", "tests.test_a::test_b", false),
+        ("tests/moe/test_a.py::test_b[1]", "tests.moe.test_a::test_b[1]", true),
+        ("tests/moe/test_a.py::test_b[1]", "tests.moe.test_a::test_b[2]", false),
+        ("tests/moe/test_a.py::TestB", "tests.moe.test_a.TestB::test_c", true),
+        ("tests/moe/test_a.py", "tests.moe.test_a::test_b", true),
+        ("tests/moe", "tests.moe.test_a::test_b", false),
+        ("topk_test::Ties", "topk_test::Ties", true),
+    ];
+    for (cited, found, same) in cited {
+        assert_eq!(kernel(cited).is_focused(found), same, "{cited} {found}");
+    }
 }

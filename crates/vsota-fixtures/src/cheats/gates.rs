@@ -5,7 +5,7 @@ use vsota_core::command::*;
 use vsota_core::facts::*;
 
 use super::{Cheat, Tried};
-use crate::model::*;
+use crate::model::{self, *};
 
 fn gate(
     name: &'static str,
@@ -48,6 +48,7 @@ pub(super) fn cheats() -> Vec<Cheat> {
     all.push(tuned_on_the_way());
     all.extend(made_up());
     all.extend(mocks());
+    all.extend(patches());
     all
 }
 
@@ -338,4 +339,60 @@ fn mocks() -> Vec<Cheat> {
         gate("the trace of a mock", Fb5, (&run, bad), (&run, FileProfile(good))),
         gate("the layers of a mock", Fb5, (&triaged, made_up), (&triaged, FilePipeline(report))),
     ]
+}
+
+fn patches() -> Vec<Cheat> {
+    let mut layered = Run::layered();
+    let reason = line("ncu-report-skill is not installed");
+    let next_edit = line("hold the routing weights in shared memory");
+    layered.ask(BlockNcu(NcuBlock { kernel: name("moe-routing"), reason, next_edit }));
+    let mut declared = patch(&layered, "patch-1", true);
+    declared.files.push(ChangedFile { path: line("csrc/moe/topk.cu"), kind: FileKind::Code });
+    let mut silent = declared.clone();
+    silent.kernel = None;
+    let (silent, declared) = (RecordPatch(silent), RecordPatch(declared));
+    let (slow, swift) = (slower_in(Stage::Prefill), slower_in(Stage::Decode));
+    let cause = || NameRootCause(root_cause(&swift));
+    let patched = Run::patched();
+    let honest = patched.clone().new_profile();
+    let mut warm = honest.clone();
+    let before = patched.case().launches.iter().find(|(_, round)| **round == 1).unwrap();
+    warm.launch = *before.0;
+    let mut eager = honest.clone();
+    eager.server_command.push(&line("--enforce-eager"));
+    let mut unrun = model::tests(patched.trial_head().commit);
+    unrun.focused = None;
+    let (mut bad, mut good) = (patched.clone(), patched.clone());
+    bad.trial_with(1.05, unrun);
+    good.trial(1.05);
+    let accept = || AcceptPatch(good.acceptance());
+    let profile = |it: Profile| (&patched, FileProfile(it));
+    vec![
+        gate("a stage that is not the slower one", Pr6, (&slow, cause()), (&swift, cause())),
+        gate("a kernel beside the source path", Pa4, (&layered, silent), (&layered, declared)),
+        gate(
+            "a profile of the launch before the patch",
+            Pr8,
+            profile(warm),
+            profile(honest.clone()),
+        ),
+        gate("a profile of another command", Rv1, profile(eager), profile(honest.clone())),
+        gate("a focused test that never ran", Ka9, (&bad, accept()), (&good, accept())),
+    ]
+}
+
+/// A round in which vLLM loses its time in that stage.
+fn slower_in(stage: Stage) -> Run {
+    let mut run = Run::behind();
+    let of = slow(&run);
+    for framework in Framework::ALL.iter().copied() {
+        for part in STAGES {
+            let mut it = profile(&mut run, framework, part, &of);
+            if framework == Framework::Vllm && part == stage {
+                it.total_ns += it.total_ns / 10;
+            }
+            run.ask(FileProfile(it));
+        }
+    }
+    run
 }

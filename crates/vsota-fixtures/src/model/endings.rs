@@ -149,6 +149,7 @@ fn external_before_the_loop() -> Run {
     run.ask(StopCampaign(StopOrder::External {
         because: line("the weights cannot be loaded fairly"),
         evidence: vec![artifact("benchmark/logs/weights.log")],
+        shown: None,
     }));
     run
 }

@@ -139,6 +139,7 @@ pub fn profile(run: &mut Run, framework: Framework, stage: Stage, of: &str) -> P
         lengths_confirmed: true,
         traces: vec![digest(&format!("trace {framework} {stage} {}", run.tick))],
         total_ns: 1_000_000,
+        tokens: None,
         tables: Table::ALL.to_vec(),
         rows: vec![
             row(Table::Kernel, 1, "moe_routing_kernel", 0.5, moe),
@@ -169,6 +170,7 @@ pub fn root_cause(run: &Run) -> RootCause {
     RootCause {
         stand: run.stand(),
         slower_stage: Stage::Decode,
+        stage_because: None,
         rows: vec![kernel_row(Stage::Decode, 1)],
         explanation: prose("The routing kernel takes half of a decode step; the leader fuses it."),
         sources: lines(&["vllm/model_executor/layers/fused_moe.py"]),
@@ -296,6 +298,7 @@ pub fn tests(commit: GitId) -> TestRun {
         exit: Some(0),
         head: None,
         passed: 12,
+        focused: Some(line("tests.kernels.moe.test_routing::test_ties[8]")),
         failed: Vec::new(),
         waived: Vec::new(),
         log: artifact("benchmark/logs/tests.log"),
@@ -352,6 +355,7 @@ pub fn claim(run: &Run, reason: StopReason) -> StopClaim {
         reason,
         because: Some(prose("The driver lacks the feature that the leader uses.")),
         evidence: vec![artifact("benchmark/logs/driver.log")],
+        shown: Some(line("RuntimeError: the driver lacks the feature")),
     }
 }
 
@@ -444,23 +448,37 @@ impl Run {
         run
     }
 
+    /// HEAD of the patch on trial.
+    pub fn trial_head(&self) -> Head {
+        state_of(self).trialled().head().clone()
+    }
+
+    /// A decode profile of the build on trial.
+    pub fn new_profile(&mut self) -> Profile {
+        let of = match state_of(self).trialled().triage() {
+            Some(_) => slow(self),
+            None => SCENARIOS[0].0.to_string(),
+        };
+        let tree = Some(self.trial_head().tree);
+        Profile { tree, ..profile(self, Framework::Vllm, Stage::Decode, &of) }
+    }
+
     /// Measures the patch on trial: tests, profiles, and four blocks a scenario.
     pub fn trial(&mut self, gain: f64) -> &mut Self {
-        let State::Revalidate(state) = self.campaign.state() else { panic!("no trial is open") };
-        let head = state.trialled().head().clone();
-        self.ask(FileTests(tests(head.commit.clone())));
+        let tests = tests(self.trial_head().commit);
+        self.trial_with(gain, tests)
+    }
+
+    /// The same, with tests of the caller's.
+    pub fn trial_with(&mut self, gain: f64, tests: TestRun) -> &mut Self {
+        self.ask(FileTests(tests));
         for index in 0..4 {
             for (of, _) in SCENARIOS {
                 let block = trial_block(self, of, gain, index % 2 == 0);
                 self.ask(FileTrialBlock(block));
             }
         }
-        let of = match state_of(self).trialled().triage() {
-            Some(_) => slow(self),
-            None => SCENARIOS[0].0.to_string(),
-        };
-        let mut it = profile(self, Framework::Vllm, Stage::Decode, &of);
-        it.tree = Some(head.tree);
+        let it = self.new_profile();
         self.ask(FileProfile(it))
     }
 

@@ -33,6 +33,7 @@ fn step(run: &mut Run) {
             let order = StopOrder::External {
                 because: line("the weights cannot be loaded fairly"),
                 evidence: vec![artifact("benchmark/logs/weights.log")],
+                shown: None,
             };
             if run.attempt(StopCampaign(order)).is_err() {
                 run.enter_loop();

@@ -106,6 +106,7 @@ fn searching(walker: &mut Walker, state: &FixedBenchmark, die: &mut Die) -> Comm
         _ => StopCampaign(StopOrder::External {
             because: line("the weights cannot be loaded fairly"),
             evidence: vec![artifact("benchmark/logs/weights.log")],
+            shown: None,
         })
         .into(),
     }

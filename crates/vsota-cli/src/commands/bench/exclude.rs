@@ -3,14 +3,15 @@
 use camino::Utf8PathBuf;
 use clap::Args;
 use vsota_core::command::ExcludeFramework;
+use vsota_core::evidence::failing::{Failing, Shown, not_missing};
 use vsota_core::facts::{Exclusion, ExclusionCause, Framework};
 use vsota_core::text::Line;
 
 use crate::context::Context;
+use crate::failing::{Seen, nothing};
 use crate::failure::Failure;
 use crate::journal::rel;
 use crate::output::Outcome;
-use crate::rundir::intake::LIMIT;
 use crate::transition;
 
 /// Take a framework out of the comparison, with the reason
@@ -19,7 +20,7 @@ pub struct ExcludeArgs {
     /// The framework
     framework: Framework,
 
-    /// It cannot run here, as this log or help output shows
+    /// It cannot run here, as this log shows by its error, or this help output by what it lacks
     #[arg(long, value_name = "FILE", required_unless_present = "by_user")]
     unsupported: Option<Utf8PathBuf>,
 
@@ -36,7 +37,8 @@ pub struct ExcludeArgs {
 ///
 /// # Errors
 ///
-/// Refused when it is vLLM, when it ran here, or when the user speaks too late.
+/// Bad evidence when the file shows no failure, or a help output has what the reason says is missing;
+/// refused when it is vLLM, when it ran here, or when the user speaks too late.
 pub fn run(context: &Context, args: ExcludeArgs) -> Result<Outcome, Failure> {
     let run = context.run_dir()?;
     let (framework, reason) = (args.framework, args.reason);
@@ -46,8 +48,18 @@ pub fn run(context: &Context, args: ExcludeArgs) -> Result<Outcome, Failure> {
         return transition::take(context, &run, ExcludeFramework(exclusion))?.outcome();
     };
     let to = rel(&format!("benchmark/logs/{framework}-unsupported.log"))?;
-    context.may_take(&log)?;
-    let staged = run.stage(&log, &to, &context.secrets, LIMIT)?;
+    let Seen { staged, bytes, shown } = Seen::of(context, &run, &log, &to, Failing::Server)?;
+    match shown {
+        Shown::Failure(_) => {}
+        Shown::Help => {
+            if let Some(there) = not_missing(reason.as_str(), &bytes) {
+                let message =
+                    format_args!("the help has {there}, which the reason says is missing");
+                return Err(Failure::bad_evidence(message).in_file(&log).at_field("reason"));
+            }
+        }
+        Shown::Prose => return Err(nothing().in_file(&log)),
+    }
     let cause = ExclusionCause::Unsupported { evidence: staged.artifact().clone() };
     let exclusion = Exclusion { framework, cause, reason };
     transition::take_with(context, &run, vec![staged], |_| Ok(ExcludeFramework(exclusion).into()))?

@@ -3,14 +3,15 @@
 use camino::Utf8PathBuf;
 use clap::Args;
 use vsota_core::command::BlockCompetitor;
+use vsota_core::evidence::failing::Failing;
 use vsota_core::facts::{CompetitorBlock, Framework};
 use vsota_core::text::Line;
 
 use crate::context::Context;
+use crate::failing::Seen;
 use crate::failure::Failure;
 use crate::journal::rel;
 use crate::output::Outcome;
-use crate::rundir::intake::LIMIT;
 use crate::transition;
 
 /// Record that a competitor can no longer run; its frozen row stays, and nothing is claimed against it
@@ -32,13 +33,13 @@ pub struct BlockArgs {
 ///
 /// # Errors
 ///
-/// Refused when it is no competitor of this benchmark.
+/// Bad evidence when the log shows no failure; refused when it is no competitor of this benchmark.
 pub fn run(context: &Context, args: BlockArgs) -> Result<Outcome, Failure> {
     let run = context.run_dir()?;
     let (framework, reason) = (args.framework, args.reason);
     let to = rel(&format!("benchmark/logs/{framework}-blocked.log"))?;
-    context.may_take(&args.log)?;
-    let staged = run.stage(&args.log, &to, &context.secrets, LIMIT)?;
+    let log = &args.log;
+    let staged = Seen::of(context, &run, log, &to, Failing::Server)?.failed(log)?;
     let block = CompetitorBlock { framework, log: staged.artifact().clone(), reason };
     transition::take_with(context, &run, vec![staged], |_| Ok(BlockCompetitor(block).into()))?
         .outcome()

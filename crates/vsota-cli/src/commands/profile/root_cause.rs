@@ -7,8 +7,10 @@ use vsota_core::evidence::draft::{self, DraftKind};
 use crate::context::Context;
 use crate::drafting::{self, DraftArgs};
 use crate::failure::Failure;
+use crate::find;
 use crate::given::StandArgs;
 use crate::journal::rel;
+use crate::objects::Sources;
 use crate::output::Outcome;
 use crate::transition;
 
@@ -26,7 +28,8 @@ pub struct RootCauseArgs {
 ///
 /// # Errors
 ///
-/// Bad evidence with file, line and field; refused while a profile is missing or a row does not exist.
+/// Bad evidence with file, line and field, also when the checkout holds no such source; refused while a
+/// profile is missing, a row does not exist, or another stage is the slower one.
 pub fn run(context: &Context, args: RootCauseArgs) -> Result<Outcome, Failure> {
     let Some(sheet) = args.draft.read(context)? else {
         return drafting::skeleton(context, DraftKind::RootCause);
@@ -34,7 +37,13 @@ pub fn run(context: &Context, args: RootCauseArgs) -> Result<Outcome, Failure> {
     let said = sheet.says(draft::root_cause)?;
     let stand = args.stand.read(context)?;
     let run = context.run_dir()?;
-    let (_, round) = drafting::standing(&run)?;
+    let (campaign, round) = drafting::standing(&run)?;
+    if let Some(checkout) = find::checkout(&campaign)
+        && let Some(source) = Sources::of(&checkout, &stand.head.commit)?.missing(&said.sources)?
+    {
+        let message = format_args!("the commit {} holds no {source}", stand.head.commit.short());
+        return Err(Failure::bad_evidence(message).in_file(sheet.from()).at_field("Sources"));
+    }
     let at = rel(&format!("analysis/r{round}-root-cause-{}.md", sheet.short()))?;
     let staged = sheet.stage(context, &run, &at)?;
     let cause = said.fact(stand, staged.artifact().clone());

@@ -3,15 +3,16 @@
 use camino::Utf8PathBuf;
 use clap::Args;
 use vsota_core::command::WaiveProfile;
+use vsota_core::evidence::failing::Failing;
 use vsota_core::facts::{Framework, ProfileWaiver};
 use vsota_core::text::Line;
 
 use crate::context::Context;
 use crate::drafting;
+use crate::failing::Seen;
 use crate::failure::Failure;
 use crate::journal::rel;
 use crate::output::Outcome;
-use crate::rundir::intake::LIMIT;
 use crate::transition;
 
 /// Record that a competitor cannot be captured
@@ -33,17 +34,15 @@ pub struct WaiveArgs {
 ///
 /// # Errors
 ///
-/// Refused for vLLM, and for a framework that is not compared.
+/// Bad evidence when the log shows no failure; refused for vLLM, and for a framework that is not
+/// compared.
 pub fn run(context: &Context, args: WaiveArgs) -> Result<Outcome, Failure> {
     let WaiveArgs { framework, log, reason } = args;
     let run = context.run_dir()?;
     let (_, round) = drafting::standing(&run)?;
     let to = rel(&format!("profiles/r{round}/{framework}-waived.log"))?;
-    context.may_take(&log)?;
-    let staged = run.stage(&log, &to, &context.secrets, LIMIT)?;
-    if staged.artifact().bytes == 0 {
-        return Err(Failure::bad_evidence("the log is empty").in_file(&log));
-    }
+    // The server of a capture is up; what fails is the profiler.
+    let staged = Seen::of(context, &run, &log, &to, Failing::Anything)?.failed(&log)?;
     let waiver = ProfileWaiver { framework, log: staged.artifact().clone(), reason };
     transition::take_with(context, &run, vec![staged], |_| Ok(WaiveProfile(waiver).into()))?
         .outcome()

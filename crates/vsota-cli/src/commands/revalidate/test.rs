@@ -6,10 +6,11 @@ use std::process::{Command, Stdio};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
-use vsota_core::GitId;
 use vsota_core::command::FileTests;
-use vsota_core::facts::{TestRun, WaivedTest};
+use vsota_core::facts::{KernelPatch, TestRun, WaivedTest};
+use vsota_core::phase::Trialled;
 use vsota_core::text::Line;
+use vsota_core::{Campaign, GitId, State};
 
 use crate::context::Context;
 use crate::drafting;
@@ -81,12 +82,26 @@ pub fn run(context: &Context, args: TestArgs) -> Result<Outcome, Failure> {
     }
     let kept = staged.last().ok_or_else(|| Failure::usage("nothing was run or filed"))?;
     let log = kept.artifact().clone();
-    let Report { passed, failed } = report;
+    let kernel = kernel(&campaign);
+    let focused = report.passing(|it| kernel.is_some_and(|kernel| kernel.is_focused(it)))?;
+    let Report { passed, failed, .. } = report;
     let (argv, exit, head) =
         ran.map_or((Vec::new(), None, None), |it| (it.argv, Some(it.exit), it.head));
     let waived = waived(&args.waive);
-    let tests = TestRun { commit: args.commit, argv, exit, head, passed, failed, waived, log };
+    let commit = args.commit;
+    let tests = TestRun { commit, argv, exit, head, passed, focused, failed, waived, log };
     transition::take_with(context, &run, staged, |_| Ok(FileTests(tests).into()))?.outcome()
+}
+
+/// The kernel of the patch that is on trial, which has a test of its own (KA-9).
+fn kernel(campaign: &Campaign) -> Option<&KernelPatch> {
+    match campaign.state() {
+        State::Revalidate(it) => match it.trialled() {
+            Trialled::Patch(patch) => patch.0.kernel.as_ref(),
+            Trialled::Fixup(_) => None,
+        },
+        _ => None,
+    }
 }
 
 /// Runs the command with both its streams in one log, which never reaches a disk; what is a secret in

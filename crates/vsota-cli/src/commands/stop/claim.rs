@@ -34,12 +34,13 @@ pub struct ClaimArgs {
 ///
 /// # Errors
 ///
-/// Refused when the verdict, the evidence or an uninvestigated row stands in the way.
+/// Bad evidence when a file is empty or the log of a server that came up; refused when the verdict, the evidence or an uninvestigated row stands in the way.
 pub fn run(context: &Context, args: ClaimArgs) -> Result<Outcome, Failure> {
     let stand = args.stand.read(context)?;
     let run = context.run_dir()?;
-    let staged = super::evidence(context, &run, &args.evidence)?;
+    let (staged, shown) = super::evidence(context, &run, &args.evidence)?;
     let evidence = staged.iter().map(|it| it.artifact().clone()).collect();
-    let claim = StopClaim { stand, reason: args.reason, because: args.because, evidence };
+    let (reason, because) = (args.reason, args.because);
+    let claim = StopClaim { stand, reason, because, evidence, shown };
     transition::take_with(context, &run, staged, |_| Ok(ClaimStop(claim).into()))?.outcome()
 }

@@ -27,11 +27,11 @@ pub struct ExternalArgs {
 ///
 /// # Errors
 ///
-/// Refused when a competitor has a row that ranks.
+/// Bad evidence when a file is empty or the log of a server that came up; refused when a competitor has a row that ranks.
 pub fn run(context: &Context, args: ExternalArgs) -> Result<Outcome, Failure> {
     let run = context.run_dir()?;
-    let staged = super::evidence(context, &run, &args.evidence)?;
+    let (staged, shown) = super::evidence(context, &run, &args.evidence)?;
     let evidence = staged.iter().map(|it| it.artifact().clone()).collect();
-    let order = StopOrder::External { because: args.because, evidence };
+    let order = StopOrder::External { because: args.because, evidence, shown };
     transition::take_with(context, &run, staged, |_| Ok(StopCampaign(order).into()))?.outcome()
 }

@@ -229,7 +229,7 @@ fn a_profile_of_another_round_build_scenario_or_command_is_refused() {
         let args = ["profile", "file", &file, "--capture", &capture];
         stage.refused(&args, clauses);
     }
-    let log = stage.file("capture.log", "x");
+    let log = stage.file("capture.log", "the capture failed");
     let waive = ["profile", "waive", "vllm", "--log", &log, "--reason", "no"];
     stage.refused(&waive, &["PR-8"]);
 }

@@ -70,6 +70,10 @@ fn a_junit_report_is_bad_evidence_with_its_line() {
         ("no name", JUNIT.replacen(" name=\"test_ok\"", "", 1), Some(3), None),
         ("an entity", JUNIT.replacen("test_ok", "&lol;", 1), Some(3), None),
         ("no XML", "12 passed".into(), None, Some("testcase")),
+        ("a failure cut out", counting(1, 3), Some(1), Some("failures and errors")),
+        ("a failure not counted", counting(0, 4), Some(1), Some("failures and errors")),
+        ("a skip cut out", counting(1, 4).replace("<skipped/>", ""), Some(1), Some("skipped")),
+        ("no count", counting(1, 4).replace("'1'", "'-1'"), Some(1), Some("failures")),
     ];
     for (what, text, line, field) in cases {
         let file = stage.file("junit.xml", text);
@@ -84,6 +88,57 @@ fn a_junit_report_is_bad_evidence_with_its_line() {
         None,
         None,
     );
+}
+
+/// A suite that counts so many failures and tests; one test failed twice, one in each of its parts,
+/// and one was skipped. `tests` at 3 leaves the failed ones out.
+fn counting(failures: u32, tests: u32) -> String {
+    let failed = "<testcase name='b'><failure/></testcase><testcase name='b'><error/></testcase>";
+    let rest = "<testcase name='a'/><testcase name='c'><skipped/></testcase>";
+    let cases = if tests == 3 { rest.to_owned() } else { format!("{failed}{rest}") };
+    format!(
+        "<testsuites><testsuite tests='{tests}' failures='{failures}' errors='{failures}' \
+         skipped='1'>{cases}</testsuite></testsuites>"
+    )
+}
+
+#[test]
+fn a_test_that_failed_twice_and_one_that_did_not_run_are_counted() {
+    let stage = Stage::at(Run::patched());
+    let commit = commit(&stage);
+    let whole = counting(1, 4).replace(
+        "<testcase name='a'/>",
+        "<testcase name='a'/><testcase name='d' status='notrun'/>",
+    );
+    let file = stage.file("junit.xml", whole);
+    let args = ["revalidate", "test", "--commit", &commit, "--junit", &file];
+    stage.granted(&args, "tests-filed", "revalidate");
+    let said = stage.said();
+    assert_eq!((&said["passed"], &said["failed"]), (&json!(1), &json!(["b", "b"])));
+}
+
+#[test]
+fn the_focused_test_is_named_when_it_passed() {
+    let stage = Stage::at(Run::patched());
+    let commit = commit(&stage);
+    let case = "<testcase classname='tests.kernels.moe.test_routing' name='test_ties[8]'/>";
+    let other = "<testcase classname='tests.test_version' name='test_import'/>";
+    for (cases, named) in [
+        (format!("{other}{case}"), json!("tests.kernels.moe.test_routing::test_ties[8]")),
+        (other.to_owned(), json!(null)),
+        (case.replace("/>", "><skipped/></testcase>") + other, json!(null)),
+    ] {
+        let file = stage.file("junit.xml", format!("<testsuite>{cases}</testsuite>"));
+        let args = ["revalidate", "test", "--commit", &commit, "--junit", &file];
+        stage.granted(&args, "tests-filed", "revalidate");
+        assert_eq!(stage.said()["focused"], named, "{cases}");
+    }
+    let said = "tests/kernels/moe/test_routing.py::test_ties[a b] PASSED [ 50%]";
+    let text = format!("echo '{said}'; echo '== 1 passed in 0.10s =='\n");
+    let script = stage.file("pytest.sh", text);
+    let args = ["revalidate", "test", "--commit", &commit, "--", "/bin/sh", &script];
+    stage.granted(&args, "tests-filed", "revalidate");
+    assert_eq!(stage.said()["focused"], "tests/kernels/moe/test_routing.py::test_ties[a b]");
 }
 
 #[test]

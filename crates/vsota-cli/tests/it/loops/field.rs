@@ -55,6 +55,8 @@ impl Field {
         let mut field = Self { world, vllm, env: BTreeMap::new() };
         field.git(&["init", "-q", "-b", "main"]);
         field.put("vllm/a.py", "a = 1\n");
+        // What the model's root cause cites.
+        field.put("vllm/model_executor/layers/fused_moe.py", "b = 1\n");
         field.put(".gitignore", ".humanize*\nprofile/\n");
         field.commit("first");
         for (path, text) in runtime(false) {

@@ -4,8 +4,9 @@
 use std::fs;
 
 use serde_json::{Value, json};
+use vsota_core::command::NameRootCause;
 use vsota_fixtures::builders::humanize::{LoopFiles, LoopParts, refined_plan, review_result};
-use vsota_fixtures::model::Run;
+use vsota_fixtures::model::{self, Run};
 
 use super::field::{Field, LOOP};
 
@@ -225,4 +226,41 @@ fn a_fixup_cites_a_finding_or_the_phase() {
     let journal = String::from_utf8(field.world.bytes()).unwrap();
     let last = journal.lines().last().unwrap();
     assert!(last.contains("fused_moe.py") && last.contains(r#""licence":"Apache-2.0""#), "{last}");
+}
+
+#[test]
+fn the_sources_of_a_root_cause_are_files_of_the_commit() {
+    let mut model = Run::behind();
+    model.profiles();
+    let field = Field::in_loop(&model, |it: &mut LoopParts| written(it));
+    let draft = |source: &str| {
+        format!(
+            "# Root cause\n- stage: decode\n- estimated-gap-pct: 4\n## Rows\n- vllm:decode:kernel:1\n\
+             ## Sources\n- moe routing kernels\n- {source}\n## Explanation\nThe kernel is slow.\n"
+        )
+    };
+    let file = field.world.root.join("cause.md");
+    let named = |source: &str| {
+        fs::write(&file, draft(source)).unwrap();
+        field.vsota(&["profile", "root-cause", file.as_str()])
+    };
+    let ended = named("vllm/no/such.py:3");
+    assert_eq!(
+        (ended.exit, &ended.json["error"]["field"]),
+        (4, &"Sources".into()),
+        "{}",
+        ended.told
+    );
+    assert!(ended.told.contains("holds no vllm/no/such.py"), "{}", ended.told);
+    assert_eq!(named("vllm/a.py:1 f").exit, 0);
+    let checked = |field: &Field| {
+        let found = field.vsota(&["verify", "--without", "traces"]).json["checks"].clone();
+        let wrong = |it: &&serde_json::Value| it["clause"] == "PR-6" && it["check"] == "checkout";
+        found.as_array().unwrap().iter().filter(wrong).count()
+    };
+    assert_eq!(checked(&field), 0);
+    let mut cause = model::root_cause(&model);
+    cause.sources = model::lines(&["vllm/no/such.py"]);
+    model.ask(NameRootCause(cause));
+    assert_eq!(checked(&Field::in_loop(&model, |it| written(it))), 1);
 }

@@ -157,6 +157,10 @@ const ROOT_CAUSE: Form = Form {
     head: &[
         must("stage", "the slower one: prefill, decode or mixed"),
         may(
+            "stage-because",
+            "why it is another than the one in which vllm loses the most GPU time against the leader",
+        ),
+        may(
             "estimated-gap-pct",
             "percent of the gap that the rows explain; needed while the gap is not proven",
         ),

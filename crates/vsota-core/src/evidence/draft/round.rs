@@ -67,6 +67,8 @@ impl Draft {
 pub struct RootCauseDraft {
     /// The slower stage.
     pub slower_stage: Stage,
+    /// Why it is another than the one in which vLLM loses the most GPU time.
+    pub stage_because: Option<Line>,
     /// The rows that explain the gap.
     pub rows: Vec<RowId>,
     /// How they explain it.
@@ -80,8 +82,18 @@ pub struct RootCauseDraft {
 impl RootCauseDraft {
     /// The fact, with where the checkout stands and what was filed.
     pub fn fact(self, stand: Standpoint, draft: Artifact) -> RootCause {
-        let Self { slower_stage, rows, explanation, sources, estimated_gap_pct } = self;
-        RootCause { stand, slower_stage, rows, explanation, sources, estimated_gap_pct, draft }
+        let Self { slower_stage, stage_because, rows, explanation, sources, estimated_gap_pct } =
+            self;
+        RootCause {
+            stand,
+            slower_stage,
+            stage_because,
+            rows,
+            explanation,
+            sources,
+            estimated_gap_pct,
+            draft,
+        }
     }
 }
 
@@ -96,6 +108,7 @@ pub fn root_cause(text: &str) -> Result<RootCauseDraft, EvidenceError> {
     let estimated = head.optional::<Number>("estimated-gap-pct")?;
     Ok(RootCauseDraft {
         slower_stage: head.one("stage")?,
+        stage_because: head.optional("stage-because")?,
         rows: Cited::all(read.needed("Rows")?.list()?),
         explanation: read.needed("Explanation")?.prose()?,
         sources: read.needed("Sources")?.list()?,

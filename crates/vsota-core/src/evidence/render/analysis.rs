@@ -24,6 +24,12 @@ pub(super) fn root_cause(book: &Book<'_>) -> Option<String> {
 fn cause(page: &mut Page, book: &Book<'_>, root: &At<'_, RootCause>) {
     let it = root.said;
     page.say(md!("The slower stage is **{}**.", it.slower_stage));
+    if let Some(because) = &it.stage_because {
+        page.say(md!(
+            "It need not be the one in which vLLM loses the most GPU time against the leader, because: {}",
+            Md::text(because)
+        ));
+    }
     page.quote(&it.explanation);
     page.list(it.rows.iter().map(|id| {
         let name = Md::code(id.to_string());

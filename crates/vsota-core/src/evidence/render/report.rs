@@ -8,6 +8,7 @@ use super::story::At;
 use super::{Book, artefacts, benchmark, checkpoint, standing, waivers};
 use crate::artifact::Digest;
 use crate::facts::*;
+use crate::text::Line;
 
 pub(super) fn render(book: &Book<'_>) -> String {
     let mut page = Page::new(book.demo(), Md::own("Final report"));
@@ -61,9 +62,10 @@ fn verdict(page: &mut Page, book: &Book<'_>) {
             page.say(ended(book, &stop, claim.map(|it| it.said)));
             page.say(scope(book));
             match (stop.said, claim) {
-                (StopOrder::External { because, evidence }, _) => {
+                (StopOrder::External { because, evidence, shown }, _) => {
                     page.say(md!("Cause: {}", Md::text(because)));
                     page.list(evidence.iter().map(Md::artifact));
+                    page.say(proof(shown.as_ref()));
                 }
                 (StopOrder::Confirm { .. }, Some(claim)) => cause(page, claim.said),
                 (StopOrder::Confirm { .. }, None) => {}
@@ -165,6 +167,17 @@ fn cause(page: &mut Page, claim: &StopClaim) {
         page.quote(because);
     }
     page.list(claim.evidence.iter().map(Md::artifact));
+    if !claim.evidence.is_empty() {
+        page.say(proof(claim.shown.as_ref()));
+    }
+}
+
+/// Whether the evidence of a stop shows a failure, or is words.
+fn proof(shown: Option<&Line>) -> Md {
+    match shown {
+        Some(line) => md!("The evidence shows a failure: {}", Md::text(line)),
+        None => Md::own("The evidence is prose: no failure was found in it."),
+    }
 }
 
 /// The head that stood before the entry: its own hash is not known inside it.

@@ -63,6 +63,7 @@ fn a_stop_before_the_loop_is_external() {
     let order = StopOrder::External {
         because: line("the weights cannot be loaded fairly"),
         evidence: vec![artifact("benchmark/logs/weights.log")],
+        shown: None,
     };
     run.ask(StopCampaign(order));
     let documents = of(&run);
