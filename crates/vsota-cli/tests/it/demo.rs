@@ -164,7 +164,7 @@ const CHANGES: &[(&str, &str, &str, &str)] = &[
         "tests/junit.xml",
         "name=\"test_empty_batch\" time=\"0.4\"/>",
         "name=\"test_empty_batch\" time=\"0.4\"><failure/></testcase>",
-        "revalidate accept",
+        "revalidate test",
     ),
     ("trial/chat-1.json", "\"build\": \"new\"", "\"build\": \"accepted\"", "revalidate ingest"),
     (

@@ -85,16 +85,15 @@ fn candidates_go_as_one_array_and_are_gathered_once() {
     let mut child = cluster.bench_run();
     let mut child = child.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let begun = Instant::now();
-    while cluster.submitted().is_empty() {
+    // Its first task has begun.
+    let own = cluster.site.run.join("benchmark/running/array-sglang-1/0");
+    while !own.join("launch.json").exists() {
         assert!(begun.elapsed() < Duration::from_secs(120), "nothing is submitted");
         thread::sleep(Duration::from_millis(50));
     }
-    thread::sleep(Duration::from_millis(700));
     child.kill().unwrap();
     child.wait().unwrap();
     // Words of a task that began are told, not lost with its directory.
-    let own = cluster.site.run.join("benchmark/running/array-sglang-1/0");
-    fs::create_dir_all(&own).unwrap();
     fs::write(own.join("error.txt"), "the disk is full").unwrap();
     let ended = cluster.bench_run().output().unwrap();
     let told = String::from_utf8_lossy(&ended.stderr).into_owned();

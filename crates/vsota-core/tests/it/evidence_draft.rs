@@ -174,6 +174,8 @@ fn ideas_attempts_and_research_are_read() {
     assert_eq!(research.sources.len(), 3);
     let error = draft::research("# Research\n## Findings\nx\n").unwrap_err();
     assert_eq!(error.field.as_deref(), Some("code"));
+    let prose = draft::research("# Research\n- code: lorem ipsum\n## Findings\nx\n").unwrap_err();
+    assert_eq!(prose.field.as_deref(), Some("code"));
 }
 
 #[test]

@@ -264,3 +264,24 @@ fn the_sources_of_a_root_cause_are_files_of_the_commit() {
     model.ask(NameRootCause(cause));
     assert_eq!(checked(&Field::in_loop(&model, |it| written(it))), 1);
 }
+
+#[test]
+fn the_source_of_an_idea_is_a_file_of_the_commit() {
+    let field = Field::in_loop(&Run::layered(), |it: &mut LoopParts| written(it));
+    let file = field.world.root.join("idea.md");
+    let noted = |source: &str| {
+        let text = format!(
+            "# Idea\n- name: fuse\n- source-path: {source}\n- provenance: vllm at the baseline\n\
+             - verdict: open\n- row: vllm:decode:kernel:1  moe_routing_kernel\n"
+        );
+        fs::write(&file, text).unwrap();
+        field.vsota(&["idea", "note", file.as_str()])
+    };
+    let ended = noted("vllm/does/not/exist.py");
+    let place = &ended.json["error"]["field"];
+    assert_eq!((ended.exit, place), (4, &"source-path".into()), "{}", ended.told);
+    for source in ["vllm/a.py", "python/sglang/srt/layers/moe.py"] {
+        let ended = noted(source);
+        assert_eq!(ended.exit, 0, "{source}: {}", ended.told);
+    }
+}

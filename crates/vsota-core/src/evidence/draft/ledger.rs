@@ -123,7 +123,14 @@ pub fn research(text: &str) -> Result<Research, EvidenceError> {
     let read = DraftKind::Research.read(text)?;
     let head = read.head();
     let lines = |key| head.many::<Line>(key);
-    let mut sources: Vec<_> = lines("code")?.into_iter().map(ResearchSource::Code).collect();
+    let code = lines("code")?;
+    // What names no file is prose.
+    let parts = |it: &Line| it.as_str().split(',').filter(|part| !part.trim().is_empty()).count();
+    if code.iter().any(|it| parts(it) < 2) {
+        let message = "a source that was read is a repository and a path in it, and its commit where known: a/b, x.py, c0ffee";
+        return Err(head.wrong(Some("code"), head.line(), message));
+    }
+    let mut sources: Vec<_> = code.into_iter().map(ResearchSource::Code).collect();
     sources.extend(lines("pull-request")?.into_iter().map(ResearchSource::PullRequest));
     sources.extend(lines("article")?.into_iter().map(ResearchSource::Article));
     if sources.is_empty() {
