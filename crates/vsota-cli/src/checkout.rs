@@ -192,8 +192,9 @@ impl Checkout {
     /// What tells more of a change, ready to type: which rule leaves the file out, or the whole status.
     pub fn asks(&self, change: &str) -> String {
         let mut words = vec!["git", "-C", self.root.as_str()];
-        match change.strip_prefix(EXCLUDED) {
-            Some(path) => words.extend(["check-ignore", "-v", "--no-index", path]),
+        let path = change.strip_prefix(EXCLUDED).map(|it| format!(":(top){it}"));
+        match &path {
+            Some(path) => words.extend(["check-ignore", "-v", "--no-index", "--", path]),
             None => words.push("status"),
         }
         command_line::join(words)

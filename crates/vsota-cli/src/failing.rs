@@ -1,9 +1,10 @@
 //! What does a file show that is to show a failure? (IN-4, PR-8, GD-8, ST-3)
 
-use std::io::Read as _;
+use std::fs::OpenOptions;
+use std::io::{ErrorKind, Read as _, Write as _};
 
 use camino::Utf8Path;
-use vsota_core::evidence::failing::{Failing, Shown, shown};
+use vsota_core::evidence::failing::{Failing, OWN, Shown, shown};
 use vsota_core::text::RelPath;
 
 use crate::context::Context;
@@ -21,6 +22,21 @@ pub struct Seen<'a> {
     pub bytes: Vec<u8>,
     /// What they show.
     pub shown: Shown,
+}
+
+/// Says below the log of what failed why it was ended: a server that hangs says nothing itself.
+///
+/// # Errors
+///
+/// When the log is there and cannot be written.
+pub fn add(log: &Utf8Path, reason: &str) -> Result<(), Failure> {
+    let file = match OpenOptions::new().append(true).open(log) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(Failure::file("open", log, &error)),
+    };
+    let written = writeln!(&file, "{OWN}{}", crate::escape::brief(reason, 1_000));
+    written.map_err(|error| Failure::file("write", log, &error))
 }
 
 impl<'a> Seen<'a> {

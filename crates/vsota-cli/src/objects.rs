@@ -250,8 +250,23 @@ impl Sources {
     ///
     /// When git cannot be run.
     pub fn missing<'a>(&self, sources: &'a [Line]) -> Result<Option<&'a str>, Failure> {
+        self.objects.missing(&self.commit, sources)
+    }
+}
+
+impl Objects {
+    /// The first source whose path a commit does not hold.
+    ///
+    /// # Errors
+    ///
+    /// When git cannot be run.
+    pub fn missing<'a>(
+        &self,
+        commit: &GitId,
+        sources: &'a [Line],
+    ) -> Result<Option<&'a str>, Failure> {
         for path in sources.iter().filter_map(RootCause::path_of) {
-            if !self.objects.holds(&self.commit, path)? {
+            if !self.holds(commit, path)? {
                 return Ok(Some(path));
             }
         }

@@ -17,7 +17,7 @@ use crate::chronicle::Chronicle;
 use crate::context::Context;
 use crate::failure::{Failure, Why};
 use crate::find;
-use crate::objects::{Commit, Objects, Sources};
+use crate::objects::{Commit, Objects};
 use crate::rundir::RunDir;
 
 /// The name of the check, as `--without` takes it.
@@ -139,7 +139,6 @@ impl Walk<'_> {
                 accepted = &gate.head.commit;
             }
         }
-        sourced(chronicle, checkout, self.checks)?;
         let mut known = Vec::new();
         for gate in gates {
             if objects.tree(&gate.head.commit)?.is_some() {
@@ -187,7 +186,27 @@ impl Walk<'_> {
                 self.checks.say(CHECK, Clause::Pa1, false, found, Some(checkout.to_string()));
             }
         }
+        self.sourced(chronicle, &objects)?;
         self.checks.conclude(CHECK, Clause::Pa1, held);
+        Ok(())
+    }
+
+    /// PR-6: the sources of a root cause are files of the commit that it was named on, where that is still
+    /// there: the commit of a try that was taken back may be gone.
+    fn sourced(&mut self, chronicle: &Chronicle, objects: &Objects) -> Result<(), Failure> {
+        for entry in &chronicle.entries {
+            let Event::RootCauseNamed(it) = &entry.event else { continue };
+            let commit = &it.said.stand.head.commit;
+            if objects.tree(commit)?.is_none() {
+                continue;
+            }
+            if let Some(source) = objects.missing(commit, &it.said.sources)? {
+                let found =
+                    format!("entry {}: the commit {} holds no {source}", entry.seq, commit.short());
+                let draft = Some(it.said.draft.path.to_string());
+                self.checks.say(CHECK, Clause::Pr6, false, found, draft);
+            }
+        }
         Ok(())
     }
 
@@ -252,24 +271,6 @@ impl Walk<'_> {
     }
         Ok(())
     }
-}
-
-/// PR-6: the sources of a root cause are files of the commit that it was named on.
-fn sourced(
-    chronicle: &Chronicle,
-    checkout: &Utf8PathBuf,
-    checks: &mut Checks,
-) -> Result<(), Failure> {
-    for entry in &chronicle.entries {
-        let Event::RootCauseNamed(it) = &entry.event else { continue };
-        let commit = &it.said.stand.head.commit;
-        if let Some(source) = Sources::of(checkout, commit)?.missing(&it.said.sources)? {
-            let found =
-                format!("entry {}: the commit {} holds no {source}", entry.seq, commit.short());
-            checks.say(CHECK, Clause::Pr6, false, found, Some(it.said.draft.path.to_string()));
-        }
-    }
-    Ok(())
 }
 
 /// The command that a commit without a gate may wait for: before the patch is recorded, while it is

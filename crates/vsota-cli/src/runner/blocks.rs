@@ -80,9 +80,18 @@ impl Runner<'_> {
                 }
                 // It would not count the next time either: whoever waits for it waits for ever.
                 Some(reason) => {
+                    let mend = match reason {
+                        ReportOnly::Stale => {
+                            "it was launched before its round, patch or change of the rig was recorded: \
+                             the clocks of the hosts differ by more than a minute; set them"
+                        }
+                        ReportOnly::LaunchesOverlap => {
+                            "two of its servers were up at one time; end what is left of the one before"
+                        }
+                        _ => "look at its rows with `vsota log` and mend the workload or the plan",
+                    };
                     let failure = Failure::child(format_args!(
-                        "a block of {} was filed and does not count: {reason}; look at its rows with \
-                         `vsota log`, mend the workload or the plan, then call again",
+                        "a block of {} was filed and does not count: {reason}; {mend}, then call again",
                         scenario.name
                     ));
                     return Err(failure.after(filed.step.head));

@@ -291,6 +291,7 @@ impl Trip<'_> {
             Err(why) => {
                 let (status, reason) = told(&why, deadline);
                 server.stop()?;
+                crate::failing::add(&self.dir.join("server.log"), &self.rig.cleared(&reason))?;
                 self.all(asked, &launched, status, &reason)?
             }
             Ok(()) => {

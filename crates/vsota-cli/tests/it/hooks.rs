@@ -99,6 +99,9 @@ fn patches() -> Vec<String> {
         "black vllm/x.py",
         "clang-format -i csrc/x.cu",
         "sort -o vllm/x.txt vllm/x.txt",
+        "curl -fsSLo vllm/x.py https://example.org/x.py",
+        "wget -Ovllm/x.py https://example.org/x.py",
+        "ruff check --fix -n vllm",
         "xargs sed -i s/a/b/ < files",
         "cd /tmp && GIT_DIR=/src/vllm/.git git commit -m x",
     ] {
@@ -141,6 +144,7 @@ fn harmless() -> Vec<String> {
         "git stash list",
         "ruff check vllm",
         "black --check vllm",
+        "isort -c vllm",
         "clang-format --dry-run csrc/x.cu",
         "curl -sO https://example.org/x.json",
         "git rm --cached docs/x.md",

@@ -14,7 +14,7 @@ use crate::text::Line;
 const LINE: usize = 64 << 10;
 
 /// What a line that tells of a failure holds, in small letters.
-const MARKS: [&str; 21] = [
+const MARKS: [&str; 22] = [
     "error",
     "exception",
     "fail",
@@ -36,11 +36,29 @@ const MARKS: [&str; 21] = [
     "no module named",
     "denied",
     "unrecognized",
+    "timed out",
 ];
 
 /// What takes a running server down, whatever came before it.
-const DOWN: [&str; 5] =
-    ["out of memory", "core dumped", "segmentation fault", "enginedeaderror", "sigkill"];
+const DOWN: [&str; 14] = [
+    "out of memory",
+    "core dumped",
+    "segmentation fault",
+    "enginedeaderror",
+    "sigkill",
+    "sigquit",
+    "cuda error",
+    "illegal memory access",
+    "unspecified launch failure",
+    "watchdog caught",
+    "watchdog timeout",
+    "scheduler hit an exception",
+    "nvrm: xid",
+    " died",
+];
+
+/// What vsota writes below the log of a server that it ended because it failed.
+pub const OWN: &str = "vsota: failed: ";
 
 /// What a file shows.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -90,14 +108,21 @@ pub fn shown(bytes: &[u8], of: Failing) -> Result<Shown, EvidenceError> {
         let text = String::from_utf8_lossy(line.get(..LINE).unwrap_or(line));
         let low = text.to_ascii_lowercase();
         help |= low.trim_start().starts_with("usage:");
-        up_at = up_at.or(is_up(&text).then_some(at));
+        if up_at.is_none() && is_up(&text) {
+            up_at = Some(at);
+            if of == Failing::Server {
+                // What it said on the way up did not keep it down.
+                (reader, first, usage) = (LogReader::default(), None, None);
+            }
+        }
         let counts = up_at.is_none() || of == Failing::Anything;
         let marks: &[&str] = if counts { &MARKS } else { &DOWN };
         // What an option parser says after its usage.
         if usage.is_none() && up_at.is_none() && low.contains(": error: ") {
             usage = plain(&text);
         }
-        if first.is_none() && !is_calm(&low) && marks.iter().any(|it| low.contains(it)) {
+        let marked = !is_calm(&low) && marks.iter().any(|it| low.contains(it));
+        if first.is_none() && (marked || text.starts_with(OWN)) {
             first = plain(&text);
         }
     }

@@ -120,12 +120,14 @@ pub struct RootCause {
 }
 
 impl RootCause {
-    /// The path that a source names, without the line and the function behind it; absent for a kernel
-    /// family.
+    /// The path in the checkout that a source names, as a trace spells it too: without the place where the
+    /// package lies, the line and the function behind it. Absent for a kernel family and for what lies in
+    /// another package.
     pub fn path_of(source: &Line) -> Option<&str> {
         let word = source.as_str().split_whitespace().next()?;
         let path = word.split_once(':').map_or(word, |(path, _)| path);
-        path.contains('/').then_some(path)
+        let path = path.rsplit_once("site-packages/").map_or(path, |(_, below)| below);
+        ["vllm/", "csrc/"].iter().any(|it| path.starts_with(it)).then_some(path)
     }
 }
 

@@ -306,13 +306,15 @@ fn same_version(winner: &Winner, run: &BlockRun) -> Objections {
     let found = (run.framework_version.as_ref(), run.framework_commit.as_ref());
     let same =
         found.0 == frozen.0 && found.0.is_some() && (frozen.1.is_none() || found.1 == frozen.1);
+    // A server that did not come up was asked nothing.
+    let silent = found.0.is_none() && run.came_to_nothing();
     let said = |(version, commit): (Option<&Line>, Option<&Line>)| {
         version.map_or_else(|| String::from("unknown"), |version| search::said((version, commit)))
     };
     let (framework, scenario) = (run.framework, winner.scenario.clone());
     let (found, frozen) = (said(found), said(frozen));
     o.unless(
-        same || framework == Framework::Vllm,
+        same || silent || framework == Framework::Vllm,
         BlockObjection::OtherVersion { framework, scenario, found, frozen },
     );
     o

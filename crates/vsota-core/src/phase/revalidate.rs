@@ -144,14 +144,14 @@ impl Revalidate {
     }
 
     /// What the new build was launched with in the blocks of a scenario, once there are any.
-    fn launched_with(&self, scenario: &Name) -> Option<&Argv> {
+    pub fn launched_with(&self, scenario: &Name) -> Option<&Argv> {
         let block = self.kept.iter().find(|it| it.scenario == *scenario)?;
         let new = block.runs.iter().find(|it| it.build == Some(Build::New))?;
         Some(&new.server_command)
     }
 
     /// Whether a profile shows what the blocks measured.
-    fn shows(&self, profile: &Profile) -> bool {
+    pub fn shows(&self, profile: &Profile) -> bool {
         let ran = self.launched_with(&profile.scenario);
         ran.is_none_or(|it| *it == profile.server_command)
     }

@@ -213,16 +213,19 @@ pub(crate) fn everyone_agrees(scenario: &Scenario, rank: &Rank<'_>) -> Objection
     o
 }
 
-/// FB-1: the winners of a framework ran one version of it, of which the comparison is; each says which.
+/// FB-1: the winners of a framework ran one version of it, of which the comparison is. Of a winner that ran
+/// more than once one run says which; vLLM's is a tree (FB-13).
 pub(crate) fn one_version_each(tables: &[(&Scenario, Rank<'_>)]) -> Objections {
     let mut o = Objections::default();
     let mut versions: BTreeMap<Framework, (&Line, Option<&Line>)> = BTreeMap::new();
+    for it in tables.iter().flat_map(|(_, it)| it.best_of_each()) {
+        let (framework, candidate) = (it.row.framework, it.row.id.clone());
+        let told = framework == Framework::Vllm || version_of(it).is_some();
+        o.unless(told, BenchObjection::NoVersion { framework, candidate });
+    }
     for row in tables.iter().flat_map(|(_, it)| it.best_of_each()).flat_map(|it| &it.rows) {
         let (framework, candidate) = (row.framework, row.id.clone());
-        let Some(version) = &row.framework_version else {
-            o.raise(BenchObjection::NoVersion { framework, candidate });
-            continue;
-        };
+        let Some(version) = &row.framework_version else { continue };
         let ran = (version, row.framework_commit.as_ref());
         let first = *versions.entry(row.framework).or_insert(ran);
         let (found, other) = (said(ran), said(first));
@@ -270,8 +273,16 @@ pub(crate) fn everyone_ranks(
     o
 }
 
+/// The version of a contender, with its commit, as the first of its runs tells it that does.
+fn version_of<'a>(it: &Contender<'a>) -> Option<(&'a Line, Option<&'a Line>)> {
+    let all = core::iter::once(it.row).chain(it.rows.iter().copied());
+    all.into_iter()
+        .find_map(|row| Some((row.framework_version.as_ref()?, row.framework_commit.as_ref())))
+}
+
 /// The candidate as it is frozen, with the values that later gates read.
 pub(crate) fn winner(rank: &Rank<'_>, scenario: &Scenario, it: &Contender<'_>) -> Option<Winner> {
+    let version = version_of(it);
     Some(Winner {
         scenario: scenario.name.clone(),
         framework: it.row.framework,
@@ -279,8 +290,8 @@ pub(crate) fn winner(rank: &Rank<'_>, scenario: &Scenario, it: &Contender<'_>) -
         sla_passed: rank.ranking.iter().any(|other| core::ptr::eq(other, it)),
         objective: it.metric(scenario.objective)?,
         server_command: it.row.server_command.clone(),
-        framework_version: it.row.framework_version.clone(),
-        framework_commit: it.row.framework_commit.clone(),
+        framework_version: version.map(|it| it.0.clone()),
+        framework_commit: version.and_then(|it| it.1.cloned()),
         identity: it.row.identity.clone(),
         settings: it.row.settings.as_ref().map(|it| it.sha256),
     })

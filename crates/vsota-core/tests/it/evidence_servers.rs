@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 use proptest::prelude::*;
-use vsota_core::evidence::failing::{Failing, Shown, not_missing, shown};
+use vsota_core::evidence::failing::{Failing, OWN, Shown, not_missing, shown};
 use vsota_core::evidence::{Metrics, ServerLog, is_of_mock, read, smi};
 use vsota_core::facts::Framework;
 use vsota_core::measure::{Fraction, Measured};
@@ -262,6 +262,15 @@ fn a_failure_is_shown_or_it_is_prose() {
         assert!(shown(healthy.as_bytes(), Failing::Server).is_err(), "{healthy}");
         assert!(shown(healthy.as_bytes(), Failing::Anything).is_err(), "{healthy}");
     }
+    // What is said on the way up did not keep it down; what takes it down later did.
+    let warned =
+        "WARNING: FP8 is not supported here; falling back\nINFO: Application startup complete.\n";
+    assert!(shown(warned.as_bytes(), Failing::Server).is_err());
+    let fell =
+        format!("{warned}Scheduler hit an exception: CUDA error: an illegal memory access\n");
+    assert!(failed(&fell, Failing::Server).is_some_and(|it| it.contains("an exception")));
+    let hung = format!("loading weights\n{OWN}the server was not ready after 1800 s\n");
+    assert!(failed(&hung, Failing::Server).is_some_and(|it| it.contains("after 1800 s")));
     // One request failed; to a capture that is a failure, to a server it is none.
     let request = format!("{up}ERROR 11-24 08:00:00 [serving.py:1] no profiler\n");
     assert!(shown(request.as_bytes(), Failing::Server).is_err());

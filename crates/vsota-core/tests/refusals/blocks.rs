@@ -422,6 +422,7 @@ fn a_side_that_came_to_nothing_breaks_its_block() {
             block.runs.iter_mut().zip([Status::Failed, Status::Skipped, Status::Skipped])
         {
             (it.measured, it.tree, it.status) = (None, None, status);
+            (it.framework_version, it.framework_commit) = (None, None);
             it.identity.clear();
             it.log = it.log.take().filter(|_| status == Status::Failed);
         }

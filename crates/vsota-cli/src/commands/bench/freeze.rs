@@ -9,7 +9,7 @@ use vsota_core::{Clause, GitId};
 use crate::checkout::Checkout;
 use crate::chronicle::Chronicle;
 use crate::context::Context;
-use crate::failure::{Failure, Reason, Refused};
+use crate::failure::{Failure, Reason};
 use crate::help;
 use crate::journal::Reading;
 use crate::output::Outcome;
@@ -47,16 +47,21 @@ pub fn run(context: &Context, args: FreezeArgs) -> Result<Outcome, Failure> {
     }
     let known = campaign.state().brief().vllm_checkout();
     let asked = match known.filter(|_| !campaign.opening().demo) {
-        Some(checkout) => of_head(Utf8Path::new(checkout.as_str()), &args)?,
+        Some(checkout) => of_head(Utf8Path::new(checkout.as_str()), &args)?
+            .map_err(|reasons| transition::object(context, &run, &chronicle, kind, reasons))?,
         None => told(args)?,
     };
     transition::take(context, &run, FreezeBenchmark(asked))?.outcome()
 }
 
 /// FB-13: what the checkout itself says; what was typed is only held to it.
-fn of_head(checkout: &Utf8Path, args: &FreezeArgs) -> Result<FreezeAsked, Failure> {
+fn of_head(
+    checkout: &Utf8Path,
+    args: &FreezeArgs,
+) -> Result<Result<FreezeAsked, Vec<Reason>>, Failure> {
     let none = || Failure::bad_evidence("no git checkout with a commit").in_file(checkout);
-    let head = Checkout::at(checkout)?.head()?.ok_or_else(none)?;
+    let git = Checkout::at(checkout)?;
+    let head = git.head()?.ok_or_else(none)?;
     let named = [("tree", &args.tree, &head.tree), ("commit", &args.commit, &head.commit)];
     let other = |(what, said, found): (&str, &Option<GitId>, &GitId)| {
         let said = said.as_ref().filter(|it| *it != found)?;
@@ -67,17 +72,17 @@ fn of_head(checkout: &Utf8Path, args: &FreezeArgs) -> Result<FreezeAsked, Failur
         })
     };
     let mut reasons: Vec<Reason> = named.into_iter().filter_map(other).collect();
-    if !head.clean {
+    if let Some(change) = git.changes()?.first() {
         reasons.push(Reason {
             clause: Clause::Fb13,
-            found: format!("the work tree of {checkout} is not what its HEAD says"),
-            help: String::from("git status"),
+            found: format!("the work tree of {checkout} is not what its HEAD says: {change}"),
+            help: git.asks(change),
         });
     }
-    match reasons.is_empty() {
+    Ok(match reasons.is_empty() {
         true => Ok(FreezeAsked { tree: head.tree, commit: head.commit }),
-        false => Err(Refused { reasons }.into()),
-    }
+        false => Err(reasons),
+    })
 }
 
 /// What a demonstration says.

@@ -132,7 +132,7 @@ fn a_source_that_no_commit_holds_is_named_whatever_hides_it() {
         let reason = &ended.json["refused"][0];
         let found = reason["found"].as_str().unwrap();
         assert!(found.ends_with(&format!("uncommitted changes: `excluded {path}`")), "{found}");
-        let help = format!("git -C {} check-ignore -v --no-index {path}", field.vllm);
+        let help = format!("git -C {} check-ignore -v --no-index -- ':(top){path}'", field.vllm);
         assert_eq!(reason["help"], help.as_str());
     };
     let field = layered();

@@ -15,6 +15,8 @@ const KERNEL: &str = "csrc/moe/topk_softmax_kernels.cu";
 const TEST: &str = "tests/kernels/moe/test_topk_softmax.py";
 /// What the root cause cites beside the kernel.
 const SOURCE: &str = "vllm/model_executor/layers/fused_moe/fused_moe.py";
+/// What the idea that was put aside is about.
+const ASIDE: &str = "vllm/v1/attention/backends/flash_attn.py";
 /// The day before the first row was measured: blocks count from when their round was opened.
 const CLOCK: &str = "1767500000";
 const KNOWLEDGE: &str = "/knowledge/model-pr-optimization-history";
@@ -83,6 +85,7 @@ impl Campaign {
         let commit = |(message, kernel, test): (&str, &str, &str)| {
             field.put(KERNEL, &format!("// demonstration: {kernel}\n"));
             field.put(SOURCE, "# demonstration\n");
+            field.put(ASIDE, "# demonstration\n");
             field.put(TEST, &format!("# demonstration: {test}\n"));
             field.commit(message);
             field.id("HEAD")

@@ -18,8 +18,10 @@ const FORMATTERS: &[(&str, &[&str])] = &[
     ("2to3", &["-w", "--write"]),
 ];
 
-/// Words with which a formatter only looks.
-const LOOKS: &[&str] = &["--check", "--check-only", "--diff", "--dry-run", "-n", "--version"];
+/// Words with which any formatter only looks, and short ones of one.
+const LOOKS: &[&str] = &["--check", "--check-only", "--diff", "--dry-run", "--version"];
+const SHORT: &[(&str, &str)] =
+    &[("isort", "-c"), ("yapf", "-d"), ("autopep8", "-d"), ("clang-format", "-n")];
 
 /// Options after which the file is named that is written.
 const OUTPUTS: &[(&str, &[&str])] = &[
@@ -33,7 +35,8 @@ const OUTPUTS: &[(&str, &[&str])] = &[
 pub(super) fn deeds(name: &str, rest: &[String], at: &Place) -> Vec<Deed> {
     if let Some((_, writes)) = FORMATTERS.iter().find(|(it, _)| *it == name) {
         let has = |words: &[&str]| rest.iter().any(|it| words.contains(&it.as_str()));
-        if has(LOOKS) || !(writes.is_empty() || has(writes)) {
+        let short = SHORT.iter().filter(|(it, _)| *it == name).any(|(_, word)| has(&[word]));
+        if short || has(LOOKS) || !(writes.is_empty() || has(writes)) {
             return Vec::new();
         }
         let verbs = ["format", "check"];
@@ -49,6 +52,14 @@ pub(super) fn deeds(name: &str, rest: &[String], at: &Place) -> Vec<Deed> {
     for (word, next) in rest.iter().zip(rest.iter().skip(1).map(Some).chain([None])) {
         if options.contains(&word.as_str()) {
             written.extend(next.cloned());
+        }
+        // Letters run together, `-fsSLo FILE`, and a name that is joined to its letter, `-oFILE`.
+        let letter = options.first().and_then(|it| it.chars().last()).unwrap_or_default();
+        let letters = word.strip_prefix('-').filter(|it| !it.starts_with('-'));
+        match letters.and_then(|it| it.split_once(letter)) {
+            Some((before, "")) if !before.is_empty() => written.extend(next.cloned()),
+            Some((_, file)) if !file.is_empty() => written.push(file.to_owned()),
+            _ => {}
         }
         let joined = options.iter().filter(|it| it.starts_with("--"));
         let joined = joined.filter_map(|it| word.strip_prefix(it)?.strip_prefix('='));

@@ -82,15 +82,23 @@ pub(super) fn run(context: &Context, args: &CaptureArgs) -> Result<Outcome, Fail
 /// The profiles that are still missing (PR-1, PR-2, RV-1).
 fn owed(runner: &Runner<'_>, args: &CaptureArgs) -> Result<Vec<Owed>, Failure> {
     let campaign = runner.campaign()?;
-    let (case, triage, filed) = match campaign.state() {
-        State::Profiling(it) => (it.case(), Some(it.triage()), it.triage().profiles.as_slice()),
-        State::Revalidate(it) => (it.case(), it.trialled().triage(), it.profiles()),
+    let (case, triage, filed): (_, _, Vec<&Profile>) = match campaign.state() {
+        State::Profiling(it) => {
+            (it.case(), Some(it.triage()), it.triage().profiles.iter().collect())
+        }
+        // A profile of another command than the blocks measured is owed anew.
+        State::Revalidate(it) => {
+            let shown = it.profiles().iter().filter(|profile| it.shows(profile));
+            (it.case(), it.trialled().triage(), shown.collect())
+        }
         _ => return Err(Failure::usage("no profile is due")),
     };
     let slow = slow(case, triage)?;
-    let new = match campaign.state() {
-        State::Revalidate(it) => Some(it.trialled().head().tree.clone()),
-        _ => None,
+    let (new, measured) = match campaign.state() {
+        State::Revalidate(it) => {
+            (Some(it.trialled().head().tree.clone()), it.launched_with(&slow).cloned())
+        }
+        _ => (None, None),
     };
     let mut frameworks = args.framework.clone();
     if frameworks.is_empty() {
@@ -102,7 +110,7 @@ fn owed(runner: &Runner<'_>, args: &CaptureArgs) -> Result<Vec<Owed>, Failure> {
     }
     let mut all = Vec::new();
     for framework in frameworks {
-        let open = |stage: &Stage| !has(filed, framework, *stage);
+        let open = |stage: &Stage| !has(&filed, framework, *stage);
         let stages: Vec<Stage> = args.stages().into_iter().filter(open).collect();
         if stages.is_empty() {
             continue;
@@ -110,7 +118,10 @@ fn owed(runner: &Runner<'_>, args: &CaptureArgs) -> Result<Vec<Owed>, Failure> {
         let tree = new.as_ref().unwrap_or(&case.accepted);
         all.push(Owed {
             framework,
-            command: command(case, &slow, framework)?,
+            command: match measured.clone().filter(|_| framework == Framework::Vllm) {
+                Some(measured) => measured,
+                None => command(case, &slow, framework)?,
+            },
             tree: (framework == Framework::Vllm).then(|| tree.clone()),
             stages,
             scenario: chartered(case, &slow)?,
@@ -120,7 +131,7 @@ fn owed(runner: &Runner<'_>, args: &CaptureArgs) -> Result<Vec<Owed>, Failure> {
     Ok(all)
 }
 
-fn has(filed: &[Profile], framework: Framework, stage: Stage) -> bool {
+fn has(filed: &[&Profile], framework: Framework, stage: Stage) -> bool {
     filed.iter().any(|it| it.framework == framework && it.stage == stage)
 }
 
@@ -210,6 +221,7 @@ fn not_captured(
         return Err(failure);
     }
     runner.progress.note(&format!("{}: {reason}", it.framework));
+    crate::failing::add(&log, &reason)?;
     let log = log.into_string();
     view.failed.push(NotCaptured { framework: it.framework, reason, log });
     runner.forget(dir);
