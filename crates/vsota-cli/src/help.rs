@@ -125,6 +125,9 @@ fn of_finding(found: &Finding, command: CommandKind) -> Option<String> {
         Finding::Inputs(InputsObjection::Missing { key } | InputsObjection::Unrecorded { key }) => {
             return Some(set(key));
         }
+        Finding::Inputs(InputsObjection::ShortContext { .. }) => {
+            return Some(set("workload"));
+        }
         Finding::Inputs(InputsObjection::NoCheckout {}) => {
             return Some("vsota inputs set vllm_checkout=DIR".to_owned());
         }
@@ -360,6 +363,11 @@ mod tests {
             (BenchObjection::NotFrozen {}.into(), C::FilePlan, typed(C::FreezeBenchmark)),
             (StopObjection::NoClaim {}.into(), C::StopCampaign, typed(C::OpenRound)),
             (LoopObjection::StillActive {}.into(), C::ReenterLoop, "vsota loop status"),
+            (
+                InputsObjection::ShortContext { max_model_len: 4_096, needed: 9_000 }.into(),
+                C::CloseInputs,
+                "vsota inputs set workload=FILE",
+            ),
             (
                 InputsObjection::NoCheckout {}.into(),
                 C::CloseInputs,

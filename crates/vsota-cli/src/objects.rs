@@ -222,40 +222,8 @@ impl Objects {
     }
 }
 
-/// The files that a commit holds, as drafts cite them (PR-6).
-#[derive(Debug)]
-pub struct Sources {
-    objects: Objects,
-    commit: GitId,
-}
-
-impl Sources {
-    /// The files of a commit of a checkout.
-    ///
-    /// # Errors
-    ///
-    /// As [`Objects::of`]; bad evidence when it has no such commit.
-    pub fn of(checkout: &Utf8Path, commit: &GitId) -> Result<Self, Failure> {
-        let objects = Objects::of(checkout, commit)?;
-        if objects.tree(commit)?.is_none() {
-            let message = format_args!("it has no commit {commit}");
-            return Err(Failure::bad_evidence(message).in_file(checkout));
-        }
-        Ok(Self { objects, commit: commit.clone() })
-    }
-
-    /// The first source whose path the commit does not hold.
-    ///
-    /// # Errors
-    ///
-    /// When git cannot be run.
-    pub fn missing<'a>(&self, sources: &'a [Line]) -> Result<Option<&'a str>, Failure> {
-        self.objects.missing(&self.commit, sources)
-    }
-}
-
 impl Objects {
-    /// The first source whose path a commit does not hold.
+    /// The first source of the checkout that a commit does not hold, as drafts cite them (LE-2, PR-6).
     ///
     /// # Errors
     ///

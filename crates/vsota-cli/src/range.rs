@@ -61,7 +61,7 @@ pub struct Ranged<'a> {
     /// The diff, on its way to `patches/` (PA-6).
     pub staged: Staged<'a>,
     /// A line that the range adds and that tells of code from elsewhere (PA-3).
-    pub admitted: Option<diff::Admission>,
+    admitted: Option<diff::Admission>,
 }
 
 impl Ranged<'_> {

@@ -2,6 +2,7 @@
 //! stays unknown, and why is told (PA-1).
 
 use std::collections::BTreeMap;
+use std::io::Read as _;
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -171,7 +172,8 @@ fn interpreter(script: &str, paths: Option<&str>) -> Option<String> {
             all.find(|it| it.is_file())?
         }
     };
-    let text = std::fs::read(path).ok()?;
+    let mut text = Vec::new();
+    std::fs::File::open(path).ok()?.take(4_096).read_to_end(&mut text).ok()?;
     let first = text.split(|it| *it == b'\n').next()?;
     Some(std::str::from_utf8(first).ok()?.strip_prefix("#!")?.trim().to_owned())
 }

@@ -47,18 +47,20 @@ pub fn run(context: &Context, args: FreezeArgs) -> Result<Outcome, Failure> {
     }
     let known = campaign.state().brief().vllm_checkout();
     let asked = match known.filter(|_| !campaign.opening().demo) {
-        Some(checkout) => of_head(Utf8Path::new(checkout.as_str()), &args)?
-            .map_err(|reasons| transition::object(context, &run, &chronicle, kind, reasons))?,
+        Some(checkout) => {
+            let (asked, reasons) = of_head(Utf8Path::new(checkout.as_str()), &args)?;
+            if !reasons.is_empty() {
+                return Err(transition::object(context, &run, &chronicle, kind, reasons));
+            }
+            asked
+        }
         None => told(args)?,
     };
     transition::take(context, &run, FreezeBenchmark(asked))?.outcome()
 }
 
-/// FB-13: what the checkout itself says; what was typed is only held to it.
-fn of_head(
-    checkout: &Utf8Path,
-    args: &FreezeArgs,
-) -> Result<Result<FreezeAsked, Vec<Reason>>, Failure> {
+/// FB-13: what the checkout itself says, and what stands in the way; what was typed is only held to it.
+fn of_head(checkout: &Utf8Path, args: &FreezeArgs) -> Result<(FreezeAsked, Vec<Reason>), Failure> {
     let none = || Failure::bad_evidence("no git checkout with a commit").in_file(checkout);
     let git = Checkout::at(checkout)?;
     let head = git.head()?.ok_or_else(none)?;
@@ -72,17 +74,16 @@ fn of_head(
         })
     };
     let mut reasons: Vec<Reason> = named.into_iter().filter_map(other).collect();
-    if let Some(change) = git.changes()?.first() {
+    if !head.clean
+        && let Some(change) = git.changes()?.first()
+    {
         reasons.push(Reason {
             clause: Clause::Fb13,
             found: format!("the work tree of {checkout} is not what its HEAD says: {change}"),
             help: git.asks(change),
         });
     }
-    Ok(match reasons.is_empty() {
-        true => Ok(FreezeAsked { tree: head.tree, commit: head.commit }),
-        false => Err(reasons),
-    })
+    Ok((FreezeAsked { tree: head.tree, commit: head.commit }, reasons))
 }
 
 /// What a demonstration says.

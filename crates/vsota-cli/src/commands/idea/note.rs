@@ -6,7 +6,6 @@ use camino::Utf8PathBuf;
 use clap::Args;
 use vsota_core::command::NoteIdea;
 use vsota_core::evidence::draft::{self, DraftKind};
-use vsota_core::text::Line;
 
 use crate::checkout::Checkout;
 use crate::context::Context;
@@ -14,7 +13,7 @@ use crate::drafting::{self, DraftArgs};
 use crate::failure::Failure;
 use crate::find;
 use crate::journal::rel;
-use crate::objects::Sources;
+use crate::objects::Objects;
 use crate::output::Outcome;
 use crate::rundir::intake::LIMIT;
 use crate::rundir::names;
@@ -45,15 +44,12 @@ pub fn run(context: &Context, args: NoteArgs) -> Result<Outcome, Failure> {
     let run = context.run_dir()?;
     let (campaign, _) = drafting::standing(&run)?;
     if let Some(checkout) = find::checkout(&campaign)
-        && is_of_vllm(&idea.source_path)
         && let Some(head) = Checkout::at(&checkout)?.commit()?
+        && let read = slice::from_ref(&idea.source_path)
+        && let Some(source) = Objects::of(&checkout, &head)?.missing(&head, read)?
     {
-        let read = Sources::of(&checkout, &head)?;
-        if let Some(source) = read.missing(slice::from_ref(&idea.source_path))? {
-            let message = format_args!("the commit {} holds no {source}", head.short());
-            let failure = Failure::bad_evidence(message).in_file(sheet.from());
-            return Err(failure.at_field("source-path"));
-        }
+        let message = format_args!("the commit {} holds no {source}", head.short());
+        return Err(Failure::bad_evidence(message).in_file(sheet.from()).at_field("source-path"));
     }
     let mut staged = Vec::new();
     if let Some(from) = &args.evidence {
@@ -66,9 +62,4 @@ pub fn run(context: &Context, args: NoteArgs) -> Result<Outcome, Failure> {
         staged.push(kept);
     }
     transition::take_with(context, &run, staged, |_| Ok(NoteIdea(idea).into()))?.outcome()
-}
-
-/// Whether it is source of vLLM: what was read elsewhere is not in the checkout.
-fn is_of_vllm(path: &Line) -> bool {
-    ["vllm/", "csrc/"].iter().any(|it| path.as_str().starts_with(it))
 }

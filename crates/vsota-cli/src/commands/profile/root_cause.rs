@@ -10,7 +10,7 @@ use crate::failure::Failure;
 use crate::find;
 use crate::given::StandArgs;
 use crate::journal::rel;
-use crate::objects::Sources;
+use crate::objects::Objects;
 use crate::output::Outcome;
 use crate::transition;
 
@@ -39,9 +39,10 @@ pub fn run(context: &Context, args: RootCauseArgs) -> Result<Outcome, Failure> {
     let run = context.run_dir()?;
     let (campaign, round) = drafting::standing(&run)?;
     if let Some(checkout) = find::checkout(&campaign)
-        && let Some(source) = Sources::of(&checkout, &stand.head.commit)?.missing(&said.sources)?
+        && let commit = &stand.head.commit
+        && let Some(source) = Objects::of(&checkout, commit)?.missing(commit, &said.sources)?
     {
-        let message = format_args!("the commit {} holds no {source}", stand.head.commit.short());
+        let message = format_args!("the commit {} holds no {source}", commit.short());
         return Err(Failure::bad_evidence(message).in_file(sheet.from()).at_field("Sources"));
     }
     let at = rel(&format!("analysis/r{round}-root-cause-{}.md", sheet.short()))?;
