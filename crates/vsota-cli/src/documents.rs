@@ -1,11 +1,13 @@
-//! Which documents does the journal stand behind? All of them are rendered from it, never read back.
+//! Which documents does the journal stand behind? All of them are rendered from it, and never read back but
+//! for the heads that two of them hold, and for the gates, which the hook reads.
 
 use vsota_core::evidence::render;
 use vsota_core::text::RelPath;
 
 use crate::chronicle::Chronicle;
 use crate::failure::Failure;
-use crate::journal::HOLDERS;
+use crate::hook::gates::{self, Gates};
+use crate::journal::{HOLDERS, rel};
 use crate::rundir::{Durable, RunDir};
 
 /// The checkpoint: the one document that is on the disk before anyone is told of an event (CK-1).
@@ -32,10 +34,12 @@ pub fn write(run: &RunDir, chronicle: &Chronicle) -> Result<(), Failure> {
 ///
 /// # Errors
 ///
-/// None today; a renderer that could fail would say so here.
+/// None today; a renderer that could fail says so here.
 pub fn rendered(chronicle: &Chronicle) -> Result<Vec<(RelPath, String)>, Failure> {
     let Chronicle { campaign, entries, head } = chronicle;
+    let gates = Gates::of(campaign).text(*head, campaign.opening().demo)?;
     let head = render::JournalHead { seq: head.seq, hash: head.hash };
     let documents = render::documents(&render::Chronicle { campaign, entries, head });
-    Ok(documents.into_iter().map(|it| (it.path, it.text)).collect())
+    let documents = documents.into_iter().map(|it| (it.path, it.text));
+    Ok(documents.chain([(rel(gates::PATH)?, gates)]).collect())
 }

@@ -5,7 +5,7 @@
 //! it only misunderstood, so that neither clap nor a panic is let near. Without a campaign the answer
 //! is no decision; an error of our own inside a campaign denies.
 
-mod gate;
+pub mod gates;
 mod place;
 
 use std::env;
@@ -23,6 +23,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::journal::Reading;
 use crate::rundir::RunDir;
+use gates::Gates;
 use place::{Site, campaigns};
 
 /// The most bytes of a payload.
@@ -124,10 +125,10 @@ fn before(call: &ToolCall, cwd: &Utf8Path) -> Value {
     let dirs: Vec<Utf8PathBuf> = std::iter::once(cwd.to_owned()).chain(dirs).collect();
     for found in campaigns(&dirs) {
         let reason: Option<String> = match found {
-            Ok(run) => match open(&run) {
-                Ok(campaign) => {
-                    let site = Site::of(&run, &campaign, cwd);
-                    call.deeds.iter().find_map(|it| gate::against(it, &site, &campaign))
+            Ok(run) => match gates(&run) {
+                Ok(gates) => {
+                    let site = Site::of(&run, gates.checkout.as_deref(), cwd);
+                    call.deeds.iter().find_map(|it| gates.against(it, &site))
                 }
                 Err(failure) => Some(unbelievable(&failure)),
             },
@@ -206,6 +207,16 @@ fn closed(hook: Hook, here: &Utf8Path, reason: &str) -> Value {
     match hook {
         Hook::PreToolUse | Hook::PreCommit if inside => deny(reason),
         _ => json!({}),
+    }
+}
+
+/// The gates as they were left with the last entry; folded from the journal when they are of another one.
+fn gates(run: &Utf8Path) -> Result<Gates, Failure> {
+    let run = RunDir::open(run)?;
+    let reading = Reading::of(&run)?;
+    match Gates::kept(&run, &reading) {
+        Some(kept) => Ok(kept),
+        None => Ok(Gates::of(&chronicle::campaign(&reading)?.0)),
     }
 }
 

@@ -1,7 +1,6 @@
 //! Which campaign does a tool call concern, and which of its files?
 
 use camino::{Utf8Path, Utf8PathBuf};
-use vsota_core::Campaign;
 use vsota_core::evidence::hook::Deed;
 
 use crate::failure::Failure;
@@ -68,10 +67,9 @@ fn real(path: &Utf8Path) -> Utf8PathBuf {
 
 impl Site {
     /// A checkout that nobody recorded is the one around the working directory (IN-5).
-    pub(super) fn of(run: &Utf8Path, campaign: &Campaign, cwd: &Utf8Path) -> Self {
-        let recorded = campaign.state().brief().vllm_checkout();
+    pub(super) fn of(run: &Utf8Path, recorded: Option<&str>, cwd: &Utf8Path) -> Self {
         let around = || cwd.ancestors().find(|it| it.join(".git").exists()).unwrap_or(cwd);
-        let checkout = recorded.map_or_else(around, |it| Utf8Path::new(it.as_str()));
+        let checkout = recorded.map_or_else(around, Utf8Path::new);
         let checkout = Some(real(checkout)).filter(|it| !it.as_str().is_empty());
         let common = checkout.as_deref().and_then(common);
         Self { run: real(run), checkout, common }

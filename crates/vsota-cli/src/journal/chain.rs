@@ -164,6 +164,29 @@ pub fn walk(
     })
 }
 
+/// The hashes of the lines, when every line names its place and the hash of the line before it as vsota
+/// writes them. No entry is looked into: whoever knows the last hash knows what all of them say.
+///
+/// `lines` ends in a newline or is empty.
+pub fn linked(lines: &[u8]) -> Option<Links> {
+    let hashes = hashes(lines);
+    let before = std::iter::once(&ORIGIN).chain(&hashes);
+    let mut chain = (1..).zip(split(lines)).zip(before);
+    chain.all(|((seq, line), prev)| names(line, seq, *prev)).then_some(Links(hashes))
+}
+
+/// Whether a line begins as the entry of that place, after the line of that hash.
+fn names(line: &[u8], seq: u64, prev: Digest) -> bool {
+    let begin = || {
+        let line = line.strip_prefix(b"{\"seq\":")?.strip_prefix(seq.to_string().as_bytes())?;
+        let time = line.strip_prefix(b",\"at\":")?;
+        let rest = time.get(time.iter().position(|it| *it == b',')?..)?;
+        let hash = rest.strip_prefix(b",\"prev\":\"")?.split_first_chunk::<64>()?.0;
+        str::from_utf8(hash).ok()?.parse::<Digest>().ok()
+    };
+    begin() == Some(prev)
+}
+
 /// Names the damage with the smallest line: what reading found, or where the chain breaks.
 fn hold(read: Result<(), Damage>, prevs: &[Digest], hashes: Vec<Digest>) -> Result<Links, Damage> {
     let before = std::iter::once(&ORIGIN).chain(&hashes);

@@ -137,6 +137,14 @@ impl Reading {
         }
     }
 
+    /// Whether the journal ends with this entry and is untouched: every line names the hash of the one
+    /// before, and no document acknowledges what is not there.
+    pub fn ends_with(&self, head: Head) -> bool {
+        chain::linked(self.lines()).is_some_and(|links| {
+            links.head() == Some(head) && self.outside.iter().all(|it| links.passed(it.head))
+        })
+    }
+
     fn missing(&self, run: &RunDir) -> Failure {
         match self.outside.first() {
             Some(Outside { holder, head }) => {

@@ -362,3 +362,37 @@ fn a_journal_that_is_no_file_is_not_opened() {
     assert_eq!(step(&world.run).unwrap_err().exit().code(), 5);
     assert_eq!(fs::read(&elsewhere).unwrap(), b"");
 }
+
+#[test]
+fn a_chain_that_is_only_hashed_is_held_as_closely() {
+    let world = World::with(N);
+    let bytes = world.bytes();
+    let links = chain::walk(&bytes, Care::Bytes, |_| Ok(())).unwrap();
+    assert_eq!(chain::linked(&bytes), Some(links.clone()));
+    assert_eq!(chain::linked(b"").unwrap().head(), None);
+    // Whatever byte is another one, the chain breaks or its end does.
+    for at in 0..bytes.len() {
+        let mut changed = bytes.clone();
+        changed[at] ^= 1;
+        let found = chain::linked(&changed).and_then(|it| it.head());
+        assert_ne!(found, links.head(), "byte {at}");
+    }
+    let lines = lines(&world);
+    let without = |line: usize| {
+        let kept = lines.iter().enumerate().filter(|(at, _)| *at != line);
+        kept.flat_map(|(_, it)| it.clone()).collect::<Vec<u8>>()
+    };
+    for line in 0..lines.len() - 1 {
+        assert_eq!(chain::linked(&without(line)), None, "line {line}");
+    }
+    // A chain of entries that are out of order, or that begin in another way, is none.
+    for (from, to) in [
+        ("{\"seq\":3,", "{\"seq\":4,"),
+        ("{\"seq\":3,", "{ \"seq\":3,"),
+        (",\"prev\"", ", \"prev\""),
+    ] {
+        let world = World::with(N);
+        forge(&world, |lines| lines[2] = lines[2].replacen(from, to, 1));
+        assert_eq!(chain::linked(&world.bytes()), None, "{to}");
+    }
+}

@@ -171,6 +171,26 @@ fn at(model: Run) -> Stage {
     Stage::at(model)
 }
 
+/// As [`at`], with the documents that a transition leaves, the gates among them.
+fn kept(model: Run) -> Stage {
+    let stage = at(model);
+    assert_eq!(stage.run(&["report"]).exit, 0);
+    assert!(stage.path(GATES).is_file());
+    stage
+}
+
+/// Where the gates are kept.
+const GATES: &str = "humanize/gates.json";
+
+/// Changes the kept gates: closes that of a patch for a reason of its own, and then what `edit` does.
+fn forge(stage: &Stage, edit: impl FnOnce(&mut Value)) {
+    let at = stage.path(GATES);
+    let mut kept = value(&fs::read(&at).unwrap());
+    kept["gates"]["patch"] = json!(["PA-1 forged (next: nothing)"]);
+    edit(&mut kept);
+    fs::write(at, kept.to_string()).unwrap();
+}
+
 #[test]
 fn what_patches_is_denied_until_the_gate_opens() {
     for (name, model, clause) in [
@@ -179,7 +199,7 @@ fn what_patches_is_denied_until_the_gate_opens() {
         ("behind", Run::behind(), "FB-11"),
         ("triaged", Run::triaged(), "LP-1"),
     ] {
-        let stage = at(model);
+        let stage = kept(model);
         for payload in patches() {
             let answer = ask("pre-tool-use", Some(&stage.world.run), &payload);
             let reason = denied(&answer).unwrap_or_else(|| panic!("{name}: {payload}"));
@@ -194,7 +214,7 @@ fn what_patches_is_denied_until_the_gate_opens() {
     for (name, model) in
         [("layered", Run::layered()), ("assisted", Run::assisted()), ("stopped", Run::stopped())]
     {
-        let stage = at(model);
+        let stage = kept(model);
         for payload in patches().into_iter().chain(harmless()) {
             let answer = ask("pre-tool-use", Some(&stage.world.run), &payload);
             assert_eq!(denied(&answer), None, "{name}: {payload}");
@@ -219,6 +239,7 @@ fn the_loops_scripts_and_the_frozen_benchmark_have_gates_of_their_own() {
         let copy = bash(&format!("cp /tmp/x.json {}", stage.path("benchmark/")));
         let journal = bash(&format!("cat x > {}", stage.path("humanize/lineage.jsonl")));
         let gone = bash(&format!("rm -rf {}", stage.world.run.parent().unwrap()));
+        let moved = bash(&format!("mv {} /tmp/old", stage.world.run));
         // Only after the stop they are anybody's.
         let going = set_up;
         for (payload, shut, clause) in [
@@ -228,6 +249,7 @@ fn the_loops_scripts_and_the_frozen_benchmark_have_gates_of_their_own() {
             (&copy, frozen, ["FB-1", "FB-1"]),
             (&journal, going, ["IN-3", "IN-3"]),
             (&gone, going, ["IN-3", "IN-3"]),
+            (&moved, going, ["IN-3", "IN-3"]),
         ] {
             let answer = ask("pre-tool-use", Some(&stage.world.run), payload);
             let reason = denied(&answer);
@@ -392,8 +414,62 @@ fn hooks_are_merged_once_and_taken_out_again() {
 }
 
 #[test]
+fn kept_gates_hold_only_for_the_journal_that_they_are_of() {
+    let commit = claude("Bash", &json!({"command": "git commit -am x"}));
+    let asked = |stage: &Stage| {
+        let answer = ask("pre-tool-use", Some(&stage.world.run), &commit);
+        denied(&answer).map(str::to_owned)
+    };
+    let verified = |stage: &Stage| {
+        stage.run(&["verify"]).json["checks"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|it| it["check"] == "document" && it["ok"] == false && it["file"] == GATES)
+    };
+    // The gate is open, folded or kept.
+    let stage = at(Run::layered());
+    assert_eq!(asked(&stage), None);
+    let stage = kept(Run::layered());
+    assert_eq!(asked(&stage), None);
+    assert!(!verified(&stage));
+    // What is kept is what is told; `verify` says that the journal does not.
+    forge(&stage, |_| {});
+    assert!(asked(&stage).is_some_and(|it| it.contains("forged")));
+    assert!(verified(&stage));
+    // Gates of another version, of another entry, or with a word more are not asked.
+    forge(&stage, |it| it["gates"]["vsota"] = json!("0.0.0"));
+    assert_eq!(asked(&stage), None);
+    let stage = kept(Run::layered());
+    forge(&stage, |it| it["head"]["seq"] = json!(it["head"]["seq"].as_u64().unwrap() - 1));
+    assert_eq!(asked(&stage), None);
+    forge(&stage, |it| it["open"] = json!(true));
+    assert_eq!(asked(&stage), None);
+    // A journal that went on, here back by an entry that no document knows any more.
+    let stage = kept(Run::layered());
+    forge(&stage, |_| {});
+    let bytes = stage.world.bytes();
+    let last = bytes.iter().rev().skip(1).position(|it| *it == b'\n').unwrap() + 1;
+    stage.world.put(&bytes[..bytes.len() - last]);
+    fs::remove_file(stage.world.checkpoint()).unwrap();
+    assert!(asked(&stage).is_some_and(|it| it.contains("LP-1")));
+    // A document acknowledges more than the journal holds.
+    stage.world.put(&bytes);
+    let hash = "ab".repeat(32);
+    fs::write(stage.world.checkpoint(), format!("vsota-head: 999 {hash}\n")).unwrap();
+    assert!(asked(&stage).is_some_and(|it| it.contains("acknowledges")));
+    // One byte in the midst.
+    let stage = kept(Run::layered());
+    let mut bytes = stage.world.bytes();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    stage.world.put(bytes);
+    assert!(asked(&stage).is_some_and(|it| it.contains("cannot be read")));
+}
+
+#[test]
 fn a_long_campaign_is_answered_as_any() {
-    let stage = at(long_campaign(2_000));
+    let stage = kept(long_campaign(2_000));
     let commit = claude("Bash", &json!({"command": "git commit -am x"}));
     let answer = ask("pre-tool-use", Some(&stage.world.run), &commit);
     assert_eq!(answer["hookSpecificOutput"]["permissionDecision"], "deny", "{answer}");

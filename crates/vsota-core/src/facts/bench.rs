@@ -1,7 +1,6 @@
 //! Benchmark rows: searches, candidates, exclusions and the freeze (FB-1 … FB-14).
 
 use alloc::collections::BTreeMap;
-use alloc::string::String;
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
@@ -253,16 +252,13 @@ impl Measurement {
     /// What tells the numbers of a run from those of every other one: no two runs agree in four metrics
     /// to the last digit. Nothing where fewer were measured.
     pub fn numbers(&self, framework: Framework) -> Option<Digest> {
-        use core::fmt::Write as _;
         if self.metrics.len() < TELLING {
             return None;
         }
-        let mut text = String::from(framework.as_str());
-        for (metric, value) in &self.metrics {
-            // Writing to a string never fails.
-            let _ = write!(text, " {metric}={:x}", value.get().to_bits());
-        }
-        Some(Digest::of(text.as_bytes()))
+        // Their order is that of the metrics; which they are, no two equal lists of values leave open.
+        let values = self.metrics.values().flat_map(|it| it.get().to_bits().to_be_bytes());
+        let bytes: Vec<u8> = framework.as_str().bytes().chain(values).collect();
+        Some(Digest::of(&bytes))
     }
 
     /// The value of a metric, in its unit.

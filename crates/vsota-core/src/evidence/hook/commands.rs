@@ -421,7 +421,7 @@ fn copied(name: &str, rest: &[String], at: &Place) -> Vec<Deed> {
         deeds.extend(below.filter(|_| !to.ends_with(".py")));
     }
     if name == "mv" {
-        deeds.extend(files.iter().map(|it| write(it, at)));
+        deeds.extend(files.iter().flat_map(|it| [write(it, at), Deed::Remove(at.join(it))]));
     }
     deeds
 }
