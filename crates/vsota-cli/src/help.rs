@@ -190,6 +190,10 @@ fn of_finding(found: &Finding, command: CommandKind) -> Option<String> {
         Finding::Patch(PatchObjection::KernelUndeclared { .. }) => {
             return Some("vsota patch record --template".to_owned());
         }
+        // The draft says why, or the call does.
+        Finding::Patch(PatchObjection::ChecksGone { .. }) => {
+            return Some(reasoned(command).to_owned());
+        }
         // What is not gained is put aside, and another patch follows.
         Finding::Trial(
             TrialObjection::NoGain { .. }
@@ -199,6 +203,15 @@ fn of_finding(found: &Finding, command: CommandKind) -> Option<String> {
         _ => return None,
     };
     Some(typed(kind).to_owned())
+}
+
+/// Where it is said why what is left is as strong as the checks that a diff takes away.
+const fn reasoned(command: CommandKind) -> &'static str {
+    match command {
+        CommandKind::RecordFixup => "vsota patch fixup --finding TEXT --checks-gone-because TEXT",
+        CommandKind::AmendPatch => "vsota patch amend --template",
+        _ => "vsota patch record --template",
+    }
 }
 
 /// How the input of that key is set.
@@ -311,6 +324,7 @@ mod tests {
         use CommandKind as C;
         let name = || Name::new("chat").unwrap();
         let line = || Line::new("csrc/topk.cu").unwrap();
+        let weaker = || PatchObjection::ChecksGone { count: 1, first: line() }.into();
         let stage = Stage::Decode;
         let framework = Framework::Sglang;
         let candidate = || Name::new("vllm-1").unwrap();
@@ -346,6 +360,13 @@ mod tests {
                 PatchObjection::KernelUndeclared { path: line() }.into(),
                 C::RecordPatch,
                 "vsota patch record --template",
+            ),
+            (weaker(), C::RecordPatch, "vsota patch record --template"),
+            (weaker(), C::AmendPatch, "vsota patch amend --template"),
+            (
+                weaker(),
+                C::RecordFixup,
+                "vsota patch fixup --finding TEXT --checks-gone-because TEXT",
             ),
             (
                 GapObjection::NoPatch { action: Action::MoreRuns }.into(),

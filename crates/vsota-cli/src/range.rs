@@ -2,14 +2,15 @@
 //! demonstration, which has no checkout, takes it from files (PA-1, PA-6, RL-9).
 
 use std::collections::BTreeSet;
+use std::io::Read as _;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
 use serde::Deserialize;
 use vsota_core::command::CommandKind;
 use vsota_core::event::Event;
-use vsota_core::evidence::diff;
 use vsota_core::evidence::draft::Range;
+use vsota_core::evidence::{checks, diff};
 use vsota_core::facts::{ChangedFile, Copied, Standpoint};
 use vsota_core::text::Line;
 use vsota_core::{Clause, Entry, GitId};
@@ -101,7 +102,7 @@ impl RangeArgs {
         command: CommandKind,
     ) -> Result<Ranged<'a>, Failure> {
         let chronicle = Chronicle::of(&Reading::of(run)?)?;
-        let (range, bytes, from) = match (&self.git, &self.diff) {
+        let (mut range, bytes, from) = match (&self.git, &self.diff) {
             (Some(git), Some(diff)) => told(context, git, diff)?,
             _ => found(context, run, stand, &chronicle, command)?,
         };
@@ -116,7 +117,12 @@ impl RangeArgs {
         let admitted = diff::admits(&text);
         let round = chronicle::round(&chronicle.campaign);
         let to = rel(&format!("patches/r{round}-{}.patch", stand.head.commit.short()))?;
-        let staged = run.stage_bytes(&bytes, &from, &to, &context.secrets)?;
+        let mut staged = run.stage_bytes(&bytes, &from, &to, &context.secrets)?;
+        // Read from what is kept, as `verify` will: no secret is told, and both say the same.
+        let mut kept = Vec::new();
+        let read = staged.reader()?.read_to_end(&mut kept);
+        read.map_err(|error| Failure::file("read", Utf8Path::new(&from), &error))?;
+        range.checks_gone = checks::fact(&String::from_utf8_lossy(&kept), None);
         Ok(Ranged { range, staged, admitted })
     }
 }
@@ -136,7 +142,8 @@ fn told(
         return Err(Failure::bad_evidence(message).in_file(git).at_field("files"));
     }
     let GitSays { base_tree, commits, descends, .. } = says;
-    let range = Range { base_tree, commits, descends, files: kinds(files) };
+    let files = kinds(files);
+    let range = Range { base_tree, commits, descends, files, checks_gone: None };
     Ok((range, bytes, diff.to_string()))
 }
 
@@ -189,7 +196,8 @@ fn found(
             return Err(Failure::bad_evidence(message).in_file(&checkout));
         }
     }
-    Ok((Range { base_tree, commits, descends, files: kinds(files) }, bytes, from))
+    let files = kinds(files);
+    Ok((Range { base_tree, commits, descends, files, checks_gone: None }, bytes, from))
 }
 
 /// The commit of the accepted build: that of the last accepted patch, else that on which the loop was

@@ -6,9 +6,10 @@ use std::collections::BTreeSet;
 use camino::Utf8Path;
 use vsota_core::event::{Event, FixupRecorded, PatchAmended, PatchRecorded};
 use vsota_core::evidence::failing::{self, Failing, Shown};
-use vsota_core::evidence::{EvidenceError, LayersFile, ProfileFile, diff, draft, ncu};
+use vsota_core::evidence::{EvidenceError, LayersFile, ProfileFile, checks, diff, draft, ncu};
 use vsota_core::facts::{
-    Amendment, ChangedFile, Copied, ExclusionCause, NcuDigest, Profile, StopOrder, TestRun,
+    Amendment, ChangedFile, ChecksGone, Copied, ExclusionCause, NcuDigest, Profile, StopOrder,
+    TestRun,
 };
 use vsota_core::text::Line;
 use vsota_core::{Artifact, Clause};
@@ -101,10 +102,12 @@ pub(super) fn derived<'a>(run: &RunDir, event: &'a Event) -> Option<Again<'a>> {
         Event::TestsFiled(it) => again(Clause::Rv2, &it.said.log, tests(run, &it.said)),
         Event::PatchRecorded(PatchRecorded { said })
         | Event::PatchAmended(PatchAmended { said: Amendment { patch: said, .. } }) => {
-            again(Clause::Pa6, &said.diff, told(run, &said.diff, &said.files, &said.copied))
+            let gone = said.checks_gone.as_ref();
+            again(Clause::Pa6, &said.diff, told(run, &said.diff, &said.files, &said.copied, gone))
         }
         Event::FixupRecorded(FixupRecorded { said }) => {
-            again(Clause::Rl9, &said.diff, told(run, &said.diff, &said.files, &said.copied))
+            let gone = said.checks_gone.as_ref();
+            again(Clause::Rl9, &said.diff, told(run, &said.diff, &said.files, &said.copied, gone))
         }
         _ => None,
     }
@@ -231,25 +234,26 @@ fn tells(report: Report, said: &TestRun) -> bool {
     report.passed == said.passed && failed && focused
 }
 
-/// The diff changes what was recorded, and says nothing of copied code where none is named (PA-3).
+/// The diff changes what was recorded, takes the recorded checks away and no other (PA-2), and says nothing
+/// of copied code where none is named (PA-3).
 fn told(
     run: &RunDir,
     at: &Artifact,
     files: &[ChangedFile],
     copied: &[Copied],
+    gone: Option<&ChecksGone>,
 ) -> Result<bool, Failure> {
-    let admits = || {
-        let bytes = bytes(run, at)?;
-        Ok::<_, Failure>(diff::admits(&String::from_utf8_lossy(&bytes)).is_some())
-    };
-    Ok(touches(run, at, files)? && (!copied.is_empty() || !admits()?))
+    let bytes = bytes(run, at)?;
+    let text = String::from_utf8_lossy(&bytes);
+    let because = gone.and_then(|it| it.because.clone());
+    let same = checks::fact(&text, because).as_ref() == gone;
+    let admits = copied.is_empty() && diff::admits(&text).is_some();
+    Ok(touches(&text, at, files)? && same && !admits)
 }
 
 /// The diff changes the files that were recorded, and they are of the kind that was recorded.
-fn touches(run: &RunDir, artifact: &Artifact, said: &[ChangedFile]) -> Result<bool, Failure> {
-    let bytes = bytes(run, artifact)?;
-    let touched = diff::touched(&String::from_utf8_lossy(&bytes))
-        .map_err(|error| bad(&error, artifact.path.as_str()))?;
+fn touches(diff: &str, artifact: &Artifact, said: &[ChangedFile]) -> Result<bool, Failure> {
+    let touched = diff::touched(diff).map_err(|error| bad(&error, artifact.path.as_str()))?;
     let told: BTreeSet<&str> = said.iter().map(|it| it.path.as_str()).collect();
     let all = touched.files.iter().all(|it| told.contains(it.as_str()));
     let known = |it: &&str| touched.files.contains(*it) || touched.renamed.contains(*it);

@@ -110,7 +110,7 @@ fn tells_of_elsewhere(line: &str) -> bool {
 }
 
 /// The one path of `a/PATH b/PATH`; spaces in it do not matter, since both halves are equal.
-fn same(names: &str) -> Option<&str> {
+pub(super) fn same(names: &str) -> Option<&str> {
     let len = names.len().checked_sub(5)? / 2;
     let path = names.strip_prefix("a/")?.get(..len)?;
     (names == format!("a/{path} b/{path}")).then_some(path)

@@ -8,6 +8,7 @@ extern crate std;
 
 pub mod bench;
 pub mod block;
+pub mod checks;
 pub mod command_line;
 pub mod cookbook;
 pub mod diff;

@@ -41,6 +41,9 @@ pub struct Patch {
     pub not_local_because: Option<Line>,
     /// Whether it weakens a correctness check or output quality.
     pub weakens_correctness: bool,
+    /// The checks that its diff takes away, whatever its author says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checks_gone: Option<ChecksGone>,
     /// Code taken from elsewhere (PA-3).
     pub copied: Vec<Copied>,
     /// The history that influenced it (PA-5).
@@ -57,6 +60,19 @@ pub struct ChangedFile {
     pub path: Line,
     /// What kind of file it is.
     pub kind: FileKind,
+}
+
+/// The checks that a diff takes away (PA-2).
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChecksGone {
+    /// How many.
+    pub count: u32,
+    /// The first of them, each with its file; the gravest come first.
+    pub shown: Vec<Line>,
+    /// Why what is left is as strong, as the author says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub because: Option<Line>,
 }
 
 /// Code taken from elsewhere (PA-3).
@@ -155,6 +171,9 @@ pub struct Fixup {
     /// Code taken from elsewhere (PA-3).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub copied: Vec<Copied>,
+    /// The checks that its diff takes away.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checks_gone: Option<ChecksGone>,
 }
 
 /// The result of the tests on one commit (RV-2).

@@ -39,6 +39,8 @@ objections! {
         [Pa2] NotLocal { files: usize } "the patch changes {files} code files and does not say why it is not local",
         /// Weaker checks.
         [Pa2] WeakensCorrectness {} "the patch weakens a correctness check or output quality",
+        /// Checks that the diff takes away.
+        [Pa2] ChecksGone { count: u32, first: Line } "the diff takes away checks, {count} in all, the first {first}; no `checks-gone-because` says why what is left is as strong",
         /// Copied code without its papers.
         [Pa3] Unattributed { part: &'static str } "copied code lacks its {part}",
         /// History that was never noted.
@@ -104,6 +106,7 @@ pub(crate) fn patch_objections(case: &Case, triage: &Triage, said: &Patch) -> Ob
     let local = files <= LOCAL_FILES || said.not_local_because.is_some();
     o.unless(local, PatchObjection::NotLocal { files });
     o.unless(!said.weakens_correctness, PatchObjection::WeakensCorrectness {});
+    o.join(strength(said.checks_gone.as_ref()));
     let name = said.name.clone();
     o.unless(!case.attempts.contains(&name), PatchObjection::NameTaken { name });
     o.join(provenance(case, &said.copied));
@@ -131,6 +134,16 @@ fn range(case: &Case, base: &GitId, descends: bool, head: &Head) -> Objections {
     o.unless(base == accepted, PatchObjection::OtherBase { base, accepted });
     o.unless(descends, PatchObjection::NotDescendant {});
     o.unless(head.clean, PatchObjection::Dirty {});
+    o
+}
+
+/// PA-2: what the diff itself shows to be weaker is not believed to be as strong without a reason.
+fn strength(gone: Option<&ChecksGone>) -> Objections {
+    let mut o = Objections::default();
+    let unexplained = gone.filter(|it| it.because.is_none());
+    if let Some((count, first)) = unexplained.and_then(|it| Some((it.count, it.shown.first()?))) {
+        o.raise(PatchObjection::ChecksGone { count, first: first.clone() });
+    }
     o
 }
 
@@ -191,11 +204,12 @@ pub(crate) fn same_kernel(recorded: &Patch, amended: &Patch) -> Objections {
     o
 }
 
-/// RL-9, PA-3: a fixup is a clean range over files of accepted patches, tests and docs.
+/// RL-9, PA-2, PA-3: a fixup is a clean range over files of accepted patches, tests and docs.
 pub(crate) fn fixup_objections(case: &Case, said: &Fixup) -> Objections {
     let mut o = range(case, &said.base_tree, said.descends, &said.stand.head);
     o.unless(!said.files.is_empty(), PatchObjection::EmptyFixup {});
     o.join(provenance(case, &said.copied));
+    o.join(strength(said.checks_gone.as_ref()));
     for it in &said.files {
         let allowed = matches!(it.kind, FileKind::Tests | FileKind::Docs)
             || case.accepted_files.contains(&it.path);

@@ -14,10 +14,11 @@ mod evidence_bench;
 #[cfg(test)]
 mod evidence_bench_versions;
 #[cfg(test)]
+mod evidence_checks;
+#[cfg(test)]
 mod evidence_commands;
 #[cfg(test)]
 mod evidence_companions;
-#[cfg(test)]
 mod evidence_diff;
 #[cfg(test)]
 mod evidence_draft;

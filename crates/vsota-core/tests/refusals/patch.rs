@@ -73,6 +73,13 @@ fn citations(all: &mut Cases) {
         .but("PatchObjection.WeakensCorrectness", Pa2, "weakens", |it| {
             it.weakens_correctness = true;
         });
+    let explained = but(&patch(&layered, "patch-1", false), |it| it.checks_gone = Some(gone()));
+    all.of(&layered, RecordPatch, explained).but(
+        "PatchObjection.ChecksGone/patch",
+        Pa2,
+        "3 in all, the first tests/kernels/test_topk.py: def test_ties;",
+        |it| it.checks_gone.as_mut().unwrap().because = None,
+    );
     let wide = but(&patch(&layered, "patch-1", false), |it| {
         it.files.extend((1..=8).map(|n| code(&format!("vllm/file_{n}.py"))));
         it.not_local_because = Some(line("one rename"));
@@ -96,6 +103,15 @@ fn citations(all: &mut Cases) {
         "patch-1",
         |it| it.name = name("patch-1"),
     );
+}
+
+/// Checks that a diff takes away, with a reason.
+fn gone() -> ChecksGone {
+    ChecksGone {
+        count: 3,
+        shown: vec![line("tests/kernels/test_topk.py: def test_ties")],
+        because: Some(line("test_order covers ties")),
+    }
 }
 
 fn papers(all: &mut Cases) {
@@ -274,6 +290,13 @@ fn due(all: &mut Cases) {
 
 fn fixups(all: &mut Cases) {
     let accepted = Run::accepted_patch();
+    let explained = but(&fixup(&accepted, "fixup-1"), |it| it.checks_gone = Some(gone()));
+    all.of(&accepted, RecordFixup, explained).but(
+        "PatchObjection.ChecksGone/fixup",
+        Pa2,
+        "3 in all",
+        |it| it.checks_gone.as_mut().unwrap().because = None,
+    );
     all.of(&accepted, RecordFixup, fixup(&accepted, "fixup-1"))
         .but("PatchObjection.OutsideAccepted", Rl9, "vllm/other.py", |it| {
             it.files.push(code("vllm/other.py"));

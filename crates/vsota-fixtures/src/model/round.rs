@@ -278,6 +278,7 @@ pub fn patch(run: &Run, build: &str, kernel: bool) -> Patch {
         expected_effect: line("a decode step shorter by 5 %"),
         not_local_because: None,
         weakens_correctness: false,
+        checks_gone: None,
         copied: Vec::new(),
         history: HistoryUse::Items(vec![name("vllm-pr-4242")]),
         kernel: kernel.then(|| KernelPatch {
@@ -345,6 +346,7 @@ pub fn fixup(run: &Run, build: &str) -> Fixup {
         }],
         diff: artifact(&format!("patches/{build}.patch")),
         copied: Vec::new(),
+        checks_gone: None,
     }
 }
 

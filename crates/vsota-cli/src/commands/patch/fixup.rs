@@ -30,6 +30,10 @@ pub struct FixupArgs {
     #[arg(long, num_args = 3, value_names = ["PROVENANCE", "LICENCE", "DELTA"])]
     copied: Vec<Line>,
 
+    /// Where the commit takes tests, checks or tolerances away: why what is left is as strong
+    #[arg(long, value_name = "TEXT")]
+    checks_gone_because: Option<Line>,
+
     #[command(flatten)]
     stand: StandArgs,
 
@@ -44,8 +48,8 @@ const NAMES: &str = "vsota patch fixup --finding TEXT --copied PROVENANCE LICENC
 ///
 /// # Errors
 ///
-/// Bad evidence with file, line and field; refused when it touches other files than RL-9 allows, or tells of
-/// code from elsewhere that is not named (PA-3).
+/// Bad evidence with file, line and field; refused when it touches other files than RL-9 allows, takes checks
+/// away without a reason (PA-2), or tells of code from elsewhere that is not named (PA-3).
 pub fn run(context: &Context, args: FixupArgs) -> Result<Outcome, Failure> {
     let stand = args.stand.read(context)?;
     let run = context.run_dir()?;
@@ -68,10 +72,12 @@ pub fn run(context: &Context, args: FixupArgs) -> Result<Outcome, Failure> {
             Name::new(name).map_err(Failure::bad_evidence)?
         }
     };
+    let checks_gone = range.checks_gone(args.checks_gone_because);
     let Range { base_tree, descends, files, .. } = range;
     let diff = staged.artifact().clone();
     let finding = args.finding;
-    let fixup = Fixup { stand, name, finding, base_tree, descends, files, diff, copied };
+    let fixup =
+        Fixup { stand, name, finding, base_tree, descends, files, diff, copied, checks_gone };
     transition::take_with(context, &run, vec![staged], |_| Ok(RecordFixup(fixup).into()))?.outcome()
 }
 

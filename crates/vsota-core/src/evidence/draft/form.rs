@@ -252,6 +252,10 @@ const PATCH: Form = Form {
         must("source-path", "the changed file that matters"),
         must("expected-effect", "what it is expected to do"),
         must("weakens-correctness", "no, or yes: does it weaken a check or the output quality"),
+        may(
+            "checks-gone-because",
+            "where the diff takes tests, checks or tolerances away: why what is left is as strong",
+        ),
         may("not-local-because", "why it touches many files"),
     ],
     parts: &[

@@ -30,6 +30,8 @@ pub struct PatchDraft {
     pub not_local_because: Option<Line>,
     /// Whether it weakens a correctness check or output quality.
     pub weakens_correctness: bool,
+    /// Why what is left is as strong, where the diff takes checks away.
+    pub checks_gone_because: Option<Line>,
     /// Code from elsewhere.
     pub copied: Vec<Copied>,
     /// The history that influenced it.
@@ -49,15 +51,25 @@ pub struct Range {
     pub descends: bool,
     /// The changed files.
     pub files: Vec<ChangedFile>,
+    /// The checks that its diff takes away; nothing is said of them yet.
+    pub checks_gone: Option<ChecksGone>,
+}
+
+impl Range {
+    /// The checks that are gone, with why what is left is as strong.
+    pub fn checks_gone(&self, because: Option<Line>) -> Option<ChecksGone> {
+        self.checks_gone.clone().map(|it| ChecksGone { because, ..it })
+    }
 }
 
 impl PatchDraft {
     /// The fact, with what git says and what was filed.
     pub fn fact(self, stand: Standpoint, range: Range, diff: Artifact) -> Patch {
+        let checks_gone = range.checks_gone(self.checks_gone_because.clone());
         let Self { name, symptom, profiler_row, layer_row, source_path, expected_effect, .. } =
             self;
         let Self { not_local_because, weakens_correctness, copied, history, kernel, .. } = self;
-        let Range { base_tree, commits, descends, files } = range;
+        let Range { base_tree, commits, descends, files, .. } = range;
         Patch {
             stand,
             name,
@@ -73,6 +85,7 @@ impl PatchDraft {
             expected_effect,
             not_local_because,
             weakens_correctness,
+            checks_gone,
             copied,
             history,
             kernel,
@@ -112,6 +125,7 @@ pub fn patch(text: &str) -> Result<PatchDraft, EvidenceError> {
         expected_effect: head.one("expected-effect")?,
         not_local_because: head.optional("not-local-because")?,
         weakens_correctness: weakens.0,
+        checks_gone_because: head.optional("checks-gone-because")?,
         copied,
         history: history(read.needed("History")?)?,
         kernel,

@@ -101,13 +101,17 @@ fn trial(page: &mut Page, it: &Trial<'_>) {
     page.section(md!("{}: {} of round {}", Md::code(it.name()), kind, it.round));
     match (it.patch(), it.what) {
         (Some(patch), _) | (None, What::Patch(patch)) => described(page, patch),
-        (None, What::Fixup(fixup)) => page.list([
-            md!("demanded by: {}", Md::text(&fixup.finding)),
-            md!("commit: {}", Md::code(fixup.stand.head.commit.as_str())),
-            md!("base tree: {}", Md::code(fixup.base_tree.as_str())),
-            md!("diff: {}", Md::artifact(&fixup.diff)),
-            md!("files: {}", report::files(&fixup.files)),
-        ]),
+        (None, What::Fixup(fixup)) => {
+            let mut lines = alloc::vec![
+                md!("demanded by: {}", Md::text(&fixup.finding)),
+                md!("commit: {}", Md::code(fixup.stand.head.commit.as_str())),
+                md!("base tree: {}", Md::code(fixup.base_tree.as_str())),
+                md!("diff: {}", Md::artifact(&fixup.diff)),
+                md!("files: {}", report::files(&fixup.files)),
+            ];
+            lines.extend(weaker(fixup.checks_gone.as_ref()));
+            page.list(lines);
+        }
     }
     for amendment in &it.amended {
         page.say(md!("Amended: {}", Md::text(&amendment.reason)));
@@ -158,7 +162,22 @@ fn described(page: &mut Page, it: &Patch) {
             part(&copied.local_delta)
         ));
     }
+    lines.extend(weaker(it.checks_gone.as_ref()));
     page.list(lines);
+}
+
+/// PA-2: the checks that a diff takes away, and what its author says of it.
+pub(super) fn weaker(gone: Option<&ChecksGone>) -> Vec<Md> {
+    let Some(it) = gone else { return Vec::new() };
+    let because = it.because.as_ref().map_or(Md::own("nothing is said"), Md::text);
+    let mut lines =
+        alloc::vec![md!("checks taken away: {}; as strong because: {}", it.count, because)];
+    lines.extend(it.shown.iter().map(|check| md!("gone: {}", Md::code(check))));
+    let more = it.count.saturating_sub(u32::try_from(it.shown.len()).unwrap_or(u32::MAX));
+    if more > 0 {
+        lines.push(md!("and {} more", more));
+    }
+    lines
 }
 
 fn revalidation(page: &mut Page, it: &Trial<'_>) {

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use super::page::{Md, Page, md};
 use super::story::At;
-use super::{Book, artefacts, benchmark, checkpoint, standing, waivers};
+use super::{Book, artefacts, attempts, benchmark, checkpoint, standing, waivers};
 use crate::artifact::Digest;
 use crate::facts::*;
 use crate::text::Line;
@@ -225,11 +225,13 @@ fn changed(page: &mut Page, book: &Book<'_>) {
         any = true;
         let kind = Md::own(if trial.is_fixup() { "fixup" } else { "patch" });
         page.subsection(md!("{} ({}, round {})", Md::code(trial.name()), kind, trial.round));
-        page.list([
+        let mut lines = alloc::vec![
             md!("files: {}", files(trial.files())),
             md!("tests: {}", tests(&trial.tests)),
             md!("commit: {}", Md::code(trial.head().commit.as_str())),
-        ]);
+        ];
+        lines.extend(attempts::weaker(trial.checks_gone()));
+        page.list(lines);
     }
     if !any {
         page.say(Md::own("None: no patch was accepted."));

@@ -358,6 +358,14 @@ impl<'a> Trial<'a> {
         }
     }
 
+    /// The checks that its diff takes away.
+    pub(super) fn checks_gone(&self) -> Option<&'a ChecksGone> {
+        match (self.patch(), self.what) {
+            (Some(patch), _) | (None, What::Patch(patch)) => patch.checks_gone.as_ref(),
+            (None, What::Fixup(fixup)) => fixup.checks_gone.as_ref(),
+        }
+    }
+
     /// Whether Humanize's review demanded it.
     pub(super) fn is_fixup(&self) -> bool {
         matches!(self.what, What::Fixup(_))

@@ -186,6 +186,14 @@ fn retried() -> Vec<Event> {
     }];
     first.history = HistoryUse::NoneApplicable(line("no item speaks of routing"));
     first.not_local_because = Some(line("two layers share the helper"));
+    first.checks_gone = Some(ChecksGone {
+        count: 3,
+        shown: vec![
+            line("tests/kernels/moe/test_routing.py: def test_a|b"),
+            line("csrc/moe/routing.cu: TORCH_CHECK(topk > 0)"),
+        ],
+        because: Some(line("the head checks both once")),
+    });
     let mut failing = tests(first.stand.head.commit.clone());
     failing.failed = vec![line("tests/kernels/moe/test_routing.py::test_ties")];
     failing.waived = vec![WaivedTest {

@@ -1,0 +1,326 @@
+//! PA-2: which checks a diff takes away, whatever its author says.
+
+use vsota_core::evidence::checks::{Loss, fact, gone};
+use vsota_core::text::{Line, is_unsafe};
+
+const TEST: &str = "tests/kernels/test_topk.py";
+const CODE: &str = "vllm/layers/topk.py";
+const CUDA: &str = "csrc/topk.cu";
+
+/// A file of a diff with one hunk.
+fn file(path: &str, body: &str) -> String {
+    format!(
+        "diff --git a/{path} b/{path}\nindex 1..2 100644\n--- a/{path}\n+++ b/{path}\n@@ -1,9 +1,9 @@\n{body}"
+    )
+}
+
+fn with(mark: char, text: &str) -> String {
+    text.lines().map(|it| format!("{mark}{it}\n")).collect()
+}
+
+fn removed(path: &str, text: &str) -> String {
+    format!(
+        "diff --git a/{path} b/{path}\ndeleted file mode 100644\nindex 1..0\n--- a/{path}\n+++ /dev/null\n\
+         @@ -1,9 +0,0 @@\n{}",
+        with('-', text)
+    )
+}
+
+fn added(path: &str, text: &str) -> String {
+    format!(
+        "diff --git a/{path} b/{path}\nnew file mode 100644\nindex 0..1\n--- /dev/null\n+++ b/{path}\n\
+         @@ -0,0 +1,9 @@\n{}",
+        with('+', text)
+    )
+}
+
+/// What is gone: what happened, where, and the text.
+fn found(diff: &str) -> Vec<(Loss, String, String)> {
+    gone(diff).into_iter().map(|it| (it.loss, it.path, it.text)).collect()
+}
+
+#[track_caller]
+fn one(diff: &str, loss: Loss, path: &str, text: &str) {
+    assert_eq!(found(diff), [(loss, path.to_owned(), text.to_owned())], "{diff}");
+}
+
+#[track_caller]
+fn none(diff: &str) {
+    assert_eq!(found(diff), [], "{diff}");
+}
+
+const A_TEST: &str =
+    "import torch\n\n\ndef test_ties():\n    assert topk(1) == 1\n    assert topk(2) == 2\n";
+
+#[test]
+fn a_removed_file_of_tests_is_gone_as_one() {
+    one(&removed(TEST, A_TEST), Loss::File, TEST, "");
+    one(
+        &removed("tests/kernels/topk.cpp", "TEST(Topk, Ties) {\n"),
+        Loss::File,
+        "tests/kernels/topk.cpp",
+        "",
+    );
+    // A script that fails by itself tests as well.
+    one(&removed(TEST, "run()\n"), Loss::File, TEST, "");
+    for (path, text) in [
+        ("tests/kernels/data.json", "{}\n"),
+        ("tests/kernels/utils.py", "x = 1\n"),
+        ("docs/test_a.md", A_TEST),
+        (TEST, ""),
+    ] {
+        none(&removed(path, text));
+    }
+}
+
+#[test]
+fn a_renamed_file_of_tests_is_there_still() {
+    let to = "tests/kernels/moe/test_topk_softmax.py";
+    none(&(removed(TEST, A_TEST) + &added(to, A_TEST)));
+    // With other imports and more tests.
+    let more = A_TEST.replace("import torch", "import numpy") + "def test_more():\n    assert 1\n";
+    none(&(added(to, &more) + &removed(TEST, A_TEST)));
+    // Nothing in it is known for a check.
+    none(&(removed(TEST, "run()\n") + &added("tests/moe/test_topk.py", "walk()\n")));
+    none(&format!(
+        "diff --git a/{TEST} b/{to}\nsimilarity index 100%\nrename from {TEST}\nrename to {to}\n"
+    ));
+    // Under this name no test is looked for.
+    let hidden = "tests/kernels/old_topk.py";
+    one(&(removed(TEST, A_TEST) + &added(hidden, A_TEST)), Loss::File, TEST, "");
+    one(
+        &format!("diff --git a/{TEST} b/{hidden}\nrename from {TEST}\nrename to {hidden}\n"),
+        Loss::File,
+        TEST,
+        "",
+    );
+    one(&(removed(TEST, A_TEST) + &added("docs/test_topk.md", A_TEST)), Loss::File, TEST, "");
+    // A part of it moved: the rest is gone by itself.
+    let half = "def test_ties():\n    assert topk(1) == 1\n";
+    one(&(removed(TEST, A_TEST) + &added(to, half)), Loss::Check, TEST, "assert topk(2) == 2");
+}
+
+#[test]
+fn a_removed_test_is_gone() {
+    for (path, text, shown) in [
+        (TEST, "def test_ties(a):", "def test_ties"),
+        (TEST, "    async def test_ties(self):", "async def test_ties"),
+        (CUDA, "TEST(Topk, Ties) {", "TEST(Topk, Ties) {"),
+        (CUDA, "TEST_F(Topk, Ties) {", "TEST_F(Topk, Ties) {"),
+    ] {
+        one(&file(path, &with('-', text)), Loss::Test, path, shown);
+    }
+    // Another signature is the same test; another name is not.
+    none(&file(TEST, "-def test_ties(a):\n+def test_ties(\n+    a,\n+    b,\n+):\n"));
+    one(
+        &file(TEST, "-def test_ties(a):\n+def not_test_ties(a):\n"),
+        Loss::Test,
+        TEST,
+        "def test_ties",
+    );
+    for (path, text) in
+        [(TEST, "def helper():"), (CODE, "def test_it():"), ("tests/utils.py", "def test_it():")]
+    {
+        none(&file(path, &with('-', text)));
+    }
+}
+
+#[test]
+fn a_removed_check_is_gone_in_tests_and_in_code() {
+    for (path, text) in [
+        (TEST, "assert x.shape == a"),
+        (TEST, "assert(x)"),
+        (TEST, "torch.testing.assert_close(out, ref)"),
+        (TEST, "np.testing.assert_allclose(out, ref)"),
+        (TEST, "self.assertEqual(a, b)"),
+        (TEST, "with pytest.raises(ValueError):"),
+        (TEST, "opcheck(torch.ops._C.topk, (x,))"),
+        (TEST, "check_logprobs_close(outputs_0_lst=a, outputs_1_lst=b)"),
+        (CODE, "assert topk > 0, \"a # b\""),
+        (CODE, "raise ValueError(f\"no {topk}\")"),
+        (CUDA, "TORCH_CHECK(x.is_contiguous(), \"x\");"),
+        (CUDA, "STD_TORCH_CHECK_EQ(a, b);"),
+        (CUDA, "TORCH_INTERNAL_ASSERT(a);"),
+        (CUDA, "AT_ASSERT(a);"),
+        (CUDA, "VLLM_SHAPE_CHECK(a);"),
+        (CUDA, "CHECK(a);"),
+        (CUDA, "if (x) { static_assert(sizeof(T) == 2); }"),
+        (CUDA, "assert(a);"),
+        (CUDA, "EXPECT_EQ(a, b);"),
+    ] {
+        one(&file(path, &format!("-    {text}\n")), Loss::Check, path, text);
+        none(&file(path, &format!("+    {text}\n")));
+        none(&file(path, &format!("     {text}\n")));
+    }
+    for (path, text) in [
+        (TEST, "# assert x"),
+        (TEST, "from torch.testing import assert_close"),
+        (TEST, "def assert_same(a, b):"),
+        (TEST, "print(\"assert(x)\")"),
+        (TEST, "assertion = 1"),
+        (CODE, "raise NotImplementedError(\"fp8\")"),
+        (CODE, "raise ValueError(\"fp8\") from error"),
+        (CODE, "raise"),
+        (CODE, "x = 1  # assert y"),
+        (CUDA, "// TORCH_CHECK(a);"),
+        (CUDA, " * TORCH_CHECK(a);"),
+        (CUDA, "#define A_CHECK(x) x"),
+        (CUDA, "check(a);"),
+        ("docs/a.md", "assert x"),
+        ("vllm/a.json", "assert x"),
+    ] {
+        none(&file(path, &with('-', text)));
+    }
+}
+
+#[test]
+fn what_only_moved_is_there_still_but_not_twice() {
+    let moved = file(CODE, "-    assert topk > 0\n") + &file(TEST, "+assert topk > 0\n");
+    none(&moved);
+    let two = file(CODE, "-    assert topk > 0\n-    assert topk > 0\n")
+        + &file(TEST, "+assert topk > 0\n");
+    one(&two, Loss::Check, CODE, "assert topk > 0");
+    // What stays is none that comes in its place.
+    let stays = file(CODE, "     assert topk > 0\n-    assert topk > 0\n");
+    one(&stays, Loss::Check, CODE, "assert topk > 0");
+    let aside = file(CODE, "-    assert topk > 0\n") + &file("docs/a.md", "+assert topk > 0\n");
+    one(&aside, Loss::Check, CODE, "assert topk > 0");
+    let comment = file(CODE, "-    assert topk > 0\n+    # assert topk > 0\n");
+    one(&comment, Loss::Check, CODE, "assert topk > 0");
+}
+
+#[test]
+fn what_is_rewritten_is_gone_but_not_what_is_wrapped_or_commented_otherwise() {
+    one(
+        &file(TEST, "-assert x.shape == a\n+assert x.shape == b\n"),
+        Loss::Check,
+        TEST,
+        "assert x.shape == a",
+    );
+    none(&file(TEST, "-assert f(a, b)\n+assert f(a,\n+         b)  # both\n"));
+    none(&file(CUDA, "-TORCH_CHECK(a, \"a\");\n+TORCH_CHECK(\n+    a,  // both\n+    \"a\");\n"));
+    none(&file(TEST, "-assert a == \\\n-    b\n+assert a == b\n"));
+    // One line of it is another, and the line before is of it.
+    let hollow = " assert_close(\n     out,\n-    ref,\n+    out,\n )\n";
+    one(&file(TEST, hollow), Loss::Check, TEST, "assert_close( out, ref, )");
+    let comment = " assert_close(\n-    # both\n     out,\n     ref,\n )\n";
+    none(&file(TEST, comment));
+    // White space within a text counts, and a comment's mark within one is none.
+    one(
+        &file(CODE, "-assert x == \"a b\"\n+assert x == \"ab\"\n"),
+        Loss::Check,
+        CODE,
+        "assert x == \"a b\"",
+    );
+    one(
+        &file(CODE, "-assert x == \"#a\"\n+assert x == \"#b\"\n"),
+        Loss::Check,
+        CODE,
+        "assert x == \"#a\"",
+    );
+}
+
+#[test]
+fn an_added_skip_takes_the_test_away() {
+    for text in [
+        "@pytest.mark.skip",
+        "@pytest.mark.skipif(not cuda, reason=\"x\")",
+        "@pytest.mark.xfail",
+        "@unittest.skip(\"x\")",
+    ] {
+        one(&file(TEST, &format!("+{text}\n def test_ties():\n")), Loss::Skip, TEST, text);
+        none(&file(TEST, &format!("-{text}\n def test_ties():\n")));
+        none(&file(TEST, &format!("-{text}\n def test_ties():\n+{text}\n def test_more():\n")));
+        // It comes with the test.
+        none(&file(
+            TEST,
+            &format!(" def test_ties():\n     pass\n+{text}\n+def test_new():\n+    pass\n"),
+        ));
+        none(&added(TEST, &format!("{text}\ndef test_new():\n    pass\n")));
+        // The test is not new.
+        let moved =
+            removed("tests/test_old.py", A_TEST) + &added(TEST, &format!("{text}\n{A_TEST}"));
+        one(&moved, Loss::Skip, TEST, text);
+    }
+    for text in ["pytest.skip(\"x\")", "self.skipTest(\"x\")", "pytest.xfail(\"x\")"] {
+        one(&file(TEST, &format!(" def test_ties():\n+    {text}\n")), Loss::Skip, TEST, text);
+        none(&file(TEST, &format!("+def test_new():\n+    {text}\n def test_ties():\n")));
+    }
+    one(
+        &file(TEST, "+pytestmark = pytest.mark.skip\n"),
+        Loss::Skip,
+        TEST,
+        "pytestmark = pytest.mark.skip",
+    );
+    one(&file(CUDA, " TEST(A, B) {\n+  GTEST_SKIP();\n"), Loss::Skip, CUDA, "GTEST_SKIP();");
+    let all = "item.add_marker(pytest.mark.skip)";
+    one(&added("tests/conftest.py", all), Loss::Skip, "tests/conftest.py", all);
+    none(&file(TEST, "+# @pytest.mark.skip\n def test_ties():\n"));
+    none(&file(CODE, "+@skip_layer\n"));
+}
+
+#[test]
+fn a_tolerance_that_grows_is_gone_and_one_that_shrinks_is_not() {
+    let lines = [
+        (
+            "    assert_close(a, b, atol=1e-2, rtol=0.01)",
+            "    assert_close(a, b, atol=1e-1, rtol=0.01)",
+        ),
+        ("    rtol = 1e-3", "    rtol = 2e-3"),
+        (
+            "TOLERANCES = {\"atol\": 1e-3, \"rtol\": 1_0.5}",
+            "TOLERANCES = {\"atol\": 1e-3, \"rtol\": 2_0.5}",
+        ),
+        ("def close(a, tolerance: float = 0.5):", "def close(a, tolerance: float = 5):"),
+        ("        atol=1e-2,", "        atol=.1,"),
+    ];
+    for (tight, loose) in lines {
+        let diff = |from: &str, to: &str| file(TEST, &format!("-{from}\n+{to}\n"));
+        one(&diff(tight, loose), Loss::Tolerance, TEST, loose.trim());
+        none(&diff(loose, tight));
+        none(&file(TEST, &with('-', "    rtol = 1e-3")));
+    }
+    let float = file(CUDA, "-  float atol = 1e-3f;\n+  float atol = 1e-2f;\n");
+    one(&float, Loss::Tolerance, CUDA, "float atol = 1e-2f;");
+    // Inside of a check whose head is not changed.
+    let inside = " assert_close(\n     a,\n     b,\n-    atol=1e-2,\n+    atol=1e-1,\n )\n";
+    one(&file(TEST, inside), Loss::Tolerance, TEST, "assert_close( a, b, atol=1e-1, )");
+    // Something else differs, too; or it is no number.
+    let other = "-assert_close(a, b, atol=1e-2)\n+assert_close(a, a, atol=1e-2)\n";
+    one(&file(TEST, other), Loss::Check, TEST, "assert_close(a, b, atol=1e-2)");
+    let bare = "-assert_close(a, b, atol=1e-2)\n+assert_close(a, b)\n";
+    one(&file(TEST, bare), Loss::Check, TEST, "assert_close(a, b, atol=1e-2)");
+    let nan = "-assert_close(a, b, atol=1e-2)\n+assert_close(a, b, atol=nan)\n";
+    one(&file(TEST, nan), Loss::Check, TEST, "assert_close(a, b, atol=1e-2)");
+}
+
+#[test]
+fn the_fact_names_the_gravest_and_counts_all() {
+    let because = Line::new("the head checks it").unwrap();
+    assert_eq!(fact(&file(CODE, "-x = 1\n+x = 2\n"), Some(because.clone())), None);
+    assert_eq!(fact("no diff", None), None);
+    let many: String = (0..30).map(|n| format!("-assert x == {n}\n")).collect();
+    let diff = file(CODE, &many)
+        + &removed(TEST, A_TEST)
+        + &file(
+            "tests/test_b.py",
+            "-def test_b():\n+@pytest.mark.skip\n def test_c():\n-atol = 1\n+atol = 2\n",
+        );
+    let fact = fact(&diff, Some(because.clone())).unwrap();
+    assert_eq!((fact.count, fact.shown.len(), fact.because), (34, 20, Some(because)));
+    let shown: Vec<&str> = fact.shown.iter().map(Line::as_str).take(3).collect();
+    let first = format!("{CODE}: assert x == 0");
+    assert_eq!(shown, [&format!("{TEST}: the file"), "tests/test_b.py: def test_b", &first]);
+    let last: Vec<String> = gone(&diff).iter().rev().take(2).map(|it| it.text.clone()).collect();
+    assert_eq!(last, ["@pytest.mark.skip", "atol = 2"]);
+}
+
+#[test]
+fn what_is_shown_is_short_and_plain() {
+    let long = format!("{}/a.py", "p".repeat(3_000));
+    let text = format!("-assert x == \"\u{202e}{}\"\n", "é".repeat(3_000));
+    let fact = fact(&file(&long, &text), None).unwrap();
+    let shown = fact.shown[0].as_str();
+    assert!(shown.len() < 1_000 && !shown.chars().any(is_unsafe), "{shown}");
+    assert!(shown.contains("…: assert x == \"\u{fffd}éé") && shown.ends_with('…'), "{shown}");
+}
