@@ -12,7 +12,7 @@ use vsota_core::evidence::tables::{Catalogue, Device, Role, Source, analyze};
 use vsota_core::evidence::trace::{self, Limits, Trace, TraceError};
 use vsota_core::evidence::{
     BlockRecord, EvidenceError, Item, LayersFile, Metrics, ProfileFile, Reader, RunRecord,
-    ServerLog, companion_row, json, ncu, read, smi,
+    ServerLog, checks, companion_row, diff, failing, hook, json, ncu, read, smi,
 };
 use vsota_core::facts::{Framework, Status};
 
@@ -24,7 +24,7 @@ const SMI_QUERY: &str =
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every family.
-pub const TARGETS: [Target; 13] = [
+pub const TARGETS: [Target; 16] = [
     ("json", any_json),
     ("vllm", any_result),
     ("sglang", any_result),
@@ -38,6 +38,9 @@ pub const TARGETS: [Target; 13] = [
     ("profile", any_profile),
     ("layers", any_layers),
     ("ncu", any_export),
+    ("failing", any_failure),
+    ("hook", any_call),
+    ("diff", any_diff),
 ];
 
 /// The function of a family.
@@ -224,4 +227,61 @@ fn any_export(bytes: &[u8]) {
         },
         Err(error) => check(&error),
     }
+}
+
+/// What shows a failure names a line of it, and what keeps a server down is a failure of anything.
+fn any_failure(bytes: &[u8]) {
+    for of in [failing::Failing::Server, failing::Failing::Anything] {
+        match failing::shown(bytes, of) {
+            Ok(shown) => {
+                if let Some(line) = shown.failure() {
+                    assert!(!line.as_str().chars().any(vsota_core::text::is_unsafe), "{line:?}");
+                }
+            }
+            Err(error) => check(&error),
+        }
+    }
+    // The first line says what the others lack.
+    let (reason, help) = bytes.split_at(bytes.iter().position(|it| *it == b'\n').unwrap_or(0));
+    let reason = String::from_utf8_lossy(reason);
+    if let Some(word) = failing::not_missing(&reason, help) {
+        assert!(reason.contains(word) && !word.trim().is_empty(), "{word:?}");
+    }
+}
+
+/// A payload is read or its fault told; as the words of a shell the same bytes name no place but a whole one.
+fn any_call(bytes: &[u8]) {
+    if let Err(error) = hook::tool_call(bytes, "/home", "/work") {
+        check(&error);
+    }
+    let command = String::from_utf8_lossy(bytes);
+    let payload = serde_json::json!({
+        "tool_name": "Bash", "tool_input": {"command": command}, "cwd": "/work/vllm",
+    });
+    let Ok(call) = hook::tool_call(payload.to_string().as_bytes(), "/home", "/work") else {
+        panic!("a command in words is a payload");
+    };
+    for deed in call.deeds {
+        let place = match deed {
+            hook::Deed::Write(it) | hook::Deed::Remove(it) | hook::Deed::Patch(it) => it,
+            hook::Deed::Commit { dir, .. } => dir,
+            hook::Deed::SetUpLoop(it) | hook::Deed::CancelLoop(it) => it,
+        };
+        assert!(place.starts_with('/'), "{place:?}");
+    }
+}
+
+/// A diff takes nothing away from itself: what it removes and what it adds are counted the same way.
+fn any_diff(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    match diff::touched(&text) {
+        Ok(touched) => assert!(!touched.files.is_empty(), "{touched:?}"),
+        Err(error) => check(&error),
+    }
+    let _ = diff::admits(&text);
+    let gone = checks::gone(&text);
+    assert!(gone.is_sorted_by_key(|it| it.loss), "{gone:?}");
+    let fact = checks::fact(&text, None);
+    assert_eq!(fact.as_ref().map_or(0, |it| it.count as usize), gone.len());
+    assert!(fact.is_none_or(|it| !it.shown.is_empty()), "{gone:?}");
 }

@@ -30,6 +30,7 @@ pub fn corpus() -> Vec<(&'static str, String, String)> {
     servers(&mut add);
     records(&mut add);
     traces(&mut add);
+    words(&mut add);
     files
 }
 
@@ -145,3 +146,67 @@ fn traces(add: &mut Add<'_>) {
     add("ncu", "details", builders::ncu_details(&launches));
     add("ncu", "raw", builders::ncu_raw(&launches));
 }
+
+/// What is said in words: failures, commands of a shell, diffs.
+fn words(add: &mut Add<'_>) {
+    let why = "ValueError: the quantization `fp8` is not supported";
+    add("failing", "down", builders::server_log_failed("0.25.1", why));
+    add(
+        "failing",
+        "up",
+        builders::server_log("0.32.0", MODEL, true) + "CUDA error: out of memory\n",
+    );
+    let help = "no `--fp8` and no --kv-cache-dtype\nusage: serve [--fp8]\n  --fp8-e4m3  what\n";
+    add("failing", "help", help.into());
+    add("failing", "own", "usage: serve\nserve: error: unrecognized arguments: --x\n".into());
+    let calls = [
+        ("claude", r#"{"cwd":"/w","tool_name":"Edit","tool_input":{"file_path":"vllm/a.py"}}"#),
+        (
+            "codex",
+            r#"{"tool_name":"apply_patch","tool_input":{"input":"*** Update File: a.py\n"}}"#,
+        ),
+        ("shell", "cd /w && env A=1 git -C x commit -am 'a b' | tee b.py; sed -i s/a/b/ ~/c.py"),
+        (
+            "tools",
+            "ruff format a.py; black --check .; curl -fsSLo b.py https://e/x.py; sort -oc.py d",
+        ),
+        ("python", "python3 - <<'E' > f.py\nopen('vllm/a.py', 'w').write('x')\nE"),
+    ];
+    for (name, text) in calls {
+        add("hook", name, text.into());
+    }
+    add("diff", "checks", CHECKS.into());
+    let moved = "diff --git a/vllm/a.py b/vllm/b.py\nsimilarity index 90%\nrename from vllm/a.py\n\
+                 rename to vllm/b.py\n@@ -1,2 +1,2 @@\n-assert f(a,\n-         b)\n+assert f(a, b)\n";
+    add("diff", "moved", moved.into());
+}
+
+/// One of everything that a diff can take away.
+const CHECKS: &str = "\
+diff --git a/tests/test_a.py b/tests/test_a.py
+deleted file mode 100644
+--- a/tests/test_a.py
++++ /dev/null
+@@ -1,2 +0,0 @@
+-def test_a():
+-    assert a == 1
+diff --git a/tests/test_b.py b/tests/test_b.py
+--- a/tests/test_b.py
++++ b/tests/test_b.py
+@@ -1,9 +1,6 @@
++@pytest.mark.skip
+ def test_b():
+     assert_close(
+         a,
+-        atol=1e-3,
++        atol=1e-2,
+     )
+-def test_c():
+-    pass
+diff --git a/csrc/a.cu b/csrc/a.cu
+--- a/csrc/a.cu
++++ b/csrc/a.cu
+@@ -1,2 +1,2 @@
+-  TORCH_CHECK(a > 0, \"a\");
++  // Copied from https://github.com/x/y
+";

@@ -7,7 +7,7 @@ use camino::Utf8Path;
 use serde_json::Value;
 use vsota_cli::journal::chain;
 use vsota_core::event::Event;
-use vsota_core::facts::{FileKind, HistoryOutcome, Measurement, Metric};
+use vsota_core::facts::{ChecksGone, FileKind, HistoryOutcome, Measurement, Metric};
 use vsota_core::measure::{Fraction, Measured, Real};
 use vsota_core::text::{Line, Prose};
 use vsota_core::{Digest, Entry};
@@ -113,6 +113,14 @@ const FORGERIES: &[(&str, &str, Forge)] = &[
             let code = it.said.files[0].kind == FileKind::Code;
             it.said.files[0].kind = if code { FileKind::Docs } else { FileKind::Code };
             true
+        }
+        _ => false,
+    }),
+    ("a check that no diff takes away", "fact", |event| match event {
+        Event::PatchRecorded(it) => {
+            let line = Line::new("vllm/a.py: assert a").unwrap();
+            let gone = ChecksGone { count: 1, shown: vec![line.clone()], because: Some(line) };
+            it.said.checks_gone.replace(gone).is_none()
         }
         _ => false,
     }),

@@ -134,6 +134,10 @@ fn a_patch_says_what_no_diff_says() {
             .unwrap()
             .weakens_correctness
     );
+    assert_eq!(said.checks_gone_because, None);
+    let because = "correctness: no\n- checks-gone-because: the head checks it";
+    let said = draft::patch(&PATCH.replace("correctness: no", because)).unwrap();
+    assert_eq!(said.checks_gone_because.unwrap().as_str(), "the head checks it");
 }
 
 #[test]

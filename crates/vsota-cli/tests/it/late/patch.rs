@@ -154,6 +154,36 @@ fn a_patch_is_amended_until_it_is_measured() {
     stage.bad(&args, "bad.md", Some(1), Some("History"));
 }
 
+/// PA-2: an amendment is read as the first record was, and what it tells of a line holds no secret.
+#[test]
+fn an_amendment_says_what_is_as_strong_as_the_checks_that_are_gone() {
+    let stage = Stage::at(Run::patched());
+    let draft = stage.file("patch.md", story("routing-2") + KERNEL);
+    let told = told(&stage, "patch-2", &[SOURCE]);
+    let canary = ["canary", "0123456789abcdef"].concat();
+    let check = format!("-    assert key == \"{canary}\"\n");
+    stage.file("range.diff", diff(&[SOURCE]) + &check);
+    let mut args = call("amend", &draft, &told);
+    args.extend(["--reason", "a bug"]);
+    let ended = stage.refused(&args, &["PA-2"]);
+    assert_eq!(ended.json["refused"][0]["help"], "vsota patch amend --template");
+    let because = "- checks-gone-because: the caller asserts it\n## History";
+    stage.file("patch.md", story("routing-2").replace("## History", because) + KERNEL);
+    let ended = crate::world::vsota()
+        .env("SOME_TOKEN", &canary)
+        .args(["-C", stage.path("").as_str(), "--redact"])
+        .args(&args)
+        .output()
+        .unwrap();
+    assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
+    let gone = json!({
+        "count": 1,
+        "shown": [format!("{SOURCE}: assert key == \"[REDACTED:environment]\"")],
+        "because": "the caller asserts it",
+    });
+    assert_eq!(stage.said()["patch"]["checks_gone"], gone);
+}
+
 #[test]
 fn a_fixup_touches_accepted_files_tests_and_docs_only() {
     let mut model = Run::patched();

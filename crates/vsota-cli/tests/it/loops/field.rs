@@ -84,7 +84,17 @@ impl Field {
 
     /// The campaign in the model's loop, whose directory lies in the checkout.
     pub(super) fn in_loop(model: &Run, change: impl FnOnce(&mut LoopParts) -> LoopFiles) -> Self {
-        let field = Self::at(model);
+        Self::bare().entered(model, change)
+    }
+
+    /// The same on a checkout that is there already: the campaign's baseline is what is committed.
+    pub(super) fn entered(
+        self,
+        model: &Run,
+        change: impl FnOnce(&mut LoopParts) -> LoopFiles,
+    ) -> Self {
+        let field = self;
+        field.plant(model);
         let mut parts = LoopParts::on(&field.id("HEAD"), &refined_plan());
         let files = change(&mut parts);
         field.lay(&field.vllm, LOOP, &files);

@@ -3,7 +3,10 @@
 
 use std::fs;
 
-use serde_json::Value;
+use serde_json::{Value, json};
+use vsota_core::Entry;
+use vsota_core::event::Event;
+use vsota_core::facts::ChecksGone;
 use vsota_fixtures::model::Run;
 
 use super::field::{Ended, Field};
@@ -121,6 +124,88 @@ fn a_range_that_is_no_patch_is_refused() {
     patched(&field);
     fs::write(field.world.root.join("patch.md"), STORY.replace("kernel:1", "kernel:9")).unwrap();
     assert_eq!(refused(&field), ["PA-2"]);
+}
+
+/// A patch that removes a file of tests and a check of an operator, recorded without a word of it.
+fn weakened() -> Field {
+    let field = Field::bare();
+    let test = "def test_ties():\n    assert topk(1) == 1\n";
+    field.put("tests/kernels/test_topk.py", test);
+    field.put("tests/kernels/test_order.py", &test.replace("ties", "order"));
+    field.put("csrc/topk.cpp", "int topk(int k) {\n  TORCH_CHECK(k > 0, \"k\");\n  return k;\n}\n");
+    field.commit("what is checked");
+    let field = field.entered(&Run::layered(), |it| it.named("state.md"));
+    fs::write(field.world.root.join("patch.md"), STORY).unwrap();
+    patched(&field);
+    // One file is gone, the other has another name.
+    field.git(&["rm", "-q", "tests/kernels/test_topk.py"]);
+    fs::create_dir_all(field.vllm.join("tests/moe")).unwrap();
+    field.git(&["mv", "tests/kernels/test_order.py", "tests/moe/test_order.py"]);
+    field.put("csrc/topk.cpp", "int topk(int k) {\n  return k;\n}\n");
+    field.commit("fewer checks");
+    field
+}
+
+/// PA-2: that a patch weakens nothing is not believed where its diff shows otherwise.
+#[test]
+fn checks_that_a_diff_takes_away_need_a_reason() {
+    let field = weakened();
+    let ended = record(&field);
+    assert_eq!((ended.exit, ended.clauses()), (3, vec!["PA-2"]), "{}", ended.told);
+    let reason = &ended.json["refused"][0];
+    let found = "the diff takes away checks, 2 in all, the first tests/kernels/test_topk.py: the file; \
+                 no `checks-gone-because` says why what is left is as strong";
+    assert_eq!(reason["found"], found);
+    assert_eq!(reason["help"], "vsota patch record --template");
+    let template = field.vsota(&["patch", "record", "--template"]);
+    assert!(template.told.contains("- checks-gone-because:"), "{}", template.told);
+
+    let because = "- checks-gone-because: test_routing covers it\n## History";
+    fs::write(field.world.root.join("patch.md"), STORY.replace("## History", because)).unwrap();
+    let ended = record(&field);
+    assert_eq!(ended.exit, 0, "{}", ended.told);
+    let shown =
+        ["tests/kernels/test_topk.py: the file", "csrc/topk.cpp: TORCH_CHECK(k > 0, \"k\");"];
+    let gone = json!({"count": 2, "shown": shown, "because": "test_routing covers it"});
+    assert_eq!(said(&field)["checks_gone"], gone);
+    let ledger = field.world.run.join("humanize/attempt-ledger.md");
+    let ledger = fs::read_to_string(ledger).unwrap();
+    assert!(ledger.contains("checks taken away: 2; as strong because: test"), "{ledger}");
+
+    // `verify` reads the diff again: no gone check can be hidden, nor another one be told.
+    assert_eq!(retold(&field, |_| {}), 0);
+    assert_eq!(retold(&field, |it| *it = None), 1, "hidden");
+    assert_eq!(retold(&field, |it| it.as_mut().unwrap().count = 1), 1, "counted low");
+    assert_eq!(retold(&field, |it| drop(it.as_mut().unwrap().shown.pop())), 1, "not named");
+}
+
+/// How many diffs tell another fact, when the recorded patch tells this of its checks.
+fn retold(field: &Field, change: impl Fn(&mut Option<ChecksGone>)) -> usize {
+    let kept = field.world.bytes();
+    let text = String::from_utf8(kept.clone()).unwrap();
+    let events = text.lines().map(|line| {
+        let mut event = serde_json::from_str::<Entry>(line).unwrap().event;
+        if let Event::PatchRecorded(it) = &mut event {
+            change(&mut it.said.checks_gone);
+        }
+        event
+    });
+    let run = Run { events: events.collect(), ..Run::open() };
+    field.world.put(run.jsonl());
+    // What acknowledges the head is rendered from the forged journal.
+    for document in ["humanize/model-loop-checkpoint.md", "final_report.md"] {
+        let _ = fs::remove_file(field.world.run.join(document));
+    }
+    field.vsota(&["report"]);
+    let ended = field.vsota(&["verify", "--without", "traces"]);
+    assert_eq!(ended.exit, 5, "the model's own artefacts are not there");
+    field.world.put(kept);
+    let checks = ended.json["checks"].as_array().unwrap();
+    let wrong = checks.iter().filter(|it| {
+        let at = it["file"].as_str().unwrap_or_default();
+        it["check"] == "fact" && it["ok"] == false && at.starts_with("patches/")
+    });
+    wrong.count()
 }
 
 /// What hides a source of a build, and where. The commit's own rules may; nothing else may.

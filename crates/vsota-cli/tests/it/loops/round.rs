@@ -207,6 +207,7 @@ fn a_fixup_cites_a_finding_or_the_phase() {
     let mut trial = Run::patched();
     trial.trial(1.05);
     field.put("vllm/a.py", "a = 2\n");
+    field.put("tests/test_a.py", "def test_a():\n    assert a == 2\n");
     field.commit("the patch");
     field.moved(&trial.acceptance().stand.head);
     assert_eq!(fixup("the empty batch is not handled"), (3, "PA-1RL-9".into()), "nothing changed");
@@ -216,16 +217,24 @@ fn a_fixup_cites_a_finding_or_the_phase() {
     field.git(&["reset", "-q", "--hard", "HEAD~1"]);
     let from = "# Adapted from https://github.com/sgl-project/sglang\n";
     field.put("vllm/model_executor/layers/fused_moe.py", from);
+    field.git(&["rm", "-q", "tests/test_a.py"]);
     field.commit("the finding");
     assert_eq!(fixup("the empty batch is not handled"), (3, "PA-3".into()), "from elsewhere");
     let named = ["--copied", "TensorRT-LLM, kernels/routing.cu", "Apache-2.0", "the tie rule"];
     let args = ["patch", "fixup", "--finding", "the empty batch is not handled"];
     assert_eq!(field.vsota(&[&args[..], &named[..3]].concat()).exit, 2, "two of three");
-    let ended = field.vsota(&[&args[..], &named].concat());
+    let args = [&args[..], &named].concat();
+    let ended = field.vsota(&args);
+    assert_eq!((ended.exit, ended.clauses()), (3, vec!["PA-2"]), "{}", ended.told);
+    let help = "vsota patch fixup --finding TEXT --checks-gone-because TEXT";
+    assert_eq!(ended.json["refused"][0]["help"], help);
+    let ended = field.vsota(&[&args[..], &["--checks-gone-because", "b is tested"]].concat());
     assert_eq!(ended.exit, 0, "{}", ended.told);
     let journal = String::from_utf8(field.world.bytes()).unwrap();
     let last = journal.lines().last().unwrap();
     assert!(last.contains("fused_moe.py") && last.contains(r#""licence":"Apache-2.0""#), "{last}");
+    let gone = r#""shown":["tests/test_a.py: the file"],"because":"b is tested""#;
+    assert!(last.contains(gone), "{last}");
 }
 
 #[test]
