@@ -324,3 +324,14 @@ fn what_is_shown_is_short_and_plain() {
     assert!(shown.len() < 1_000 && !shown.chars().any(is_unsafe), "{shown}");
     assert!(shown.contains("…: assert x == \"\u{fffd}éé") && shown.ends_with('…'), "{shown}");
 }
+
+#[test]
+fn a_large_diff_takes_no_longer_than_its_bytes() {
+    let one = |n: usize| {
+        removed(&format!("tests/test_{n}.py"), &format!("def test_{n}():\n    assert {n}\n"))
+    };
+    let files: String = (0..20_000).map(one).collect();
+    let skips = added("tests/conftest.py", &"    @pytest.mark.skip\n".repeat(100_000));
+    let found = gone(&(files + &skips));
+    assert_eq!(found.len(), 120_000);
+}

@@ -144,6 +144,13 @@ struct Unit {
     met: bool,
 }
 
+impl Unit {
+    /// Whether the diff brings it.
+    const fn is_new(&self) -> bool {
+        self.changed && !self.met
+    }
+}
+
 /// A check that has begun on one side, and whose brackets are open.
 struct Open {
     unit: Unit,
@@ -322,12 +329,9 @@ impl Compared {
 
     fn losses(&self) -> Vec<Gone> {
         let mut gone = Vec::new();
-        let mut whole = BTreeSet::new();
-        for (at, file) in self.files.iter().enumerate() {
-            if self.is_gone(at, file) {
-                whole.insert(at);
-                gone.push(Gone { loss: Loss::File, path: file.old.clone(), text: String::new() });
-            }
+        let whole = self.whole();
+        for file in whole.iter().filter_map(|at| self.files.get(*at)) {
+            gone.push(Gone { loss: Loss::File, path: file.old.clone(), text: String::new() });
         }
         let loosened = self.loosened();
         for (at, it) in self.before.iter().enumerate().filter(|(_, it)| !it.met) {
@@ -341,10 +345,7 @@ impl Compared {
         }
         let looser = loosened.values().flatten().filter_map(|at| self.after.get(*at));
         gone.extend(looser.filter_map(|it| self.lost(Loss::Tolerance, it)));
-        let skips = self.after.iter().enumerate();
-        let skips =
-            skips.filter(|(at, it)| it.kind == Kind::Skip && !it.met && self.skips(*at, it));
-        gone.extend(skips.filter_map(|(_, it)| self.lost(Loss::Skip, it)));
+        gone.extend(self.skips().into_iter().filter_map(|it| self.lost(Loss::Skip, it)));
         gone
     }
 
@@ -354,24 +355,26 @@ impl Compared {
         Some(Gone { loss, path: path.clone(), text: it.text.clone() })
     }
 
-    /// Whether a file of tests is gone, with all that it held: not when it has another name now, or a part
-    /// of it stands elsewhere.
-    fn is_gone(&self, at: usize, file: &File) -> bool {
-        if !is_tests(&file.old) || file.stays() {
-            return false;
+    /// The files of tests that are gone with all that they held: not those that have another name now, or
+    /// of which a part stands elsewhere.
+    fn whole(&self) -> BTreeSet<usize> {
+        // One short line may stand anywhere; a test does not.
+        let mut parts: BTreeMap<usize, (bool, bool)> = BTreeMap::new();
+        for it in self.before.iter().filter(|it| it.kind <= Kind::Check) {
+            let (some, all) = parts.entry(it.file).or_insert((false, true));
+            *some |= it.kind == Kind::Test && it.met;
+            *all &= it.met;
         }
-        if !file.removed {
-            return true;
-        }
-        let ours = || self.before.iter().filter(|it| it.file == at);
-        let tests = || ours().filter(|it| it.kind == Kind::Test);
-        if ours().any(|it| it.kind <= Kind::Check) {
-            // One short line may stand anywhere; a test does not.
-            let moved = tests().any(|it| it.met) || ours().all(|it| it.met);
-            return !moved;
-        }
-        let renamed = |it: &File| it.added && is_tests(&it.new) && leaf(&it.new) == leaf(&file.old);
-        file.held && !self.files.iter().any(renamed)
+        let there = self.files.iter().filter(|it| it.added && is_tests(&it.new));
+        let there: BTreeSet<&str> = there.map(|it| leaf(&it.new)).collect();
+        let is_gone = |(at, file): &(usize, &File)| {
+            let moved = match parts.get(at) {
+                Some((some, all)) => *some || *all,
+                None => !file.held || there.contains(leaf(&file.old)),
+            };
+            is_tests(&file.old) && !file.stays() && !(file.removed && moved)
+        };
+        self.files.iter().enumerate().filter(is_gone).map(|(at, _)| at).collect()
     }
 
     /// What differs from another of its file in tolerances only: by its place on the old side, where the
@@ -397,26 +400,40 @@ impl Compared {
         found
     }
 
-    /// Whether a skip keeps a test from running that ran before: one that comes with a new test takes
-    /// nothing away.
-    fn skips(&self, at: usize, skip: &Unit) -> bool {
-        let is_new = |it: &&Unit| it.kind == Kind::Test && it.changed && !it.met;
-        let tests = || self.after.iter().filter(|it| it.kind == Kind::Test);
-        let added = self.files.get(skip.file).filter(|it| it.added);
-        if added.is_some_and(|it| leaf(&it.new) != "conftest.py")
-            && tests().filter(|it| it.file == skip.file).all(|it| is_new(&it))
-        {
-            return false;
+    /// The skips that keep a test from running that ran before: one that comes with a new test takes nothing
+    /// away.
+    fn skips(&self) -> Vec<&Unit> {
+        // Whether every test of a file is new.
+        let mut new: BTreeMap<usize, bool> = BTreeMap::new();
+        for it in self.after.iter().filter(|it| it.kind == Kind::Test) {
+            *new.entry(it.file).or_insert(true) &= it.is_new();
         }
-        let near = |it: &&Unit| it.kind == Kind::Test && it.hunk == skip.hunk;
-        let for_next = skip.text.starts_with('@') || skip.text.contains("marks");
-        let of = if for_next {
-            self.after.iter().skip(at).find(near)
-        } else if skip.outer {
-            None
-        } else {
-            self.after.iter().take(at).rev().find(near)
+        let in_new = |it: &Unit| {
+            let file = self.files.get(it.file).filter(|it| it.added);
+            let hooks = file.is_none_or(|it| leaf(&it.new) == "conftest.py");
+            !hooks && new.get(&it.file).copied().unwrap_or(true)
         };
-        !of.is_some_and(|it| is_new(&it))
+        let within = of_new(self.after.iter());
+        let mut above = of_new(self.after.iter().rev());
+        above.reverse();
+        let units = self.after.iter().zip(within.into_iter().zip(above));
+        let skips = units.filter(|(it, (within, above))| {
+            let decorates = it.text.starts_with('@') || it.text.contains("marks");
+            let with_new = if decorates { *above } else { *within && !it.outer };
+            it.kind == Kind::Skip && !it.met && !with_new && !in_new(it)
+        });
+        skips.map(|(it, _)| it).collect()
     }
+}
+
+/// For each unit, whether the last test before it in its hunk is new.
+fn of_new<'a>(units: impl Iterator<Item = &'a Unit>) -> Vec<bool> {
+    let mut last = None;
+    let units = units.map(|it| {
+        if it.kind == Kind::Test {
+            last = Some((it.hunk, it.is_new()));
+        }
+        last == Some((it.hunk, true))
+    });
+    units.collect()
 }
