@@ -297,6 +297,9 @@ fn header(file: &mut File, line: &str) {
     }
 }
 
+/// Where a unit stands among those of its side, and its tolerances.
+type Place = (usize, Vec<f64>);
+
 /// Both sides of a diff.
 struct Compared {
     files: Vec<File>,
@@ -380,7 +383,7 @@ impl Compared {
     /// What differs from another of its file in tolerances only: by its place on the old side, where the
     /// looser one stands on the new side, if any number grew.
     fn loosened(&self) -> BTreeMap<usize, Option<usize>> {
-        let mut there: BTreeMap<(usize, String), Vec<(usize, Vec<f64>)>> = BTreeMap::new();
+        let mut there: BTreeMap<(usize, String), Vec<Place>> = BTreeMap::new();
         let open = |it: &Unit| !it.met && matches!(it.kind, Kind::Check | Kind::Tolerance);
         for (at, it) in self.after.iter().enumerate().filter(|(_, it)| open(it)).rev() {
             let (key, numbers) = masked(&it.key);
