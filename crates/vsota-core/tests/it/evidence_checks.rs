@@ -252,6 +252,9 @@ fn an_added_skip_takes_the_test_away() {
         TEST,
         "pytestmark = pytest.mark.skip",
     );
+    // It stands in a file of its own, or for tests that are all new.
+    none(&added("tests/utils.py", "gpus = pytest.mark.skipif(one)\n"));
+    none(&added(TEST, "pytestmark = pytest.mark.skip\n\ndef test_new():\n    pass\n"));
     one(&file(CUDA, " TEST(A, B) {\n+  GTEST_SKIP();\n"), Loss::Skip, CUDA, "GTEST_SKIP();");
     let all = "item.add_marker(pytest.mark.skip)";
     one(&added("tests/conftest.py", all), Loss::Skip, "tests/conftest.py", all);
