@@ -20,7 +20,12 @@ const STORY: &str = "# Patch\n- name: routing\n- symptom: chat\n- profiler-row: 
 
 /// A campaign in LayerPipeline, whose draft is written and whose checkout stands on the accepted build.
 pub(super) fn layered() -> Field {
-    let field = Field::in_loop(&Run::layered(), |it| it.named("state.md"));
+    layered_on(Field::bare())
+}
+
+/// The same on a checkout that is there already.
+fn layered_on(field: Field) -> Field {
+    let field = field.entered(&Run::layered(), |it| it.named("state.md"));
     fs::write(field.world.root.join("patch.md"), STORY).unwrap();
     field
 }
@@ -134,8 +139,7 @@ fn weakened() -> Field {
     field.put("tests/kernels/test_order.py", &test.replace("ties", "order"));
     field.put("csrc/topk.cpp", "int topk(int k) {\n  TORCH_CHECK(k > 0, \"k\");\n  return k;\n}\n");
     field.commit("what is checked");
-    let field = field.entered(&Run::layered(), |it| it.named("state.md"));
-    fs::write(field.world.root.join("patch.md"), STORY).unwrap();
+    let field = layered_on(field);
     patched(&field);
     // One file is gone, the other has another name.
     field.git(&["rm", "-q", "tests/kernels/test_topk.py"]);
@@ -177,6 +181,30 @@ fn checks_that_a_diff_takes_away_need_a_reason() {
     assert_eq!(retold(&field, |it| *it = None), 1, "hidden");
     assert_eq!(retold(&field, |it| it.as_mut().unwrap().count = 1), 1, "counted low");
     assert_eq!(retold(&field, |it| drop(it.as_mut().unwrap().shown.pop())), 1, "not named");
+}
+
+/// SE-1: what is shown of a check comes from the diff that is kept, also where it ends within a secret.
+#[test]
+fn a_gone_check_is_told_without_its_secret() {
+    // Built at run time: the repository holds no secret, not even a made-up one.
+    let letters = (0..34).map(|it| char::from(b'a' + u8::try_from(it * 7 % 26).unwrap()));
+    let token = format!("hf_{}", letters.collect::<String>());
+    let before = "k ".repeat(87);
+    let field = Field::bare();
+    field.put("vllm/hub.py", &format!("assert key == \"{before} {token}\"\n"));
+    field.commit("what is checked");
+    let field = layered_on(field);
+    patched(&field);
+    field.git(&["rm", "-q", "vllm/hub.py"]);
+    field.commit("fewer checks");
+    let story = STORY.replace("## History", "- checks-gone-because: unused\n## History");
+    fs::write(field.world.root.join("patch.md"), story).unwrap();
+    let draft = field.world.root.join("patch.md");
+    let ended = field.vsota(&["--redact", "patch", "record", draft.as_str()]);
+    assert_eq!(ended.exit, 0, "{}", ended.told);
+    let gone = said(&field)["checks_gone"]["shown"].to_string();
+    assert!(gone.contains(" [REDACTED:…") && !gone.contains("hf_"), "{gone}");
+    assert_eq!(retold(&field, |_| {}), 0);
 }
 
 /// How many diffs tell another fact, when the recorded patch tells this of its checks.
