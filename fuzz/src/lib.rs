@@ -271,7 +271,7 @@ fn any_call(bytes: &[u8]) {
     }
 }
 
-/// A diff takes nothing away from itself: what it removes and what it adds are counted the same way.
+/// The checks that are gone are counted, in their order, and at least one of them is named.
 fn any_diff(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     match diff::touched(&text) {
