@@ -1,5 +1,5 @@
 //! Which documents does the journal stand behind? All of them are rendered from it, and never read back but
-//! for the heads that two of them hold, and for the gates, which the hook reads.
+//! for the heads that two of them hold.
 
 use vsota_core::evidence::render;
 use vsota_core::text::RelPath;
@@ -13,7 +13,7 @@ use crate::rundir::{Durable, RunDir};
 /// The checkpoint: the one document that is on the disk before anyone is told of an event (CK-1).
 pub const CHECKPOINT: &str = HOLDERS[0];
 
-/// Writes every document whose bytes changed, the checkpoint last. The lock of the journal is held.
+/// Writes every document whose bytes changed and the gates for the hook, the checkpoint last. The lock of the journal is held.
 ///
 /// # Errors
 ///
@@ -21,7 +21,9 @@ pub const CHECKPOINT: &str = HOLDERS[0];
 pub fn write(run: &RunDir, chronicle: &Chronicle) -> Result<(), Failure> {
     let (last, first): (Vec<_>, Vec<_>) =
         rendered(chronicle)?.into_iter().partition(|(at, _)| at.as_str() == CHECKPOINT);
-    for (at, text) in first {
+    let Chronicle { campaign, head, .. } = chronicle;
+    let gates = Gates::of(campaign).text(*head, campaign.opening().demo)?;
+    for (at, text) in first.into_iter().chain([(rel(gates::PATH)?, gates)]) {
         run.replace(&at, text.as_bytes(), Durable::No)?;
     }
     for (at, text) in last {
@@ -34,12 +36,10 @@ pub fn write(run: &RunDir, chronicle: &Chronicle) -> Result<(), Failure> {
 ///
 /// # Errors
 ///
-/// None today; a renderer that could fail says so here.
+/// None today; a renderer that could fail would say so here.
 pub fn rendered(chronicle: &Chronicle) -> Result<Vec<(RelPath, String)>, Failure> {
     let Chronicle { campaign, entries, head } = chronicle;
-    let gates = Gates::of(campaign).text(*head, campaign.opening().demo)?;
     let head = render::JournalHead { seq: head.seq, hash: head.hash };
     let documents = render::documents(&render::Chronicle { campaign, entries, head });
-    let documents = documents.into_iter().map(|it| (it.path, it.text));
-    Ok(documents.chain([(rel(gates::PATH)?, gates)]).collect())
+    Ok(documents.into_iter().map(|it| (it.path, it.text)).collect())
 }

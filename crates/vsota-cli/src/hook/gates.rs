@@ -8,7 +8,7 @@ use vsota_core::phase::{Bench, Case, InLoop as _};
 use vsota_core::{Campaign, Clause, Phase, State};
 
 use super::place::Site;
-use crate::chronicle;
+use crate::chronicle::{self, Chronicle};
 use crate::failure::{Failure, Reason};
 use crate::help;
 use crate::journal::{Head, Reading, rel};
@@ -26,8 +26,8 @@ const TOLD: usize = 4;
 /// What stands before each gate; a gate without a reason is open.
 ///
 /// To fold thousands of entries before every tool call takes longer than to hash them. So the gates
-/// are a document like the others, and the hook takes them from it while the journal is, byte for byte,
-/// the one that they were rendered from, by the same version. `verify` renders them again.
+/// are kept with the documents, and the hook takes them from there while the journal is, byte for byte,
+/// the one that they are of, and this version wrote them. `verify` holds such gates against the journal.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Gates {
@@ -62,6 +62,16 @@ struct Kept {
     gates: Gates,
 }
 
+impl Kept {
+    /// What a run directory keeps; `None` where nobody would believe it: it is no file, no such document or
+    /// of another version.
+    fn by_us(run: &RunDir) -> Option<Self> {
+        let bytes = run.read(&rel(PATH).ok()?, LIMIT).ok()??;
+        let kept: Self = serde_json::from_slice(&bytes).ok()?;
+        (kept.gates.vsota == env!("CARGO_PKG_VERSION")).then_some(kept)
+    }
+}
+
 impl Gates {
     /// The gates of a campaign.
     pub fn of(campaign: &Campaign) -> Self {
@@ -93,10 +103,13 @@ impl Gates {
 
     /// The gates that a run directory keeps, when they are of this journal and of this version.
     pub(super) fn kept(run: &RunDir, reading: &Reading) -> Option<Self> {
-        let bytes = run.read(&rel(PATH).ok()?, LIMIT).ok()??;
-        let kept: Kept = serde_json::from_slice(&bytes).ok()?;
-        let ours = kept.gates.vsota == env!("CARGO_PKG_VERSION");
-        (ours && reading.ends_with(kept.head)).then_some(kept.gates)
+        Kept::by_us(run).filter(|it| reading.ends_with(it.head)).map(|it| it.gates)
+    }
+
+    /// Whether the hook would believe gates that are not those of the journal.
+    pub fn are_forged(run: &RunDir, chronicle: &Chronicle) -> bool {
+        let kept = Kept::by_us(run).filter(|it| it.head == chronicle.head);
+        kept.is_some_and(|it| it.gates != Self::of(&chronicle.campaign))
     }
 
     /// Why a deed may not happen now; `None` when it may.

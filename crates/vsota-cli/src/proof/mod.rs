@@ -20,6 +20,7 @@ use crate::chronicle::Chronicle;
 use crate::context::Context;
 use crate::documents;
 use crate::failure::{Failure, Why};
+use crate::hook::gates::{self, Gates};
 use crate::journal::{Care, Head, Links, Reading};
 use crate::rundir::RunDir;
 use crate::rundir::intake::LIMIT;
@@ -329,6 +330,11 @@ fn rendered(
             }
         };
         checks.say("document", Clause::Ck1, false, found.to_owned(), Some(at.to_string()));
+    }
+    if Gates::are_forged(run, chronicle) {
+        let found = "the hook would believe gates that are not those of the journal; `vsota report` renders them again";
+        let at = Some(gates::PATH.to_owned());
+        checks.say("document", Clause::Fb11, false, found.to_owned(), at);
     }
     let count = documents.len();
     let held = if before.is_empty() {

@@ -165,7 +165,7 @@ fn a_line_of_another_campaign_breaks_the_chain() {
 fn foreign_bytes_are_named() {
     let world = World::with(N);
     let sound = lines(&world);
-    let cases: [(Edit, u64, &str); 8] = [
+    let cases: [(Edit, u64, &str); 11] = [
         (|it| it.insert(2, b"\n".to_vec()), 3, "blank"),
         (|it| it.push(b"\n".to_vec()), 6, "blank"),
         (|it| it[1].splice(..0, *b"\xef\xbb\xbf").for_each(drop), 2, "byte order mark"),
@@ -174,6 +174,11 @@ fn foreign_bytes_are_named() {
         (|it| it[2].iter_mut().take(40).for_each(|it| *it = 0), 3, "NUL"),
         (|it| it[2].insert(0, b' '), 3, "not an entry"),
         (|it| it[2] = [vec![b'x'; 70_000], b"\n".to_vec()].concat(), 3, "70000 bytes"),
+        // The longest line that is read is looked into; a byte more is not.
+        (|it| it[2] = [vec![b'x'; chain::MAX_LINE], b"\n".to_vec()].concat(), 3, "not an entry"),
+        (|it| it[2] = [vec![b'x'; chain::MAX_LINE + 1], b"\n".to_vec()].concat(), 3, "65537 bytes"),
+        // A word in the place of a number is no news from a later version.
+        (|it| it[2] = b"{\"seq\":\"three\"}\n".to_vec(), 3, "not an entry"),
     ];
     for (edit, line, what) in cases {
         let mut lines = sound.clone();

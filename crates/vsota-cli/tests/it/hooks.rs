@@ -239,7 +239,14 @@ fn the_loops_scripts_and_the_frozen_benchmark_have_gates_of_their_own() {
         let copy = bash(&format!("cp /tmp/x.json {}", stage.path("benchmark/")));
         let journal = bash(&format!("cat x > {}", stage.path("humanize/lineage.jsonl")));
         let gone = bash(&format!("rm -rf {}", stage.world.run.parent().unwrap()));
+        let runs = stage.world.run.parent().unwrap();
         let moved = bash(&format!("mv {} /tmp/old", stage.world.run));
+        let into = bash(&format!("mv -t /tmp/old {}", stage.world.run));
+        let flagged = bash(&format!("mv --target-directory=/tmp/old {}", stage.world.run));
+        let every = bash(&format!("cd {runs} && mv * /tmp/old"));
+        let below = bash(&format!("mv {runs}/* /tmp/old"));
+        let from = bash(&format!("mv -t {runs} /tmp/notes.txt /tmp/other.txt"));
+        let short = bash(&format!("mv -t{runs} /tmp/notes.txt"));
         // Only after the stop they are anybody's.
         let going = set_up;
         for (payload, shut, clause) in [
@@ -250,6 +257,12 @@ fn the_loops_scripts_and_the_frozen_benchmark_have_gates_of_their_own() {
             (&journal, going, ["IN-3", "IN-3"]),
             (&gone, going, ["IN-3", "IN-3"]),
             (&moved, going, ["IN-3", "IN-3"]),
+            (&into, going, ["IN-3", "IN-3"]),
+            (&flagged, going, ["IN-3", "IN-3"]),
+            (&every, going, ["IN-3", "IN-3"]),
+            (&below, going, ["IN-3", "IN-3"]),
+            (&from, false, ["", ""]),
+            (&short, false, ["", ""]),
         ] {
             let answer = ask("pre-tool-use", Some(&stage.world.run), payload);
             let reason = denied(&answer);
@@ -440,6 +453,10 @@ fn kept_gates_hold_only_for_the_journal_that_they_are_of() {
     // Gates of another version, of another entry, or with a word more are not asked.
     forge(&stage, |it| it["gates"]["vsota"] = json!("0.0.0"));
     assert_eq!(asked(&stage), None);
+    assert!(!verified(&stage), "nobody believes them");
+    fs::remove_file(stage.path(GATES)).unwrap();
+    assert_eq!(asked(&stage), None);
+    assert!(!verified(&stage));
     let stage = kept(Run::layered());
     forge(&stage, |it| it["head"]["seq"] = json!(it["head"]["seq"].as_u64().unwrap() - 1));
     assert_eq!(asked(&stage), None);

@@ -23,6 +23,26 @@ fn a_changed_rig_is_listed_as_a_waiver() {
 }
 
 #[test]
+fn a_head_that_somebody_kept_is_looked_for() {
+    let stage = Stage::at(Run::in_loop());
+    let expected = |hash: &str| {
+        let proof = stage.run(&["verify", "--expect-head", hash]).json;
+        let checks = proof["checks"].as_array().unwrap().clone();
+        let found = checks.into_iter().find(|it| it["found"].as_str().unwrap().contains(hash));
+        found.unwrap()["ok"].clone()
+    };
+    // That of any entry, not only of the last one.
+    let links = vsota_cli::journal::chain::linked(&stage.world.bytes()).unwrap();
+    assert_eq!(expected(&links.head().unwrap().hash.to_string()), true);
+    let second: Value = {
+        let text = String::from_utf8(stage.world.bytes()).unwrap();
+        serde_json::from_str(text.lines().nth(1).unwrap()).unwrap()
+    };
+    assert_eq!(expected(second["prev"].as_str().unwrap()), true);
+    assert_eq!(expected(&"ab".repeat(32)), false);
+}
+
+#[test]
 fn files_that_no_event_names_are_listed_and_break_nothing() {
     let stage = Stage::at(Run::in_loop());
     let extra = |stage: &Stage| {

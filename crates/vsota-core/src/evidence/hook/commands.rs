@@ -108,9 +108,7 @@ fn of_words(words: &[String], it: &Simple, at: &Place, depth: usize, deeds: &mut
         _ if CHANGES.contains(&name) => {
             deeds.extend(named(rest, at));
             if name == "rm" {
-                deeds.extend(
-                    rest.iter().filter(|it| is_file(it)).map(|it| Deed::Remove(at.join(it))),
-                );
+                deeds.extend(rest.iter().filter(|it| is_file(it)).map(|it| gone(it, at)));
             }
         }
         _ if name.ends_with("setup-rlcr-loop.sh") => {
@@ -391,13 +389,18 @@ fn named(rest: &[String], at: &Place) -> Vec<Deed> {
 
 /// The destination of a copy; what is moved away is changed too.
 fn copied(name: &str, rest: &[String], at: &Place) -> Vec<Deed> {
-    let target = rest.iter().position(|it| matches!(it.as_str(), "-t" | "--target-directory"));
-    let target = target.and_then(|here| rest.get(here.checked_add(1)?));
-    let joined = rest.iter().find_map(|it| it.strip_prefix("--target-directory="));
-    let mut files: Vec<&String> = rest.iter().filter(|it| is_file(it)).collect();
-    let last = files.pop();
+    let flag = rest.iter().position(|it| matches!(it.as_str(), "-t" | "--target-directory"));
+    let next = flag.and_then(|here| here.checked_add(1));
+    let target = next.and_then(|here| rest.get(here)).map(String::as_str);
+    let joined = rest.iter().find_map(|it| {
+        let short = || it.strip_prefix("-t").filter(|to| !to.is_empty() && name != "rsync");
+        it.strip_prefix("--target-directory=").or_else(short)
+    });
+    let words = rest.iter().enumerate().filter(|(here, it)| is_file(it) && Some(*here) != next);
+    let mut files: Vec<&String> = words.map(|(_, it)| it).collect();
+    let to = joined.or(target).or_else(|| files.pop().map(String::as_str));
     let mut deeds = Vec::new();
-    if let Some(to) = joined.or(target.map(String::as_str)).or(last.map(String::as_str)) {
+    if let Some(to) = to {
         deeds.push(write(to, at));
         if copies_trees(name, rest) {
             // A tree goes below the destination by its own name, unless only what is in it is meant.
@@ -421,9 +424,15 @@ fn copied(name: &str, rest: &[String], at: &Place) -> Vec<Deed> {
         deeds.extend(below.filter(|_| !to.ends_with(".py")));
     }
     if name == "mv" {
-        deeds.extend(files.iter().flat_map(|it| [write(it, at), Deed::Remove(at.join(it))]));
+        deeds.extend(files.iter().flat_map(|it| [write(it, at), gone(it, at)]));
     }
     deeds
+}
+
+/// What is removed or moved away; of a directory all that is in it, where `*` stands for that.
+fn gone(word: &str, at: &Place) -> Deed {
+    let dir = word.strip_suffix('*').filter(|it| it.is_empty() || it.ends_with('/'));
+    Deed::Remove(at.join(dir.unwrap_or(word)))
 }
 
 /// Whether whole trees are copied: then what is written lies anywhere below the destination.
