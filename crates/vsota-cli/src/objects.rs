@@ -39,13 +39,13 @@ const COMPARED: [&str; 6] = [
     "--ignore-submodules=none",
 ];
 
-/// How a difference is written.
+/// How a difference is written: with so much around it that the head of a changed check is seen (PA-2).
 const WRITTEN: [&str; 10] = [
     "-p",
     "--binary",
     "--full-index",
     "--no-color",
-    "-U3",
+    "-U10",
     "--inter-hunk-context=0",
     "--diff-algorithm=myers",
     "--no-indent-heuristic",

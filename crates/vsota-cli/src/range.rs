@@ -11,7 +11,7 @@ use vsota_core::command::CommandKind;
 use vsota_core::event::Event;
 use vsota_core::evidence::draft::Range;
 use vsota_core::evidence::{checks, diff};
-use vsota_core::facts::{ChangedFile, Copied, Standpoint};
+use vsota_core::facts::{ChangedFile, ChecksGone, Copied, Standpoint};
 use vsota_core::text::Line;
 use vsota_core::{Clause, Entry, GitId};
 
@@ -123,6 +123,12 @@ impl RangeArgs {
         let read = staged.reader()?.read_to_end(&mut kept);
         read.map_err(|error| Failure::file("read", Utf8Path::new(&from), &error))?;
         range.checks_gone = checks::fact(&String::from_utf8_lossy(&kept), None);
+        let count = |it: &Option<ChecksGone>| it.as_ref().map_or(0, |it| it.count);
+        if kept != bytes && count(&checks::fact(&text, None)) > count(&range.checks_gone) {
+            let message = "a check differs only in what is taken out as a secret (PA-2, SE-1): \
+                           leave it as it was, or put no secret into it";
+            return Err(Failure::bad_evidence(message).in_file(&from));
+        }
         Ok(Ranged { range, staged, admitted })
     }
 }

@@ -8,8 +8,7 @@ use vsota_core::event::{Event, FixupRecorded, PatchAmended, PatchRecorded};
 use vsota_core::evidence::failing::{self, Failing, Shown};
 use vsota_core::evidence::{EvidenceError, LayersFile, ProfileFile, checks, diff, draft, ncu};
 use vsota_core::facts::{
-    Amendment, ChangedFile, ChecksGone, Copied, ExclusionCause, NcuDigest, Profile, StopOrder,
-    TestRun,
+    Amendment, ChangedFile, Copied, ExclusionCause, NcuDigest, Profile, StopOrder, TestRun,
 };
 use vsota_core::text::Line;
 use vsota_core::{Artifact, Clause};
@@ -102,15 +101,30 @@ pub(super) fn derived<'a>(run: &RunDir, event: &'a Event) -> Option<Again<'a>> {
         Event::TestsFiled(it) => again(Clause::Rv2, &it.said.log, tests(run, &it.said)),
         Event::PatchRecorded(PatchRecorded { said })
         | Event::PatchAmended(PatchAmended { said: Amendment { patch: said, .. } }) => {
-            let gone = said.checks_gone.as_ref();
-            again(Clause::Pa6, &said.diff, told(run, &said.diff, &said.files, &said.copied, gone))
+            again(Clause::Pa6, &said.diff, told(run, &said.diff, &said.files, &said.copied))
         }
         Event::FixupRecorded(FixupRecorded { said }) => {
-            let gone = said.checks_gone.as_ref();
-            again(Clause::Rl9, &said.diff, told(run, &said.diff, &said.files, &said.copied, gone))
+            again(Clause::Rl9, &said.diff, told(run, &said.diff, &said.files, &said.copied))
         }
         _ => None,
     }
+}
+
+/// Reads again which checks the diff of an event takes away (PA-2); `None` for an event without a diff.
+pub(super) fn strength<'a>(run: &RunDir, event: &'a Event) -> Option<Again<'a>> {
+    let (file, gone) = match event {
+        Event::PatchRecorded(PatchRecorded { said })
+        | Event::PatchAmended(PatchAmended { said: Amendment { patch: said, .. } }) => {
+            (&said.diff, &said.checks_gone)
+        }
+        Event::FixupRecorded(FixupRecorded { said }) => (&said.diff, &said.checks_gone),
+        _ => return None,
+    };
+    let same = bytes(run, file).map(|bytes| {
+        let because = gone.as_ref().and_then(|it| it.because.clone());
+        checks::fact(&String::from_utf8_lossy(&bytes), because) == *gone
+    });
+    Some(Again { clause: Clause::Pa2, file, same })
 }
 
 /// The tables and the capture stand in one file; the server log of the capture lies beside it.
@@ -234,21 +248,17 @@ fn tells(report: Report, said: &TestRun) -> bool {
     report.passed == said.passed && failed && focused
 }
 
-/// The diff changes what was recorded, takes the recorded checks away and no other (PA-2), and says nothing
-/// of copied code where none is named (PA-3).
+/// The diff changes what was recorded, and says nothing of copied code where none is named (PA-3).
 fn told(
     run: &RunDir,
     at: &Artifact,
     files: &[ChangedFile],
     copied: &[Copied],
-    gone: Option<&ChecksGone>,
 ) -> Result<bool, Failure> {
     let bytes = bytes(run, at)?;
     let text = String::from_utf8_lossy(&bytes);
-    let because = gone.and_then(|it| it.because.clone());
-    let same = checks::fact(&text, because).as_ref() == gone;
     let admits = copied.is_empty() && diff::admits(&text).is_some();
-    Ok(touches(&text, at, files)? && same && !admits)
+    Ok(touches(&text, at, files)? && !admits)
 }
 
 /// The diff changes the files that were recorded, and they are of the kind that was recorded.

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 
 use camino::Utf8PathBuf;
 use vsota_core::event::Event;
-use vsota_core::facts::{ChangedFile, Fixup, Head, Patch, StopOrder};
+use vsota_core::evidence::checks;
+use vsota_core::facts::{ChangedFile, ChecksGone, Fixup, Head, Patch, StopOrder};
 use vsota_core::phase::InLoop as _;
 use vsota_core::{Artifact, Campaign, Clause, Digest, Entry, GitId, Phase, State};
 
@@ -42,6 +43,7 @@ struct Recorded<'a> {
     descends: bool,
     files: &'a [ChangedFile],
     diff: &'a Artifact,
+    gone: Option<&'a ChecksGone>,
 }
 
 /// Walks the commits; says what could not be checked.
@@ -82,8 +84,9 @@ fn gate(entry: &Entry) -> Option<Gate<'_>> {
         Event::PatchRecorded(it) => (&it.said.stand.head, Some(Recorded::of(&it.said))),
         Event::PatchAmended(it) => (&it.said.patch.stand.head, Some(Recorded::of(&it.said.patch))),
         Event::FixupRecorded(it) => {
-            let Fixup { stand, base_tree, descends, files, diff, .. } = &it.said;
-            let range = Recorded { base: base_tree, descends: *descends, files, diff };
+            let Fixup { stand, base_tree, descends, files, diff, checks_gone, .. } = &it.said;
+            let (descends, gone) = (*descends, checks_gone.as_ref());
+            let range = Recorded { base: base_tree, descends, files, diff, gone };
             (&stand.head, Some(range))
         }
         Event::PatchAccepted(it) => (&it.said.stand.head, None),
@@ -99,8 +102,9 @@ fn gate(entry: &Entry) -> Option<Gate<'_>> {
 
 impl<'a> Recorded<'a> {
     fn of(said: &'a Patch) -> Self {
-        let Patch { base_tree, descends, files, diff, .. } = said;
-        Self { base: base_tree, descends: *descends, files, diff }
+        let Patch { base_tree, descends, files, diff, checks_gone, .. } = said;
+        let (descends, gone) = (*descends, checks_gone.as_ref());
+        Self { base: base_tree, descends, files, diff, gone }
     }
 }
 
@@ -253,6 +257,14 @@ impl Walk<'_> {
         let diff = objects.diff(range.base, &tree)?;
         if Digest::of(&diff) == range.diff.sha256 {
             return Ok(());
+        }
+        // What was taken out as a secret may have been a check.
+        let gone = checks::fact(&String::from_utf8_lossy(&diff), None).map_or(0, |it| it.count);
+        let said = range.gone.map_or(0, |it| it.count);
+        if gone > said {
+            let found =
+                format!("git's difference takes away {gone} checks, and {said} are recorded");
+            wrong(Clause::Pa2, found);
         }
         // What was cleared of secrets is cleared of them again.
         let (again, _) = self.context.secrets.clean(&diff);

@@ -37,19 +37,26 @@ pub(super) fn derived(run: &RunDir, entries: &[Entry], checks: &mut Checks) {
             Event::TrialBlockFiled(it) => again(&it.said.source, block(run, &it.said, &told)),
             other => again::derived(run, other),
         };
-        let Some(Again { clause, file, same }) = again else { continue };
+        let Some(again) = again else { continue };
         count = count.saturating_add(1);
-        match same {
-            Ok(true) => {}
-            Ok(false) => {
-                let place = format!("entry {}, {}", entry.seq, entry.event.kind());
-                let found = format!("{place}: the artefacts tell another fact");
-                checks.say("fact", clause, false, found, Some(file.path.to_string()));
-            }
-            Err(failure) => checks.wrong("fact", clause, &failure),
+        say(entry, again, "the artefacts tell another fact", checks);
+        if let Some(again) = again::strength(run, &entry.event) {
+            let message = "the diff takes away other checks than were recorded, or more";
+            say(entry, again, message, checks);
         }
     }
     checks.conclude("fact", Clause::Fb3, format!("{count} facts derived again from their files"));
+}
+
+fn say(entry: &Entry, Again { clause, file, same }: Again<'_>, message: &str, checks: &mut Checks) {
+    match same {
+        Ok(true) => {}
+        Ok(false) => {
+            let found = format!("entry {}, {}: {message}", entry.seq, entry.event.kind());
+            checks.say("fact", clause, false, found, Some(file.path.to_string()));
+        }
+        Err(failure) => checks.wrong("fact", clause, &failure),
+    }
 }
 
 fn candidate(

@@ -62,7 +62,8 @@ pub struct ChangedFile {
     pub kind: FileKind,
 }
 
-/// The checks that a diff takes away (PA-2).
+/// The checks that a diff takes away (PA-2), by the first rules of what a check is. `verify` reads the diff
+/// again and compares: a later set of rules must be named in the event, beside what it found.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct ChecksGone {

@@ -40,7 +40,7 @@ objections! {
         /// Weaker checks.
         [Pa2] WeakensCorrectness {} "the patch weakens a correctness check or output quality",
         /// Checks that the diff takes away.
-        [Pa2] ChecksGone { count: u32, first: Line } "the diff takes away checks, {count} in all, the first {first}; no `checks-gone-because` says why what is left is as strong",
+        [Pa2] ChecksGone { count: u32, first: alloc::string::String } "the diff takes away checks, {count} in all, the first {first}; no `checks-gone-because` says why what is left is as strong",
         /// Copied code without its papers.
         [Pa3] Unattributed { part: &'static str } "copied code lacks its {part}",
         /// History that was never noted.
@@ -140,9 +140,9 @@ fn range(case: &Case, base: &GitId, descends: bool, head: &Head) -> Objections {
 /// PA-2: what the diff itself shows to be weaker is not believed to be as strong without a reason.
 fn strength(gone: Option<&ChecksGone>) -> Objections {
     let mut o = Objections::default();
-    let unexplained = gone.filter(|it| it.because.is_none());
-    if let Some((count, first)) = unexplained.and_then(|it| Some((it.count, it.shown.first()?))) {
-        o.raise(PatchObjection::ChecksGone { count, first: first.clone() });
+    if let Some(it) = gone.filter(|it| it.count > 0 && it.because.is_none()) {
+        let first = it.shown.first().map_or_else(|| "not named".into(), Line::to_string);
+        o.raise(PatchObjection::ChecksGone { count: it.count, first });
     }
     o
 }

@@ -63,14 +63,43 @@ fn a_removed_file_of_tests_is_gone_as_one() {
     );
     // A script that fails by itself tests as well.
     one(&removed(TEST, "run()\n"), Loss::File, TEST, "");
+    // So do the data and the helpers of tests.
+    for (path, text) in [("tests/kernels/data.json", "{}\n"), ("tests/kernels/utils.py", "x = 1\n")]
+    {
+        one(&removed(path, text), Loss::File, path, "");
+        none(&(removed(path, text) + &added(&path.replace("kernels", "moe"), text)));
+        one(&(removed(path, text) + &added("docs/a.txt", text)), Loss::File, path, "");
+    }
     for (path, text) in [
-        ("tests/kernels/data.json", "{}\n"),
-        ("tests/kernels/utils.py", "x = 1\n"),
+        ("tests/kernels/__init__.py", "x = 1\n"),
+        ("tests/README.md", "x\n"),
+        ("tests/a.rst", "x\n"),
         ("docs/test_a.md", A_TEST),
+        ("vllm/data.json", "{}\n"),
         (TEST, ""),
     ] {
         none(&removed(path, text));
     }
+}
+
+#[test]
+fn a_source_that_the_diff_does_not_show_is_gone() {
+    let hidden = |path: &str, mode: &str, shown: &str| {
+        format!("diff --git a/{path} b/{path}\n{mode}index 1..2\n{shown}\n")
+    };
+    let names = format!("Binary files a/{CUDA} and b/{CUDA} differ");
+    for shown in ["GIT binary patch\nliteral 3\nKcmZSh&&N5m", &names] {
+        for mode in ["", "deleted file mode 100644\n"] {
+            one(&hidden(CUDA, mode, shown), Loss::File, CUDA, "which the diff does not show");
+        }
+        one(&hidden(TEST, "", shown), Loss::File, TEST, "which the diff does not show");
+        one(&hidden(TEST, "deleted file mode 100644\n", shown), Loss::File, TEST, "");
+        none(&hidden(CUDA, "new file mode 100644\n", shown));
+        none(&hidden("vllm/a.so", "", shown));
+    }
+    let fact = fact(&hidden(CUDA, "", &names), None).unwrap();
+    let text = format!("{CUDA}: the file, which the diff does not show");
+    assert_eq!(fact.shown, [Line::new(text).unwrap()]);
 }
 
 #[test]
@@ -107,20 +136,27 @@ fn a_removed_test_is_gone() {
         (TEST, "    async def test_ties(self):", "async def test_ties"),
         (CUDA, "TEST(Topk, Ties) {", "TEST(Topk, Ties) {"),
         (CUDA, "TEST_F(Topk, Ties) {", "TEST_F(Topk, Ties) {"),
+        (TEST, "class TestTies(Base):", "class TestTies"),
+        (TEST, "class TestTies:", "class TestTies"),
     ] {
         one(&file(path, &with('-', text)), Loss::Test, path, shown);
     }
     // Another signature is the same test; another name is not.
     none(&file(TEST, "-def test_ties(a):\n+def test_ties(\n+    a,\n+    b,\n+):\n"));
+    none(&file(TEST, "-class TestTies:\n+class TestTies(Base):\n"));
     one(
         &file(TEST, "-def test_ties(a):\n+def not_test_ties(a):\n"),
         Loss::Test,
         TEST,
         "def test_ties",
     );
-    for (path, text) in
-        [(TEST, "def helper():"), (CODE, "def test_it():"), ("tests/utils.py", "def test_it():")]
-    {
+    for (path, text) in [
+        (TEST, "def helper():"),
+        (TEST, "class Helper:"),
+        (CODE, "class TestIt:"),
+        (CODE, "def test_it():"),
+        ("tests/utils.py", "def test_it():"),
+    ] {
         none(&file(path, &with('-', text)));
     }
 }
@@ -147,6 +183,12 @@ fn a_removed_check_is_gone_in_tests_and_in_code() {
         (CUDA, "if (x) { static_assert(sizeof(T) == 2); }"),
         (CUDA, "assert(a);"),
         (CUDA, "EXPECT_EQ(a, b);"),
+        (TEST, "compare_two_settings(model, a, b)"),
+        (TEST, "compare_all_settings(model, all)"),
+        (CODE, "tl.device_assert(a < b)"),
+        (CODE, "tl.static_assert(A == B)"),
+        (CODE, "torch._check(a.size(0) == 2)"),
+        (CUDA, "if (!a) { throw std::runtime_error(\"a\"); }"),
     ] {
         one(&file(path, &format!("-    {text}\n")), Loss::Check, path, text);
         none(&file(path, &format!("+    {text}\n")));
@@ -166,6 +208,10 @@ fn a_removed_check_is_gone_in_tests_and_in_code() {
         (CUDA, " * TORCH_CHECK(a);"),
         (CUDA, "#define A_CHECK(x) x"),
         (CUDA, "check(a);"),
+        (CUDA, "throw;"),
+        (CUDA, "rethrow (a);"),
+        (CODE, "self.check(a)"),
+        (TEST, "compare_two(a, b)"),
         ("docs/a.md", "assert x"),
         ("vllm/a.json", "assert x"),
     ] {
@@ -175,11 +221,21 @@ fn a_removed_check_is_gone_in_tests_and_in_code() {
 
 #[test]
 fn what_only_moved_is_there_still_but_not_twice() {
-    let moved = file(CODE, "-    assert topk > 0\n") + &file(TEST, "+assert topk > 0\n");
-    none(&moved);
-    let two = file(CODE, "-    assert topk > 0\n-    assert topk > 0\n")
-        + &file(TEST, "+assert topk > 0\n");
+    let check = "    assert topk > 0\n";
+    none(&file(CODE, &format!("-{check} x = 1\n+    {check}")));
+    // Its file is gone, or has another name.
+    none(&(removed(CODE, check) + &file(TEST, &with('+', check))));
+    none(&(added(CUDA, "") + &added(TEST, check) + &removed(CODE, check)));
+    let renamed = format!(
+        "diff --git a/{CODE} b/vllm/a.py\nrename from {CODE}\nrename to vllm/a.py\n@@ -1 +0,0 @@\n-{check}"
+    );
+    none(&(renamed.clone() + &file("vllm/b.py", &with('+', check))));
+    one(&renamed, Loss::Check, CODE, "assert topk > 0");
+    let two = removed(CODE, &check.repeat(2)) + &file(TEST, &with('+', check));
     one(&two, Loss::Check, CODE, "assert topk > 0");
+    // An equal line of another file is no such move.
+    let elsewhere = file(CODE, &with('-', check)) + &file(TEST, &with('+', check));
+    one(&elsewhere, Loss::Check, CODE, "assert topk > 0");
     // What stays is none that comes in its place.
     let stays = file(CODE, "     assert topk > 0\n-    assert topk > 0\n");
     one(&stays, Loss::Check, CODE, "assert topk > 0");
@@ -242,7 +298,13 @@ fn an_added_skip_takes_the_test_away() {
             removed("tests/test_old.py", A_TEST) + &added(TEST, &format!("{text}\n{A_TEST}"));
         one(&moved, Loss::Skip, TEST, text);
     }
-    for text in ["pytest.skip(\"x\")", "self.skipTest(\"x\")", "pytest.xfail(\"x\")"] {
+    for text in [
+        "pytest.skip(\"x\")",
+        "self.skipTest(\"x\")",
+        "pytest.xfail(\"x\")",
+        "pytest.importorskip(\"x\")",
+        "raise unittest.SkipTest(\"x\")",
+    ] {
         one(&file(TEST, &format!(" def test_ties():\n+    {text}\n")), Loss::Skip, TEST, text);
         none(&file(TEST, &format!("+def test_new():\n+    {text}\n def test_ties():\n")));
     }
@@ -258,6 +320,9 @@ fn an_added_skip_takes_the_test_away() {
     one(&file(CUDA, " TEST(A, B) {\n+  GTEST_SKIP();\n"), Loss::Skip, CUDA, "GTEST_SKIP();");
     let all = "item.add_marker(pytest.mark.skip)";
     one(&added("tests/conftest.py", all), Loss::Skip, "tests/conftest.py", all);
+    let ignored = "collect_ignore = [\"test_a.py\"]";
+    one(&added("tests/conftest.py", ignored), Loss::Skip, "tests/conftest.py", ignored);
+    none(&file(TEST, "+from unittest import SkipTest\n def test_ties():\n"));
     none(&file(TEST, "+# @pytest.mark.skip\n def test_ties():\n"));
     none(&file(CODE, "+@skip_layer\n"));
 }
@@ -281,8 +346,39 @@ fn a_tolerance_that_grows_is_gone_and_one_that_shrinks_is_not() {
         let diff = |from: &str, to: &str| file(TEST, &format!("-{from}\n+{to}\n"));
         one(&diff(tight, loose), Loss::Tolerance, TEST, loose.trim());
         none(&diff(loose, tight));
-        none(&file(TEST, &with('-', "    rtol = 1e-3")));
+        one(&file(TEST, &with('-', tight)), Loss::Check, TEST, tight.trim());
+        none(&file(TEST, &with('+', loose)));
     }
+    // Any number of the line.
+    for (tight, loose) in [
+        ("rtol, atol = 1e-3, 1e-3", "rtol, atol = 1e-3, 1e-1"),
+        ("atol = 1e-2 if bf16 else 1e-3", "atol = 1e-2 if bf16 else 1e-1"),
+        ("atol = {torch.float16: 1e-3}", "atol = {torch.float16: 1e-2}"),
+        ("atol = 10 ** -3", "atol = 10 ** -2"),
+        // A smaller number is looser.
+        ("atol = 1e-2 / 10", "atol = 1e-2 / 1"),
+        ("atol = 1e-2 if n > 9 else 1e-3", "atol = 1e-2 if n > 5 else 1e-3"),
+    ] {
+        let diff = file(TEST, &format!("-{tight}\n+{loose}\n"));
+        one(&diff, Loss::Tolerance, TEST, loose);
+    }
+    none(&file(TEST, "-atol = 1e-2 if bf16 else 1e-3\n+atol = 1e-2 if bf16 else 1e-4\n"));
+    // There is none in its place.
+    for other in ["atol = 1e-3 * 100", "atol = float(\"inf\")", "atol = LOOSE", "x = 1e-3"] {
+        let diff = file(TEST, &format!("-atol = 1e-3\n+{other}\n"));
+        one(&diff, Loss::Check, TEST, "atol = 1e-3");
+    }
+    // A table of them, and the one of a function.
+    let head = " default_atol = {\n     torch.float16: 1e-3,\n";
+    let table = |was: &str, is: &str| {
+        file(TEST, &format!("{head}-    torch.bfloat16: {was},\n+    torch.bfloat16: {is},\n }}\n"))
+    };
+    let shown = "default_atol = { torch.float16: 1e-3, torch.bfloat16: 1e-1, }";
+    one(&table("1e-2", "1e-1"), Loss::Tolerance, TEST, shown);
+    none(&table("1e-1", "1e-2"));
+    let function = " void f(float atol = 1e-3) {\n-  CHECK(a);\n }\n";
+    one(&file(CUDA, function), Loss::Check, CUDA, "CHECK(a);");
+    none(&file(TEST, "-print(\"tolerance\")\n"));
     let float = file(CUDA, "-  float atol = 1e-3f;\n+  float atol = 1e-2f;\n");
     one(&float, Loss::Tolerance, CUDA, "float atol = 1e-2f;");
     // Inside of a check whose head is not changed.
@@ -298,6 +394,62 @@ fn a_tolerance_that_grows_is_gone_and_one_that_shrinks_is_not() {
 }
 
 #[test]
+fn cases_that_a_test_ran_with_are_gone() {
+    let change = |from: &str, to: &str| file(TEST, &(with('-', from) + &with('+', to)));
+    for (all, fewer) in [
+        ("NUM_TOKENS = [1, 7, 83]", "NUM_TOKENS = [1, 7]"),
+        ("NUM_TOKENS: list[int] = [1, 7, 83]", "NUM_TOKENS: list[int] = [1, 7]"),
+        ("DTYPES = (torch.half, torch.float)", "DTYPES = (torch.half,)"),
+        ("@pytest.mark.parametrize(\"k\", [1, 2])", "@pytest.mark.parametrize(\"k\", [2])"),
+        ("@pytest.mark.parametrize(\"k\", [1, 2])", "@pytest.mark.parametrize(\"n\", [1, 2])"),
+        ("NUM_TOKENS = [1, 1]", "NUM_TOKENS = [1]"),
+        ("NUM_TOKENS = [1, 7]", "NUM_TOKENS = TOKENS"),
+        ("NUM_TOKENS = [1, 7]", "OTHERS = [1, 7]"),
+    ] {
+        one(&change(all, fewer), Loss::Check, TEST, all);
+        one(&file(TEST, &with('-', all)), Loss::Check, TEST, all);
+        none(&file(CODE, &with('-', all)));
+        none(&file(TEST, &with('+', all)));
+    }
+    for (fewer, all) in [
+        ("NUM_TOKENS = [1, 7]", "NUM_TOKENS = [1, 7, 83]"),
+        ("NUM_TOKENS = [1, 7]", "NUM_TOKENS = [\n    7,\n    1,\n]"),
+        (
+            "@pytest.mark.parametrize(\"k,n\", [(1, 2)])",
+            "@pytest.mark.parametrize('k, n', [(1, 2), (3, 4)])",
+        ),
+        ("num_tokens = [1, 7]", "num_tokens = [1]"),
+        ("assert NUM_TOKENS == (1)", "assert NUM_TOKENS == (1)"),
+        ("N = f(1)", "N = f(2)"),
+    ] {
+        none(&change(fewer, all));
+    }
+    // One of many lines; two tests with a parameter of the same name.
+    let head =
+        " @pytest.mark.parametrize(\n     \"k\",\n     [\n-        1,\n         2,\n     ],\n )\n";
+    let shown = "@pytest.mark.parametrize( \"k\", [ 1, 2, ], )";
+    one(&file(TEST, head), Loss::Check, TEST, shown);
+    let param = |all: &str| format!("@pytest.mark.parametrize(\"k\", [{all}])\n");
+    let two = change(&(param("1, 2") + &param("3, 4")), &(param("1") + &param("2, 3, 4")));
+    none(&two);
+    // One of them is skipped.
+    let skip = "        pytest.param(2, marks=pytest.mark.skip),";
+    let marked =
+        head.replace("-        1,\n         2,", &format!("         1,\n-        2,\n+{skip}"));
+    let test = " def test_ties(k):\n";
+    one(&file(TEST, &(marked + test)), Loss::Skip, TEST, skip.trim());
+    let line = "@pytest.mark.parametrize(\"k\", [1, pytest.param(2, marks=pytest.mark.skip)])";
+    let diff = change(&param("1, 2, 3"), line) + test;
+    let found: Vec<Loss> = gone(&diff).iter().map(|it| it.loss).collect();
+    assert_eq!(found, [Loss::Check, Loss::Skip]);
+    // Under another name the file holds them still.
+    none(
+        &(removed(TEST, "K = [1]\ndef test_a():\n")
+            + &added("tests/test_b.py", "K = [1]\ndef test_a():\n")),
+    );
+}
+
+#[test]
 fn the_fact_names_the_gravest_and_counts_all() {
     let because = Line::new("the head checks it").unwrap();
     assert_eq!(fact(&file(CODE, "-x = 1\n+x = 2\n"), Some(because.clone())), None);
@@ -310,7 +462,7 @@ fn the_fact_names_the_gravest_and_counts_all() {
             "-def test_b():\n+@pytest.mark.skip\n def test_c():\n-atol = 1\n+atol = 2\n",
         );
     let fact = fact(&diff, Some(because.clone())).unwrap();
-    assert_eq!((fact.count, fact.shown.len(), fact.because), (34, 20, Some(because)));
+    assert_eq!((fact.count, fact.shown.len(), fact.because), (34, 10, Some(because)));
     let shown: Vec<&str> = fact.shown.iter().map(Line::as_str).take(3).collect();
     let first = format!("{CODE}: assert x == 0");
     assert_eq!(shown, [&format!("{TEST}: the file"), "tests/test_b.py: def test_b", &first]);
@@ -324,7 +476,7 @@ fn what_is_shown_is_short_and_plain() {
     let text = format!("-assert x == \"\u{202e}{}\"\n", "é".repeat(3_000));
     let fact = fact(&file(&long, &text), None).unwrap();
     let shown = fact.shown[0].as_str();
-    assert!(shown.len() < 1_000 && !shown.chars().any(is_unsafe), "{shown}");
+    assert!(shown.len() < 300 && !shown.chars().any(is_unsafe), "{shown}");
     assert!(shown.contains("…: assert x == \"\u{fffd}éé") && shown.ends_with('…'), "{shown}");
 }
 
@@ -335,6 +487,10 @@ fn a_large_diff_takes_no_longer_than_its_bytes() {
     };
     let files: String = (0..20_000).map(one).collect();
     let skips = added("tests/conftest.py", &"    @pytest.mark.skip\n".repeat(100_000));
-    let found = gone(&(files + &skips));
-    assert_eq!(found.len(), 120_000);
+    // The name of a file is long, and it has many hunks.
+    let long = format!("vllm/{}.py", "p".repeat(1 << 20));
+    let hunks = file(&long, &"@@ -1 +1 @@\n-assert a\n".repeat(100_000));
+    let cases = file("tests/test_cases.py", &with('-', &"K = [1]\n".repeat(100_000)));
+    let found = gone(&(files + &skips + &hunks + &cases));
+    assert_eq!(found.len(), 220_000);
 }

@@ -80,6 +80,15 @@ fn citations(all: &mut Cases) {
         "3 in all, the first tests/kernels/test_topk.py: def test_ties;",
         |it| it.checks_gone.as_mut().unwrap().because = None,
     );
+    let unnamed = but(&patch(&layered, "patch-1", false), |it| {
+        it.checks_gone = Some(ChecksGone { shown: Vec::new(), ..gone() });
+    });
+    all.of(&layered, RecordPatch, unnamed).but(
+        "PatchObjection.ChecksGone/none of them named",
+        Pa2,
+        "3 in all, the first not named;",
+        |it| it.checks_gone.as_mut().unwrap().because = None,
+    );
     let wide = but(&patch(&layered, "patch-1", false), |it| {
         it.files.extend((1..=8).map(|n| code(&format!("vllm/file_{n}.py"))));
         it.not_local_because = Some(line("one rename"));

@@ -4,9 +4,10 @@
 use std::fs;
 
 use serde_json::{Value, json};
-use vsota_core::Entry;
 use vsota_core::event::Event;
-use vsota_core::facts::ChecksGone;
+use vsota_core::evidence::checks;
+use vsota_core::facts::{ChecksGone, Patch};
+use vsota_core::{Digest, Entry};
 use vsota_fixtures::model::Run;
 
 use super::field::{Ended, Field};
@@ -189,7 +190,7 @@ fn a_gone_check_is_told_without_its_secret() {
     // Built at run time: the repository holds no secret, not even a made-up one.
     let letters = (0..34).map(|it| char::from(b'a' + u8::try_from(it * 7 % 26).unwrap()));
     let token = format!("hf_{}", letters.collect::<String>());
-    let before = "k ".repeat(87);
+    let before = "k ".repeat(47);
     let field = Field::bare();
     field.put("vllm/hub.py", &format!("assert key == \"{before} {token}\"\n"));
     field.commit("what is checked");
@@ -209,12 +210,22 @@ fn a_gone_check_is_told_without_its_secret() {
 
 /// How many diffs tell another fact, when the recorded patch tells this of its checks.
 fn retold(field: &Field, change: impl Fn(&mut Option<ChecksGone>)) -> usize {
+    let wrong = forged(field, |it| change(&mut it.checks_gone));
+    let wrong = wrong.iter().filter(|it| {
+        let at = it["file"].as_str().unwrap_or_default();
+        it["check"] == "fact" && at.starts_with("patches/")
+    });
+    wrong.inspect(|it| assert_eq!(it["clause"], "PA-2", "{it}")).count()
+}
+
+/// What `verify` finds wrong when the recorded patch is another.
+fn forged(field: &Field, change: impl Fn(&mut Patch)) -> Vec<Value> {
     let kept = field.world.bytes();
     let text = String::from_utf8(kept.clone()).unwrap();
     let events = text.lines().map(|line| {
         let mut event = serde_json::from_str::<Entry>(line).unwrap().event;
         if let Event::PatchRecorded(it) = &mut event {
-            change(&mut it.said.checks_gone);
+            change(&mut it.said);
         }
         event
     });
@@ -229,11 +240,49 @@ fn retold(field: &Field, change: impl Fn(&mut Option<ChecksGone>)) -> usize {
     assert_eq!(ended.exit, 5, "the model's own artefacts are not there");
     field.world.put(kept);
     let checks = ended.json["checks"].as_array().unwrap();
-    let wrong = checks.iter().filter(|it| {
-        let at = it["file"].as_str().unwrap_or_default();
-        it["check"] == "fact" && it["ok"] == false && at.starts_with("patches/")
+    checks.iter().filter(|it| it["ok"] == false).cloned().collect()
+}
+
+/// PA-2: what a stored diff calls a secret is no hiding place for a check.
+#[test]
+fn a_gone_check_is_not_hidden_as_a_secret() {
+    let field = weakened();
+    let because = "- checks-gone-because: test_routing covers it\n## History";
+    fs::write(field.world.root.join("patch.md"), STORY.replace("## History", because)).unwrap();
+    assert_eq!(record(&field).exit, 0);
+    let path = said(&field)["diff"]["path"].as_str().unwrap().to_owned();
+    let at = field.world.run.join(path);
+    let diff = fs::read_to_string(&at).unwrap();
+    let hidden = diff.replace("-  TORCH_CHECK(k > 0, \"k\");", "-  [REDACTED:environment]");
+    assert_ne!(diff, hidden);
+    fs::write(&at, &hidden).unwrap();
+    let wrong = forged(&field, |it| {
+        it.diff.sha256 = Digest::of(hidden.as_bytes());
+        it.diff.bytes = hidden.len() as u64;
+        let because = it.checks_gone.as_ref().and_then(|it| it.because.clone());
+        it.checks_gone = checks::fact(&hidden, because);
     });
-    wrong.count()
+    let wrong: Vec<&Value> = wrong.iter().filter(|it| it["clause"] == "PA-2").collect();
+    let [wrong] = wrong.as_slice() else { panic!("{wrong:?}") };
+    let found = wrong["found"].as_str().unwrap();
+    assert!(found.ends_with("takes away 2 checks, and 1 are recorded"), "{found}");
+}
+
+/// PA-2, SE-1: a check that is another in its secret only would be kept as the same one.
+#[test]
+fn a_check_that_differs_in_a_secret_is_no_evidence() {
+    let letters: String = (0..34).map(|it| char::from(b'a' + it * 7 % 26)).collect();
+    let field = Field::bare();
+    field.put("vllm/hub.py", &format!("assert key == \"hf_{letters}\"\n"));
+    field.commit("what is checked");
+    let field = layered_on(field);
+    patched(&field);
+    field.put("vllm/hub.py", &format!("assert key == \"hf_{}\"\n", letters.replace('a', "b")));
+    field.commit("another check");
+    let draft = field.world.root.join("patch.md");
+    let ended = field.vsota(&["--redact", "patch", "record", draft.as_str()]);
+    assert_eq!(ended.exit, 4, "{}", ended.told);
+    assert!(ended.told.contains("taken out as a secret"), "{}", ended.told);
 }
 
 /// What hides a source of a build, and where. The commit's own rules may; nothing else may.

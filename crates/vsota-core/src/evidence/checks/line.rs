@@ -1,8 +1,8 @@
 //! What is a line of source? A test, a check, a skip of a test, a tolerance, or none of these.
 
 use alloc::string::String;
-use alloc::vec::Vec;
 
+use super::{cases, mask};
 use crate::evidence::diff;
 use crate::facts::FileKind;
 
@@ -17,7 +17,12 @@ pub(super) enum Kind {
     Tolerance,
     /// What keeps a test from running.
     Skip,
+    /// What a test is run with.
+    Cases,
 }
+
+/// The most bytes of a name of a source.
+const NAME: usize = 4_096;
 
 /// The languages that checks are written in.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -40,6 +45,9 @@ const C: [&str; 10] = ["c", "cc", "cpp", "cxx", "cu", "cuh", "h", "hpp", "hip", 
 impl Source {
     /// The source at that path; `None` for any other file.
     pub(super) fn at(path: &str) -> Option<Self> {
+        if path.len() > NAME {
+            return None;
+        }
         let leaf = path.rsplit('/').next().unwrap_or(path);
         let (stem, extension) = leaf.rsplit_once('.')?;
         let language = match extension {
@@ -68,28 +76,55 @@ impl Source {
             Language::Python => self.python(text),
             Language::C => c(text),
         };
+        let kind = kind.or_else(|| self.has_cases(line).then_some(Kind::Cases));
         kind.or_else(|| {
-            let (_, tolerances) = masked(&Code::packed(line, self).text);
-            (!tolerances.is_empty()).then_some(Kind::Tolerance)
+            let packed = Code::packed(line, self).text;
+            let holds = |it| mask::holds_number(it) || self.opens(line);
+            (mask::names_tolerance(&packed) && holds(&packed)).then_some(Kind::Tolerance)
         })
+    }
+
+    /// Whether a line ends in the bracket of a list or a table. In C that may be a function's.
+    pub(super) fn opens(self, line: &str) -> bool {
+        self.language == Language::Python && Code::packed(line, self).text.ends_with(['{', '['])
+    }
+
+    /// Whether a line begins what a test is run with.
+    pub(super) fn has_cases(self, line: &str) -> bool {
+        self.is_test
+            && self.language == Language::Python
+            && cases::begin(Code::of(line, self, true).text.trim())
     }
 
     fn python(self, text: &str) -> Option<Kind> {
         let begins = |words: &[&str]| words.iter().any(|it| text.starts_with(it));
-        let skips = ["mark.skip", "mark.xfail", "pytest.skip(", "pytest.xfail(", "unittest.skip"];
-        let skips = skips.iter().chain(&[".skipTest("]).any(|it| text.contains(it));
-        if self.is_test && (skips || begins(&["@skip", "@xfail"])) {
+        let foreign = begins(&["from ", "import "]);
+        let skips = SKIPS.iter().any(|it| text.contains(it));
+        if self.is_test && !foreign && (skips || begins(&["@skip", "@xfail"])) {
             return Some(Kind::Skip);
         }
-        if begins(&["def ", "async def "]) {
-            let test = self.collected && begins(&["def test", "async def test"]);
+        if begins(&["def ", "async def ", "class "]) {
+            let test = self.collected && begins(&["def test", "async def test", "class Test"]);
             return test.then_some(Kind::Test);
         }
-        let foreign = begins(&["class ", "from ", "import "]);
         let asserts = begins(&["assert ", "assert("]) || called(text).any(checks_python);
-        (!foreign && (asserts || raises(text))).then_some(Kind::Check)
+        let checks = asserts || text.contains("torch._check") || raises(text);
+        (!foreign && checks).then_some(Kind::Check)
     }
 }
+
+/// What keeps tests from running, in Python.
+const SKIPS: [&str; 9] = [
+    "mark.skip",
+    "mark.xfail",
+    "pytest.skip(",
+    "pytest.xfail(",
+    "unittest.skip",
+    ".skipTest(",
+    "importorskip(",
+    "SkipTest",
+    "collect_ignore",
+];
 
 /// A refusal of what is not meant to be. What is not implemented is no check, nor is an error that
 /// another is handed on as.
@@ -100,12 +135,14 @@ fn raises(text: &str) -> bool {
     is_error && !raised.contains(" from ")
 }
 
-/// A call that checks, in Python: torch's, numpy's, unittest's and mock's assertions, and the helpers of
-/// vLLM's own tests.
+/// A call that checks, in Python: torch's, Triton's, numpy's, unittest's and mock's assertions, and the
+/// helpers of vLLM's own tests.
 fn checks_python(name: &str) -> bool {
     let name = name.trim_start_matches('_');
     let compares = name.ends_with("_close") || name.ends_with("_equal");
     name.starts_with("assert")
+        || name.ends_with("_assert")
+        || name.starts_with("compare_") && name.ends_with("settings")
         || matches!(name, "opcheck" | "raises")
         || name.starts_with("check_") && compares
 }
@@ -120,8 +157,14 @@ fn c(text: &str) -> Option<Kind> {
     } else if called(text).any(|it| tests.contains(&it)) {
         Some(Kind::Test)
     } else {
-        called(text).any(checks_c).then_some(Kind::Check)
+        (throws(text) || called(text).any(checks_c)).then_some(Kind::Check)
     }
+}
+
+/// What is thrown on says nothing of its own.
+fn throws(text: &str) -> bool {
+    text.match_indices("throw ")
+        .any(|(at, _)| text.get(..at).is_some_and(|it| !it.ends_with(is_word)))
 }
 
 /// A macro that checks: torch's, gtest's, glog's, and any that is named like them.
@@ -134,7 +177,7 @@ fn checks_c(name: &str) -> bool {
         || is_macro && (begins || checks || name.contains("ASSERT"))
 }
 
-fn is_word(c: char) -> bool {
+pub(super) fn is_word(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
 }
 
@@ -149,7 +192,7 @@ fn called(text: &str) -> impl Iterator<Item = &str> {
 
 /// A line without its comment.
 pub(super) struct Code {
-    /// The code; without white space outside of texts, or with every text emptied.
+    /// The code; outside of texts with white space between words only, or with every text emptied.
     pub(super) text: String,
     /// By how many brackets it opens more than it closes.
     pub(super) depth: i32,
@@ -166,7 +209,7 @@ impl Code {
     fn of(line: &str, source: Source, bare: bool) -> Self {
         let is_python = source.language == Language::Python;
         let (mut text, mut depth) = (String::new(), 0_i32);
-        let mut quote = None;
+        let (mut quote, mut gap) = (None, false);
         let mut rest = line.trim().chars().peekable();
         while let Some(c) = rest.next() {
             let comment = match c {
@@ -202,7 +245,11 @@ impl Code {
                         '}' if is_python => depth = depth.saturating_sub(1),
                         _ => {}
                     }
-                    if bare || !c.is_whitespace() {
+                    if !bare && gap && is_word(c) && text.ends_with(is_word) {
+                        text.push(' ');
+                    }
+                    gap = c.is_whitespace();
+                    if bare || !gap {
                         text.push(c);
                     }
                 }
@@ -214,59 +261,4 @@ impl Code {
         }
         Self { text, depth, goes_on }
     }
-}
-
-/// A packed text with `~` in the place of every tolerance, and the tolerances.
-pub(super) fn masked(packed: &str) -> (String, Vec<f64>) {
-    let (mut text, mut found) = (String::new(), Vec::new());
-    let mut rest = packed;
-    while let Some((at, len)) = word(rest) {
-        let (before, after) = rest.split_at(at.saturating_add(len));
-        text.push_str(before);
-        rest = after;
-        if !is_tolerance(before.get(at..).unwrap_or_default()) {
-            continue;
-        }
-        if let Some((skipped, number, left)) = value(rest) {
-            text.push_str(skipped);
-            text.push('~');
-            found.push(number);
-            rest = left;
-        }
-    }
-    text.push_str(rest);
-    (text, found)
-}
-
-/// Where the first word stands, and how long it is.
-fn word(text: &str) -> Option<(usize, usize)> {
-    let at = text.find(is_word)?;
-    let rest = text.get(at..)?;
-    Some((at, rest.find(|it| !is_word(it)).unwrap_or(rest.len())))
-}
-
-fn is_tolerance(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    let holds = ["atol", "rtol", "tolerance"].iter().any(|it| name.contains(it));
-    holds || name == "tol" || name.ends_with("_tol")
-}
-
-/// What stands between a name and its number, the number, and what follows.
-fn value(text: &str) -> Option<(&str, f64, &str)> {
-    let rest = text.trim_start_matches(['"', '\'', ']']);
-    let rest = rest.strip_prefix(":float").unwrap_or(rest).strip_prefix(['=', ':'])?;
-    let digits = rest.char_indices().scan(' ', |before, (at, c)| {
-        let signed = matches!(c, '+' | '-') && before.eq_ignore_ascii_case(&'e');
-        *before = c;
-        (c.is_ascii_alphanumeric() || matches!(c, '.' | '_') || signed).then_some((at, c))
-    });
-    let len = digits.last().map(|(at, c)| at.saturating_add(c.len_utf8()))?;
-    let (number, left) = rest.split_at_checked(len)?;
-    let skipped = text.get(..text.len().checked_sub(rest.len())?)?;
-    if !number.starts_with(|it: char| it.is_ascii_digit() || it == '.') {
-        return None;
-    }
-    let number = number.replace('_', "");
-    let number = number.trim_end_matches(['f', 'F']).parse().ok()?;
-    Some((skipped, number, left))
 }
