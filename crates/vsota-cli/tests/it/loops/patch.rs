@@ -184,6 +184,25 @@ fn checks_that_a_diff_takes_away_need_a_reason() {
     assert_eq!(retold(&field, |it| drop(it.as_mut().unwrap().shown.pop())), 1, "not named");
 }
 
+/// PA-2: a check is seen whose head stands far above the line that is changed.
+#[test]
+fn a_check_is_seen_from_its_head() {
+    let test = |k: u32| {
+        let lines: String = (0..6).map(|it| format!("        a{it},\n")).collect();
+        format!("def test():\n    assert_close(\n{lines}        k={k},\n    )\n")
+    };
+    let field = Field::bare();
+    field.put("tests/test_far.py", &test(1));
+    field.commit("what is checked");
+    let field = layered_on(field);
+    patched(&field);
+    field.put("tests/test_far.py", &test(2));
+    field.commit("another check");
+    let ended = record(&field);
+    assert_eq!((ended.exit, ended.clauses()), (3, vec!["PA-2"]), "{}", ended.told);
+    assert!(ended.told.contains("tests/test_far.py: assert_close( a0,"), "{}", ended.told);
+}
+
 /// SE-1: what is shown of a check comes from the diff that is kept, also where it ends within a secret.
 #[test]
 fn a_gone_check_is_told_without_its_secret() {

@@ -27,6 +27,7 @@ use crate::text::{Prose, is_unsafe};
 
 mod form;
 mod ledger;
+mod near;
 mod patch;
 mod round;
 
