@@ -5,7 +5,7 @@ use vsota_core::command::*;
 use vsota_core::event::CandidateFiled;
 use vsota_core::facts::*;
 use vsota_core::measure::Fraction;
-use vsota_core::phase::{Limits, Load, Lone, Terms, compare, rank};
+use vsota_core::phase::{Limits, Load, Lone, Terms, compare, rank, unfit};
 use vsota_core::text::Argv;
 use vsota_fixtures::model::*;
 
@@ -292,4 +292,37 @@ fn every_limit_that_a_row_does_not_keep_is_named() {
     let said: Vec<String> = failing.chain(rejected).collect();
     let mute = "it does not say that a share of 1 completed";
     assert!(said.iter().any(|it| it == mute), "{said:?}");
+}
+
+/// A run outside of a campaign, as a pilot makes them, that is no value to compare.
+#[test]
+fn what_keeps_a_run_from_being_a_value_is_named() {
+    let mut run = Run::with_history();
+    let good = candidate(&mut run, SGLANG, 1, "chat", 10.0);
+    let scenario = scenario("chat");
+    let said = |change: &dyn Fn(&mut Candidate)| {
+        let mut row = good.clone();
+        change(&mut row);
+        unfit(&scenario, &row)
+    };
+    let one = |clause, found: &str| vec![(clause, found.to_owned())];
+    assert_eq!(said(&|_| {}), []);
+    assert_eq!(said(&|it| it.smoke = true), one(Fb5, "it is labelled as a flow check"));
+    assert_eq!(said(&|it| it.measured = None), one(Fb9, "it measured nothing"));
+    assert_eq!(
+        said(&|it| {
+            let it = measured_of(it);
+            it.completed = 79;
+            (it.input_tokens, it.output_tokens) = (Some(79_000), Some(79_000));
+        }),
+        one(Fb7, "79 of 80 requests completed")
+    );
+    let short = said(&|it| measured_of(it).output_tokens = Some(40_000));
+    assert!(matches!(&short[..], [(Fb4, found)] if found.contains("output")), "{short:?}");
+    assert_eq!(
+        said(&|it| {
+            measured_of(it).metrics.remove(&Metric::RequestThroughput);
+        }),
+        one(Gd6, "it did not measure request_throughput")
+    );
 }
