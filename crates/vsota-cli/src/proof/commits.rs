@@ -270,17 +270,15 @@ impl Walk<'_> {
         let (again, _) = self.context.secrets.clean(&diff);
         let kept = bytes(self.run, range.diff).ok();
         let kept = kept.filter(|it| Digest::of(it) == range.diff.sha256).unwrap_or_default();
+        let at = &range.diff.path;
         match redacted::compared(&kept, &again) {
-        Compared::Same => {}
-        Compared::ButFor(places) => self.open.push(format!(
-            "entry {seq}, {kind}: {places} places of {} were a secret of whoever recorded it, which is not \
-             known here",
-            range.diff.path
-        )),
-        Compared::Differs => {
-            wrong(Clause::Pa6, format!("{} is not git's difference", range.diff.path));
+            Compared::Same => {}
+            Compared::ButFor(places) => self.open.push(format!(
+                "entry {seq}, {kind}: {places} places of {at} were a secret of whoever recorded it, \
+                 which is not known here"
+            )),
+            Compared::Differs => wrong(Clause::Pa6, format!("{at} is not git's difference")),
         }
-    }
         Ok(())
     }
 }
