@@ -485,12 +485,12 @@ fn a_large_diff_takes_no_longer_than_its_bytes() {
     let one = |n: usize| {
         removed(&format!("tests/test_{n}.py"), &format!("def test_{n}():\n    assert {n}\n"))
     };
-    let files: String = (0..20_000).map(one).collect();
-    let skips = added("tests/conftest.py", &"    @pytest.mark.skip\n".repeat(100_000));
+    let files: String = (0..4_000).map(one).collect();
+    let skips = added("tests/conftest.py", &"    @pytest.mark.skip\n".repeat(20_000));
     // The name of a file is long, and it has many hunks.
     let long = format!("vllm/{}.py", "p".repeat(1 << 20));
-    let hunks = file(&long, &"@@ -1 +1 @@\n-assert a\n".repeat(100_000));
-    let cases = file("tests/test_cases.py", &with('-', &"K = [1]\n".repeat(100_000)));
+    let hunks = file(&long, &"@@ -1 +1 @@\n-assert a\n".repeat(20_000));
+    let cases = file("tests/test_cases.py", &with('-', &"K = [1]\n".repeat(20_000)));
     let found = gone(&(files + &skips + &hunks + &cases));
-    assert_eq!(found.len(), 220_000);
+    assert_eq!(found.len(), 44_000);
 }
