@@ -251,14 +251,14 @@ fn any_failure(bytes: &[u8]) {
 
 /// A payload is read or its fault told; as the words of a shell the same bytes name no place but a whole one.
 fn any_call(bytes: &[u8]) {
-    if let Err(error) = hook::tool_call(bytes, "/home", "/work") {
+    if let Err(error) = hook::tool_call(bytes, "/home", "/src") {
         check(&error);
     }
     let command = String::from_utf8_lossy(bytes);
     let payload = serde_json::json!({
-        "tool_name": "Bash", "tool_input": {"command": command}, "cwd": "/work/vllm",
+        "tool_name": "Bash", "tool_input": {"command": command}, "cwd": "/src/vllm",
     });
-    let Ok(call) = hook::tool_call(payload.to_string().as_bytes(), "/home", "/work") else {
+    let Ok(call) = hook::tool_call(payload.to_string().as_bytes(), "/home", "/src") else {
         panic!("a command in words is a payload");
     };
     for deed in call.deeds {

@@ -332,7 +332,8 @@ fn rendered(
         checks.say("document", Clause::Ck1, false, found.to_owned(), Some(at.to_string()));
     }
     if Gates::are_forged(run, chronicle) {
-        let found = "the hook would believe gates that are not those of the journal; `vsota report` renders them again";
+        let found = "the hook would believe gates that are not those of the journal; \
+                     `vsota report` writes them again";
         let at = Some(gates::PATH.to_owned());
         checks.say("document", Clause::Fb11, false, found.to_owned(), at);
     }

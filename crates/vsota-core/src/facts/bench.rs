@@ -255,7 +255,7 @@ impl Measurement {
         if self.metrics.len() < TELLING {
             return None;
         }
-        // Their order is that of the metrics; which they are, no two equal lists of values leave open.
+        // The values stand in the order of their metrics, whose names need no place beside them.
         let values = self.metrics.values().flat_map(|it| it.get().to_bits().to_be_bytes());
         let bytes: Vec<u8> = framework.as_str().bytes().chain(values).collect();
         Some(Digest::of(&bytes))

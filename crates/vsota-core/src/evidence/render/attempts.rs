@@ -109,7 +109,7 @@ fn trial(page: &mut Page, it: &Trial<'_>) {
                 md!("diff: {}", Md::artifact(&fixup.diff)),
                 md!("files: {}", report::files(&fixup.files)),
             ];
-            lines.extend(weaker(fixup.checks_gone.as_ref()));
+            lines.extend(checks_gone(fixup.checks_gone.as_ref()));
             page.list(lines);
         }
     }
@@ -162,12 +162,12 @@ fn described(page: &mut Page, it: &Patch) {
             part(&copied.local_delta)
         ));
     }
-    lines.extend(weaker(it.checks_gone.as_ref()));
+    lines.extend(checks_gone(it.checks_gone.as_ref()));
     page.list(lines);
 }
 
 /// PA-2: the checks that a diff takes away, and what its author says of it.
-pub(super) fn weaker(gone: Option<&ChecksGone>) -> Vec<Md> {
+pub(super) fn checks_gone(gone: Option<&ChecksGone>) -> Vec<Md> {
     let Some(it) = gone else { return Vec::new() };
     let because = it.because.as_ref().map_or(Md::own("nothing is said"), Md::text);
     let mut lines =

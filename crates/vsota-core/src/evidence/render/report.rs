@@ -230,7 +230,7 @@ fn changed(page: &mut Page, book: &Book<'_>) {
             md!("tests: {}", tests(&trial.tests)),
             md!("commit: {}", Md::code(trial.head().commit.as_str())),
         ];
-        lines.extend(attempts::weaker(trial.checks_gone()));
+        lines.extend(attempts::checks_gone(trial.checks_gone()));
         page.list(lines);
     }
     if !any {
